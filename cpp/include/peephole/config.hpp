@@ -1,0 +1,103 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "peephole/activation.hpp"
+#include "peephole/types.hpp"
+
+namespace peephole {
+
+/// The form of a gate's peephole P_k: none, (H,) or (H, H).
+enum class Peephole { none, diagonal, dense };
+
+/// The cell state that the output gate's peephole reads: c_{t-1} (the note) or c_t (Gers 2002,
+/// Graves 2013, ONNX).
+enum class OutputPeephole { previous, current };
+
+/// A subset of the gates.
+class GateSet {
+ public:
+  constexpr GateSet() noexcept = default;
+  static constexpr GateSet all() noexcept { return GateSet(0b1111u); }
+
+  constexpr bool contains(Gate gate) const noexcept { return (bits_ >> index(gate) & 1u) != 0; }
+  constexpr bool empty() const noexcept { return bits_ == 0; }
+  constexpr GateSet with(Gate gate) const noexcept { return GateSet(bits_ | 1u << index(gate)); }
+
+ private:
+  explicit constexpr GateSet(unsigned bits) noexcept : bits_(bits) {}
+  unsigned bits_ = 0;
+};
+
+/// What a stack of LSTM layers is: its sizes and its choices. See LSTM for the equations.
+struct LSTMConfig {
+  Index input_size = 1;
+  std::vector<Index> hidden_sizes;  // (L,)
+  Peephole peephole = Peephole::diagonal;
+  GateSet peephole_gates = GateSet::all();
+  OutputPeephole output_peephole = OutputPeephole::previous;
+  bool bias = true;
+  std::vector<Activations> activations;  // (L,), or empty: the defaults in every layer
+  bool coupled_input_forget = false;     // f = 1 - i (CIFG, Greff et al. 2017)
+  bool bidirectional = false;
+
+  Index layers() const noexcept { return static_cast<Index>(hidden_sizes.size()); }
+  Index directions() const noexcept { return bidirectional ? 2 : 1; }
+  Index layer_input_size(Index layer) const noexcept;
+  /// D * H of the last layer: the features of y.
+  Index output_size() const noexcept;
+};
+
+/// The activation of the head; softmax is over the O outputs of a step.
+enum class HeadActivation { identity, sigmoid, tanh, softmax };
+
+/// Which steps the head reads: every one, y (B, T, O), or each sequence's last real one, y (B, 1,
+/// O).
+enum class Readout { all, last };
+
+/// What a network is: a stack, and a dense head on its last layer.
+struct NetworkConfig {
+  LSTMConfig lstm;
+  Index output_size = 1;
+  HeadActivation head = HeadActivation::identity;
+  Readout readout = Readout::all;
+};
+
+/// Name and shape of one parameter: (rows, columns), or (rows,) when columns is 0.
+struct ParameterSpec {
+  std::string name;
+  Index rows = 0;
+  Index columns = 0;
+
+  Index size() const noexcept { return columns == 0 ? rows : rows * columns; }
+};
+
+/// Throw std::invalid_argument, naming the option, for sizes below 1, sizes whose arrays no machine
+/// can address, and options that contradict each other.
+void validate(const LSTMConfig& config);
+void validate(const NetworkConfig& config);
+
+/// The parameters in the order of their memory; for layer k, forward then reverse (`_reverse`):
+///   weight_ih_l{k}  (4H, I)                     rows: gates i, f, g, o, H each
+///   weight_hh_l{k}  (4H, H)
+///   weight_ch_l{k}  (4, H) diagonal, (4H, H) dense, absent for none
+///   bias_l{k}       (4H,)                       absent without bias
+/// and for a network head.weight (O, D * H), head.bias (O,).
+std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config);
+std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config);
+
+/// Names as in Python and in files; the parsers throw std::invalid_argument that lists what they
+/// know.
+const char* to_string(Peephole peephole) noexcept;
+const char* to_string(OutputPeephole output_peephole) noexcept;
+const char* to_string(HeadActivation head) noexcept;
+const char* to_string(Readout readout) noexcept;
+std::string to_string(GateSet gates);
+Peephole parse_peephole(const std::string& name);
+OutputPeephole parse_output_peephole(const std::string& name);
+HeadActivation parse_head_activation(const std::string& name);
+Readout parse_readout(const std::string& name);
+GateSet parse_gates(const std::string& letters);
+
+}  // namespace peephole

@@ -1,0 +1,153 @@
+#include <algorithm>
+
+#include "activations.hpp"
+#include "eigen.hpp"
+#include "layer.hpp"
+
+namespace peephole::reference {
+namespace {
+
+/// previous (rows(t), H) = what the state was before step t: packed `values` of the step before it
+/// in the layer's direction, or the initial state of sequences that begin at t.
+template <class T>
+void previous_state(const LayerBackward<T>& layer, Index t, Rows<const T> values, const T* initial,
+                    T* previous) {
+  const Schedule& schedule = layer.schedule;
+  const Index H = layer.spec.hidden_size, n = schedule.rows(t);
+  const Index before = layer.direction == Direction::forward ? t - 1 : t + 1;
+  const bool exists = before >= 0 && before < schedule.steps();
+  const Index begun = exists ? std::min(n, schedule.rows(before)) : 0;
+  if (begun > 0) {
+    matrix(previous, begun, H) = matrix(values, schedule.offset(before), begun, H);
+  }
+  matrix(previous, n, H).bottomRows(n - begun) = matrix(initial, n, H).bottomRows(n - begun);
+}
+
+/// dc += P_kᵀ da_k and dP_k += da_k cᵀ, for the cell state c that gate k reads.
+template <class T, class DA, class C, class DC>
+void peephole_gradient(const LayerBackward<T>& layer, Gate gate, const DA& da, const C& c,
+                       DC&& dc) {
+  const Index H = layer.spec.hidden_size;
+  if (layer.spec.peephole == Peephole::diagonal) {
+    const auto P = row_vector(layer.weights.weight_ch + index(gate) * H, H);
+    auto dP = row_vector(layer.dweights.weight_ch + index(gate) * H, H);
+    dc.array() += da.array().rowwise() * P.array();
+    dP.array() += (da.array() * c.array()).colwise().sum();
+  } else {
+    const auto P = matrix(layer.weights.weight_ch + index(gate) * H * H, H, H);
+    auto dP = matrix(layer.dweights.weight_ch + index(gate) * H * H, H, H);
+    dc.noalias() += da * P;
+    dP.noalias() += da.transpose() * c;
+  }
+}
+
+/// do = dh ⊙ h(c_t)            da_o = do ⊙ σ_o'(a_o)
+/// dc += dh ⊙ o ⊙ h'(c_t)      [o reads c_t:  dc += P_oᵀ da_o]
+/// di = dc ⊙ g                 da_i = di ⊙ σ_i'
+/// df = dc ⊙ c_{t-1}           da_f = df ⊙ σ_f'          [f = 1 - i:  di -= df, da_f = 0]
+/// dg = dc ⊙ i                 da_g = dg ⊙ g'
+/// dc_{t-1} = dc ⊙ f + P_iᵀ da_i + P_fᵀ da_f + P_gᵀ da_g   [o reads c_{t-1}:  + P_oᵀ da_o]
+///
+/// All (n, H) but gates, da (n, 4H). dc holds the carry from t+1, replaced by dc_{t-1}.
+template <class T, class G, class C, class S, class DH, class DC, class DA>
+void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, const S& previous_c,
+                    const DH& dh, DC&& dc, DA&& da) {
+  const LayerSpec& spec = layer.spec;
+  const auto i = of_gate(gates, Gate::input).array();
+  const auto f = of_gate(gates, Gate::forget).array();
+  const auto g = of_gate(gates, Gate::cell).array();
+  const auto o = of_gate(gates, Gate::output).array();
+  auto da_i = of_gate(da, Gate::input);
+  auto da_f = of_gate(da, Gate::forget);
+  auto da_g = of_gate(da, Gate::cell);
+  auto da_o = of_gate(da, Gate::output);
+
+  Matrix<T> h_of_c = c;
+  activate_all(spec.activations.c, h_of_c);
+  da_o.array() = dh.array() * h_of_c.array() * derivatives(spec.activations.o, o);
+  dc.array() += dh.array() * o * derivatives(spec.activations.c, h_of_c.array());
+  if (spec.output_reads_current()) peephole_gradient(layer, Gate::output, da_o, c, dc);
+
+  da_i.array() = dc.array() * g;
+  if (spec.coupled_input_forget) {
+    da_i.array() -= dc.array() * previous_c.array();
+    da_f.setZero();
+  } else {
+    da_f.array() = dc.array() * previous_c.array() * derivatives(spec.activations.f, f);
+  }
+  da_i.array() *= derivatives(spec.activations.i, i);
+  da_g.array() = dc.array() * i * derivatives(spec.activations.g, g);
+
+  dc.array() *= f;
+  for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
+    if (gate == Gate::output && spec.output_reads_current()) continue;
+    if (spec.has_peephole(gate)) {
+      peephole_gradient(layer, gate, of_gate(da, gate), previous_c, dc);
+    }
+  }
+}
+
+template <class T>
+void zero_weight_gradients(const LayerBackward<T>& layer) {
+  const LayerSpec& spec = layer.spec;
+  const Index I = spec.input_size, H = spec.hidden_size;
+  std::fill_n(layer.dweights.weight_ih, kGates * H * I, T{0});
+  std::fill_n(layer.dweights.weight_hh, kGates * H * H, T{0});
+  if (layer.dweights.weight_ch) {
+    const Index per_gate = spec.peephole == Peephole::dense ? H * H : H;
+    std::fill_n(layer.dweights.weight_ch, kGates * per_gate, T{0});
+  }
+  if (layer.dweights.bias) std::fill_n(layer.dweights.bias, kGates * H, T{0});
+}
+
+/// dh_{t-1} = Σ_k R_kᵀ da_k        dx_t = Σ_k W_kᵀ da_k
+/// dW_k = Σ_t da_k x_tᵀ   dR_k = Σ_t da_k h_{t-1}ᵀ   db_k = Σ_t da_k
+template <class T, class DA, class S, class DH>
+void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, const S& previous_h,
+                      DH&& dh) {
+  const Index I = layer.spec.input_size, H = layer.spec.hidden_size;
+  const Index n = layer.schedule.rows(t), at = layer.schedule.offset(t);
+  dh.noalias() = da * matrix(layer.weights.weight_hh, kGates * H, H);
+  if (layer.dx.data) {
+    auto dx = matrix(layer.dx, at, n, I);
+    dx.noalias() = da * matrix(layer.weights.weight_ih, kGates * H, I);
+  }
+  auto dW = matrix(layer.dweights.weight_ih, kGates * H, I);
+  auto dR = matrix(layer.dweights.weight_hh, kGates * H, H);
+  dW.noalias() += da.transpose() * matrix(layer.x, at, n, I);
+  dR.noalias() += da.transpose() * previous_h;
+  if (layer.dweights.bias) row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
+}
+
+}  // namespace
+
+template <class T>
+void backward(const LayerBackward<T>& layer, Scratch<T>& scratch) {
+  const Schedule& schedule = layer.schedule;
+  const Index H = layer.spec.hidden_size, B = schedule.batch();
+  T* const da_rows = scratch.gates.ensure(B * kGates * H);
+  T* const previous_h_rows = scratch.previous_h.ensure(B * H);
+  T* const previous_c_rows = scratch.previous_c.ensure(B * H);
+  zero_weight_gradients(layer);
+
+  for (Index s = 0; s < schedule.steps(); ++s) {
+    const Index t = layer.direction == Direction::forward ? schedule.steps() - 1 - s : s;
+    const Index n = schedule.rows(t), at = schedule.offset(t);
+    previous_state(layer, t, layer.h, layer.initial_h, previous_h_rows);
+    previous_state(layer, t, Rows<const T>{layer.c, H}, layer.initial_c, previous_c_rows);
+    auto dh = matrix(layer.dstate_h, n, H);
+    auto dc = matrix(layer.dstate_c, n, H);
+    auto da = matrix(da_rows, n, kGates * H);
+
+    dh += matrix(layer.dh, at, n, H);
+    gate_gradients(layer, matrix(layer.gates + at * kGates * H, n, kGates * H),
+                   matrix(layer.c + at * H, n, H),
+                   matrix(static_cast<const T*>(previous_c_rows), n, H), dh, dc, da);
+    linear_gradients(layer, t, da, matrix(static_cast<const T*>(previous_h_rows), n, H), dh);
+  }
+}
+
+template void backward(const LayerBackward<float>&, Scratch<float>&);
+template void backward(const LayerBackward<double>&, Scratch<double>&);
+
+}  // namespace peephole::reference

@@ -1,0 +1,91 @@
+#include "activations.hpp"
+#include "eigen.hpp"
+#include "layer.hpp"
+
+namespace peephole::reference {
+namespace {
+
+/// a_k += P_k c for (n, H) matrices a_k and c.
+template <class T, class A, class C>
+void add_peephole(const LayerForward<T>& layer, Gate gate, const C& c, A&& a) {
+  const Index H = layer.spec.hidden_size;
+  if (layer.spec.peephole == Peephole::diagonal) {
+    const auto P = row_vector(layer.weights.weight_ch + index(gate) * H, H);
+    a.array() += c.array().rowwise() * P.array();
+  } else {
+    const auto P = matrix(layer.weights.weight_ch + index(gate) * H * H, H, H);
+    a.noalias() += c * P.transpose();
+  }
+}
+
+/// a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k          k = i, f, g, o
+///
+/// but for P_o where o reads c_t. a is (n, 4H).
+template <class T, class X, class S, class A>
+void preactivations(const LayerForward<T>& layer, const X& x, const S& h, const S& c, A&& a) {
+  const Index I = layer.spec.input_size, H = layer.spec.hidden_size;
+  a.noalias() = x * matrix(layer.weights.weight_ih, kGates * H, I).transpose();
+  a.noalias() += h * matrix(layer.weights.weight_hh, kGates * H, H).transpose();
+  if (layer.weights.bias) a.rowwise() += row_vector(layer.weights.bias, kGates * H);
+  for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
+    if (gate == Gate::output && layer.spec.output_reads_current()) continue;
+    if (layer.spec.has_peephole(gate)) add_peephole(layer, gate, c, of_gate(a, gate));
+  }
+}
+
+/// i = σ_i(a_i)   f = σ_f(a_f)   g = g(a_g)   o = σ_o(a_o)
+/// c_t = f ⊙ c_{t-1} + g ⊙ i
+/// h_t = h(c_t) ⊙ o
+///
+/// gates (n, 4H) holds the a_k, replaced by i, f, g, o; previous_c, c and h are (n, H).
+template <class T, class A, class S, class C, class H>
+void update(const LayerForward<T>& layer, A&& gates, const S& previous_c, C&& c, H&& h) {
+  const Activations& activations = layer.spec.activations;
+  auto i = of_gate(gates, Gate::input);
+  auto f = of_gate(gates, Gate::forget);
+  auto g = of_gate(gates, Gate::cell);
+  auto o = of_gate(gates, Gate::output);
+  activate_all(activations.i, i);
+  if (layer.spec.coupled_input_forget) {
+    f.array() = 1 - i.array();
+  } else {
+    activate_all(activations.f, f);
+  }
+  activate_all(activations.g, g);
+  c.array() = f.array() * previous_c.array() + g.array() * i.array();
+  if (layer.spec.output_reads_current()) add_peephole(layer, Gate::output, c, o);
+  activate_all(activations.o, o);
+  h = c;
+  activate_all(activations.c, h);
+  h.array() *= o.array();
+}
+
+}  // namespace
+
+template <class T>
+void forward(const LayerForward<T>& layer, Scratch<T>& scratch) {
+  const Schedule& schedule = layer.schedule;
+  const Index I = layer.spec.input_size, H = layer.spec.hidden_size, B = schedule.batch();
+  T* const gates_scratch = layer.gates ? nullptr : scratch.gates.ensure(B * kGates * H);
+  T* const c_scratch = layer.c ? nullptr : scratch.c.ensure(B * H);
+
+  for (Index s = 0; s < schedule.steps(); ++s) {
+    const Index t = layer.direction == Direction::forward ? s : schedule.steps() - 1 - s;
+    const Index n = schedule.rows(t), at = schedule.offset(t);
+    auto state_h = matrix(layer.state_h, n, H);
+    auto state_c = matrix(layer.state_c, n, H);
+    auto gates = matrix(layer.gates ? layer.gates + at * kGates * H : gates_scratch, n, kGates * H);
+    auto c = matrix(layer.c ? layer.c + at * H : c_scratch, n, H);
+    auto h = matrix(layer.h, at, n, H);
+
+    preactivations(layer, matrix(layer.x, at, n, I), state_h, state_c, gates);
+    update(layer, gates, state_c, c, h);
+    state_h = h;
+    state_c = c;
+  }
+}
+
+template void forward(const LayerForward<float>&, Scratch<float>&);
+template void forward(const LayerForward<double>&, Scratch<double>&);
+
+}  // namespace peephole::reference

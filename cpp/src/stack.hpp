@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "buffer.hpp"
+#include "layer.hpp"
+#include "peephole/parameters.hpp"
+#include "pool.hpp"
+#include "reference/layer.hpp"
+
+namespace peephole {
+
+/// What a pass over a stack leaves behind. In training it is the tape; in inference only `schedule`
+/// and the last layer's h mean anything afterwards.
+template <class T>
+struct StackRecord {
+  struct Layer {
+    Buffer<T> gates;      // (N, 4H), training only
+    Buffer<T> c;          // (N, H), training only
+    Buffer<T> initial_h;  // (B, H)
+    Buffer<T> initial_c;  // (B, H)
+  };
+
+  Schedule schedule;
+  Buffer<T> x;                 // (N, I)
+  std::vector<Buffer<T>> h;    // per layer (N, D*H); in inference two, used in turn
+  std::vector<Layer> layers;   // per layer and direction
+  bool training = false;       // complete, and holding what backward needs
+  std::uint64_t identity = 0;  // of the parameters it was computed with
+  std::uint64_t writes = 0;    // their count of announced writes then
+  std::size_t bytes = 0;       // of the values kept
+};
+
+/// The layers of an LSTM over packed rows: what LSTM and Network have in common. Arguments are
+/// those of LSTM, already checked.
+template <class T>
+class Stack {
+ public:
+  Stack(LSTMConfig config, std::shared_ptr<Parameters<T>> parameters);
+
+  const LSTMConfig& config() const noexcept { return config_; }
+  Parameters<T>& parameters() const noexcept { return *parameters_; }
+  /// D * H_last: the width of the top rows.
+  Index output_size() const noexcept { return config_.output_size(); }
+
+  /// Returns h of the last layer, (N, output_size()), which lies in `record`.
+  Rows<const T> forward(SequenceView<const T> x, Span<const Index> lengths,
+                        Span<const StateView<const T>> initial, Span<const StateView<T>> final,
+                        StackRecord<T>& record, bool training) const;
+
+  /// dtop (N, output_size()): gradient of what forward returned.
+  void backward(const StackRecord<T>& record, Rows<const T> dtop,
+                Span<const StateView<const T>> dfinal, SequenceView<T> dx,
+                Span<const StateView<T>> dinitial, T* dparameters) const;
+
+  /// A record to run inference with.
+  auto borrow_record() const { return records_.borrow(); }
+  /// Memory for rows over a record's schedule.
+  auto borrow_rows() const { return rows_.borrow(); }
+
+ private:
+  /// One layer in one direction: what it is, and where its parameters stand in specs(), -1:
+  /// nowhere.
+  struct Pass {
+    LayerSpec spec;
+    Direction direction;
+    Index weight_ih, weight_hh, weight_ch, bias;
+  };
+  struct BackwardWorkspace {
+    reference::Scratch<T> scratch;
+    Buffer<T> dh[2];               // (N, D*H): of the layer at hand and of the one below
+    Buffer<T> dx_part;             // (N, I): the second direction's share
+    Buffer<T> dstate_h, dstate_c;  // (B, H)
+  };
+  struct ForwardWorkspace {
+    reference::Scratch<T> scratch;
+    Buffer<T> state_h, state_c;  // (B, H)
+  };
+
+  /// The tensors of `pass` in a block of the parameters' flat layout.
+  template <class U>
+  LayerWeights<U> weights_in(const Pass& pass, U* flat) const noexcept;
+  Rows<T> input_gradient(Index layer, SequenceView<T> dx, Index N, BackwardWorkspace& work) const;
+
+  LSTMConfig config_;
+  std::shared_ptr<Parameters<T>> parameters_;
+  std::vector<Pass> passes_;  // per layer and direction
+  mutable Pool<StackRecord<T>> records_;
+  mutable Pool<Buffer<T>> rows_;
+  mutable Pool<ForwardWorkspace> forward_workspaces_;
+  mutable Pool<BackwardWorkspace> backward_workspaces_;
+};
+
+}  // namespace peephole

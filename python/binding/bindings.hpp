@@ -1,0 +1,13 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+/// What module.cpp registers, for float32 and float64 each.
+namespace peephole::binding {
+
+void bind_parameters(pybind11::module_& module);
+void bind_lstm(pybind11::module_& module);
+void bind_network(pybind11::module_& module);
+void bind_adam(pybind11::module_& module);
+
+}  // namespace peephole::binding

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <vector>
+
+#include "arrays.hpp"
+#include "parameters.hpp"
+
+/// What the bindings of LSTM and of Network have in common.
+namespace peephole::binding {
+
+/// The shape of h and of c, per layer and direction: (B, H), or (H,) for a single sequence.
+inline std::vector<Shape> state_shapes(const LSTMConfig& config, Index batch, bool batched) {
+  std::vector<Shape> shapes;
+  shapes.reserve(static_cast<std::size_t>(config.layers() * config.directions()));
+  for (Index H : config.hidden_sizes) {
+    for (Index d = 0; d < config.directions(); ++d) {
+      shapes.push_back(batched ? Shape{batch, H} : Shape{H});
+    }
+  }
+  return shapes;
+}
+
+/// x, lengths and state of a call.
+template <class T>
+struct Inputs {
+  Inputs(const LSTMConfig& config, py::handle x_object, py::handle state_object,
+         py::handle lengths_object)
+      : x(x_object, "x", config.input_size),
+        lengths(lengths_object, x),
+        shapes(state_shapes(config, x.batch(), x.batched())),
+        state(state_object, "state", shapes) {}
+
+  /// What an output may not overlap.
+  std::vector<std::pair<std::string, py::array>> arrays() const {
+    std::vector<std::pair<std::string, py::array>> named = {{"x", x.array()}};
+    for (const py::array& array : state.arrays()) named.emplace_back("state", array);
+    return named;
+  }
+
+  Sequences<T> x;
+  Lengths lengths;
+  std::vector<Shape> shapes;
+  StateIn<T> state;
+};
+
+/// A core tape, and whether its arrays have a batch axis in Python.
+template <class CoreTape>
+struct TapeOf {
+  CoreTape tape;
+  bool batched = true;
+
+  /// (B, ...) or, for a single sequence, (...).
+  Shape shape(Shape rest) const {
+    if (batched) rest.insert(rest.begin(), tape.batch());
+    return rest;
+  }
+};
+
+template <class CoreTape>
+void bind_tape(py::module_& module, const char* name) {
+  using Self = TapeOf<CoreTape>;
+  py::class_<Self>(module, name)
+      .def_property_readonly("nbytes", [](const Self& self) { return self.tape.bytes(); })
+      .def_property_readonly("batch", [](const Self& self) { return self.tape.batch(); })
+      .def_property_readonly("time", [](const Self& self) { return self.tape.time(); })
+      .def("__repr__", [](const Self& self) {
+        return "<tape of " + std::to_string(self.tape.batch()) + " sequences, " +
+               std::to_string(self.tape.time()) + " steps, " + std::to_string(self.tape.bytes()) +
+               " bytes>";
+      });
+}
+
+template <class CoreTape>
+const TapeOf<CoreTape>& tape_of(py::handle object) {
+  if (!py::isinstance<TapeOf<CoreTape>>(object)) {
+    refuse_type("tape", "one that this model's forward returned", type_text(object));
+  }
+  return py::cast<const TapeOf<CoreTape>&>(object);
+}
+
+}  // namespace peephole::binding

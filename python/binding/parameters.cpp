@@ -1,0 +1,93 @@
+#include "parameters.hpp"
+
+#include "bindings.hpp"
+
+namespace peephole::binding {
+namespace {
+
+template <class T>
+py::array_t<T> live_view(const ParametersOf<T>& self, const std::string& name) {
+  const Index i = self.find(name);
+  auto lease = std::make_unique<std::shared_ptr<void>>(self.parameters->lease());
+  const py::capsule base(lease.get(),
+                         [](void* p) { delete static_cast<std::shared_ptr<void>*>(p); });
+  lease.release();
+  return py::array_t<T>(self.shape(i), self.parameters->mutable_flat() + self.parameters->offset(i),
+                        base);
+}
+
+template <class T>
+void assign(ParametersOf<T>& self, const std::string& name, py::handle value) {
+  const Index i = self.find(name);
+  const auto values = numbers<T>(value, name, self.shape(i));
+  self.parameters->assign(i, values.data());
+}
+
+template <class T>
+py::object mask(const ParametersOf<T>& self, const std::string& name) {
+  const Index i = self.find(name);
+  if (!self.parameters->masked(i)) return py::none();
+  return py::array_t<bool>(self.shape(i), self.parameters->mask(i));
+}
+
+template <class T>
+void set_mask(ParametersOf<T>& self, const std::string& name, py::handle connected) {
+  const Index i = self.find(name);
+  const auto values = booleans(connected, name, self.shape(i));
+  self.parameters->mask(i, values.data());
+}
+
+template <class T>
+void bind(py::module_& module, const char* name) {
+  py::class_<ParametersOf<T>>(module, name)
+      .def_property_readonly("dtype", [](const ParametersOf<T>&) { return py::dtype::of<T>(); })
+      .def_property_readonly("names",
+                             [](const ParametersOf<T>& self) {
+                               py::tuple names(self.count);
+                               for (Index i = 0; i < self.count; ++i) {
+                                 names[static_cast<std::size_t>(i)] = self.spec(i).name;
+                               }
+                               return names;
+                             })
+      .def(
+          "shape",
+          [](const ParametersOf<T>& self, const std::string& parameter) {
+            return py::tuple(py::cast(self.shape(self.find(parameter))));
+          },
+          py::arg("name"))
+      .def("view", &live_view<T>, py::arg("name"))
+      .def("assign", &assign<T>, py::arg("name"), py::arg("value"))
+      .def("mask", &mask<T>, py::arg("name"))
+      .def("set_mask", &set_mask<T>, py::arg("name"), py::arg("connected"));
+}
+
+}  // namespace
+
+template <class T>
+Index ParametersOf<T>::find(const std::string& name) const {
+  const Index i = parameters->find(name);
+  if (i >= 0 && i < count) return i;
+  std::string known;
+  for (Index j = 0; j < count; ++j) known += (j == 0 ? "" : ", ") + spec(j).name;
+  throw py::key_error(name + ": expected one of " + known);
+}
+
+template <class T>
+py::dict ParametersOf<T>::split(const py::array_t<T>& flat) const {
+  py::dict tensors;
+  for (Index i = 0; i < count; ++i) {
+    tensors[py::str(spec(i).name)] =
+        py::array_t<T>(shape(i), flat.data() + parameters->offset(i), flat);
+  }
+  return tensors;
+}
+
+template struct ParametersOf<float>;
+template struct ParametersOf<double>;
+
+void bind_parameters(py::module_& module) {
+  bind<float>(module, "ParametersFloat32");
+  bind<double>(module, "ParametersFloat64");
+}
+
+}  // namespace peephole::binding

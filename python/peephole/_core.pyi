@@ -1,0 +1,172 @@
+"""The binding: checks and converts, then calls the C++ core.
+
+Each class exists for float32 and float64, named so; the class without a dtype in its name stands
+for both and exists for type checkers only. The shapes are those of the Python contract. Array
+arguments accept anything NumPy can turn into the model's dtype by a same-kind cast, of any strides and
+byte order; results are new arrays. A single sequence may come as (T, I): then no result has a batch
+axis. Wrong arguments raise ValueError or TypeError before anything is computed or changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, type_check_only
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_Array: TypeAlias = NDArray[Any]
+_State: TypeAlias = Sequence[tuple[ArrayLike, ArrayLike]]
+_StateOut: TypeAlias = tuple[tuple[_Array, _Array], ...]
+
+__version__: str
+
+@type_check_only
+class Parameters:
+    """The parameters of one model, in its own memory."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    def shape(self, name: str) -> tuple[int, ...]: ...
+    def view(self, name: str) -> _Array:
+        """A writable view; while it or a view of it lives, the model keeps nothing derived."""
+    def assign(self, name: str, value: ArrayLike) -> None:
+        """Copies `value` in; masked entries become 0."""
+    def mask(self, name: str) -> NDArray[np.bool_] | None: ...
+    def set_mask(self, name: str, connected: ArrayLike) -> None: ...
+
+@type_check_only
+class Tape:
+    """What one forward pass kept for backward."""
+
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def time(self) -> int: ...
+
+@type_check_only
+class LSTM:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_sizes: Sequence[int],
+        *,
+        peephole: str = "diagonal",
+        peephole_gates: str = "ifgo",
+        output_peephole: str = "previous",
+        bias: bool = True,
+        activations: Sequence[Mapping[str, str]] = ...,
+        coupled_input_forget: bool = False,
+        bidirectional: bool = False,
+    ) -> None: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def options(self) -> dict[str, Any]:
+        """The constructor's arguments, normalised, JSON-able: activations complete, one per layer."""
+    @property
+    def parameters(self) -> Parameters: ...
+    def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
+    def __call__(
+        self,
+        x: ArrayLike,
+        state: _State | None = None,
+        lengths: ArrayLike | None = None,
+        out: _Array | None = None,
+    ) -> tuple[_Array, _StateOut]: ...
+    def forward(
+        self,
+        x: ArrayLike,
+        state: _State | None = None,
+        lengths: ArrayLike | None = None,
+    ) -> tuple[_Array, _StateOut, Tape]: ...
+    def backward(
+        self, tape: Tape, dy: ArrayLike, dstate: _State | None = None
+    ) -> tuple[_Array, _StateOut, dict[str, _Array]]:
+        """(dx, gradient of the initial state, gradients by parameter name)."""
+
+@type_check_only
+class Network:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_sizes: Sequence[int],
+        output_size: int,
+        *,
+        head: str = "identity",
+        readout: str = "all",
+        peephole: str = "diagonal",
+        peephole_gates: str = "ifgo",
+        output_peephole: str = "previous",
+        bias: bool = True,
+        activations: Sequence[Mapping[str, str]] = ...,
+        coupled_input_forget: bool = False,
+        bidirectional: bool = False,
+    ) -> None: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def options(self) -> dict[str, Any]: ...
+    @property
+    def parameters(self) -> Parameters: ...
+    @property
+    def lstm(self) -> LSTM:
+        """The stack inside, over the same parameters."""
+    def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
+    def __call__(
+        self,
+        x: ArrayLike,
+        state: _State | None = None,
+        lengths: ArrayLike | None = None,
+        out: _Array | None = None,
+    ) -> tuple[_Array, _StateOut]:
+        """y is (B, T, O), or (B, O) for readout "last"."""
+    def forward(
+        self,
+        x: ArrayLike,
+        state: _State | None = None,
+        lengths: ArrayLike | None = None,
+    ) -> tuple[_Array, _Array, _StateOut, Tape]:
+        """(y, logits, state, tape)."""
+    def backward(
+        self,
+        tape: Tape,
+        dy: ArrayLike | None = None,
+        dstate: _State | None = None,
+        dlogits: ArrayLike | None = None,
+    ) -> tuple[_Array, _StateOut, dict[str, _Array]]:
+        """Of exactly one of dy and dlogits."""
+
+@type_check_only
+class Adam:
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+    ) -> None: ...
+    learning_rate: float
+    @property
+    def steps(self) -> int: ...
+    def step(self, gradients: Mapping[str, _Array]) -> None:
+        """Updates the parameters in place from one gradient for each of them."""
+
+def clip_norm(gradients: Mapping[str, _Array], max_norm: float) -> float:
+    """Scales the gradients in place to a joint norm of at most max_norm; returns the norm before."""
+
+class ParametersFloat32(Parameters): ...
+class ParametersFloat64(Parameters): ...
+class TapeFloat32(Tape): ...
+class TapeFloat64(Tape): ...
+class NetworkTapeFloat32(Tape): ...
+class NetworkTapeFloat64(Tape): ...
+class LSTMFloat32(LSTM): ...
+class LSTMFloat64(LSTM): ...
+class NetworkFloat32(Network): ...
+class NetworkFloat64(Network): ...
+class AdamFloat32(Adam): ...
+class AdamFloat64(Adam): ...
