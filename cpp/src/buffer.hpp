@@ -25,7 +25,7 @@ class Buffer {
 
   /// At least `size` values, and at least one, so that never null. What they held is lost when it
   /// has to grow.
-  T* ensure(Index size) {
+  T* reserve(Index size) {
     if (size > capacity_ || data_ == nullptr) {
       release();
       size = size > 0 ? size : 1;

@@ -110,7 +110,8 @@ void LSTM<T>::backward(const Tape<T>& tape, SequenceView<const T> dy,
   check_states("dinitial", dinitial, config(), B);
 
   const auto dtop = stack_->borrow_rows();
-  const Rows<T> packed{dtop->ensure(impl.record.schedule.packed_rows() * dy.features), dy.features};
+  const Rows<T> packed{dtop->reserve(impl.record.schedule.packed_rows() * dy.features),
+                       dy.features};
   gather(impl.record.schedule, dy, packed);
   stack_->backward(impl.record, {packed.data, packed.stride}, dfinal, dx, dinitial, dparameters);
 }

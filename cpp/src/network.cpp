@@ -79,7 +79,7 @@ struct Network<T>::Impl {
   Rows<const T> read(const Schedule& schedule, Rows<const T> top, Buffer<T>& last) const {
     if (config.readout == Readout::all) return top;
     const Index F = head.input_size, n = begun(schedule);
-    T* const rows = last.ensure(n * F);
+    T* const rows = last.reserve(n * F);
     for (Index r = 0; r < n; ++r) {
       std::copy_n(top.row(last_row(schedule, r)), F, rows + r * F);
     }
@@ -180,7 +180,7 @@ void Network<T>::infer(SequenceView<const T> x, Span<const Index> lengths,
   const Index n = impl_->rows_read(schedule);
   const auto last = stack.borrow_rows();
   const auto output = stack.borrow_rows();
-  T* const rows = output->ensure(n * impl_->head.output_size);
+  T* const rows = output->reserve(n * impl_->head.output_size);
   head_logits(impl_->head, impl_->weights_in(parameters().flat()),
               impl_->read(schedule, top, *last), n, rows);
   head_activate(impl_->head, rows, n, rows);
@@ -201,7 +201,7 @@ void Network<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
   const Schedule& schedule = kept.record.schedule;
   const Index n = impl_->rows_read(schedule);
   const auto last = stack.borrow_rows();
-  T* const rows = kept.y.ensure(n * impl_->head.output_size);
+  T* const rows = kept.y.reserve(n * impl_->head.output_size);
   head_logits(impl_->head, impl_->weights_in(parameters().flat()),
               impl_->read(schedule, kept.top, *last), n, rows);
   if (logits.data) impl_->give(schedule, rows, logits);
@@ -228,13 +228,13 @@ void Network<T>::backward(const NetworkTape<T>& tape, SequenceView<const T> grad
   const Index F = impl_->head.input_size;
   const auto dlogits = stack.borrow_rows(), last = stack.borrow_rows(), dlast = stack.borrow_rows(),
              dtop = stack.borrow_rows();
-  T* const ds = dlogits->ensure(n * impl_->head.output_size);
+  T* const ds = dlogits->reserve(n * impl_->head.output_size);
   impl_->take(schedule, gradient, ds);
   if (of == GradientOf::y) head_activation_gradient(impl_->head, kept.y.data(), ds, n, ds);
 
   const bool all = impl_->config.readout == Readout::all;
-  T* const dtop_rows = dtop->ensure(N * F);
-  T* const dread = all ? dtop_rows : dlast->ensure(n * F);
+  T* const dtop_rows = dtop->reserve(N * F);
+  T* const dread = all ? dtop_rows : dlast->reserve(n * F);
   head_gradients(impl_->head, impl_->weights_in(parameters().flat()),
                  impl_->read(schedule, kept.top, *last), ds, n, Rows<T>{dread, F},
                  impl_->weights_in(dparameters));

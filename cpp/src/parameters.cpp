@@ -58,7 +58,7 @@ Parameters<T>::Parameters(std::vector<ParameterSpec> specs) : impl_(std::make_un
   }
   impl_->masks.resize(impl_->specs.size());
   impl_->values = std::make_shared<Buffer<T>>();
-  std::fill_n(impl_->values->ensure(flat_size()), flat_size(), T{0});
+  std::fill_n(impl_->values->reserve(flat_size()), flat_size(), T{0});
 }
 
 template <class T>

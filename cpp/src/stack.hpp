@@ -5,10 +5,11 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "execution.hpp"
 #include "layer.hpp"
+#include "pack_cache.hpp"
 #include "peephole/parameters.hpp"
 #include "pool.hpp"
-#include "reference/layer.hpp"
 
 namespace peephole {
 
@@ -67,22 +68,44 @@ class Stack {
     LayerSpec spec;
     Direction direction;
     Index weight_ih, weight_hh, weight_ch, bias;
+    std::unique_ptr<PackCache<kernels::PackedForward<T>>> packed_forward;
+    std::unique_ptr<PackCache<kernels::PackedBackward<T>>> packed_backward;
+  };
+  /// Of the directions of the layer at hand.
+  struct ForwardWorkspace {
+    ForwardScratch<T> scratch;
+    std::vector<ForwardTask<T>> tasks;
+    Buffer<T> state_h[2], state_c[2];  // (B, H)
   };
   struct BackwardWorkspace {
-    reference::Scratch<T> scratch;
-    Buffer<T> dh[2];               // (N, D*H): of the layer at hand and of the one below
-    Buffer<T> dx_part;             // (N, I): the second direction's share
-    Buffer<T> dstate_h, dstate_c;  // (B, H)
-  };
-  struct ForwardWorkspace {
-    reference::Scratch<T> scratch;
-    Buffer<T> state_h, state_c;  // (B, H)
+    BackwardScratch<T> scratch;
+    std::vector<BackwardTask<T>> tasks;
+    Buffer<T> dstate_h[2], dstate_c[2];  // (B, H)
+    Buffer<T> dh[2];                     // (N, D*H): of the layer at hand and of the one below
+    Buffer<T> dx_part;                   // (N, I): the second direction's share
   };
 
+  Pass make_pass(Index layer, Index direction) const;
+  Index pass_index(Index layer, Index d) const noexcept { return layer * config_.directions() + d; }
+  const Pass& pass(Index layer, Index d) const noexcept {
+    return passes_[static_cast<std::size_t>(pass_index(layer, d))];
+  }
   /// The tensors of `pass` in a block of the parameters' flat layout.
   template <class U>
   LayerWeights<U> weights_in(const Pass& pass, U* flat) const noexcept;
-  Rows<T> input_gradient(Index layer, SequenceView<T> dx, Index N, BackwardWorkspace& work) const;
+  LayerWeights<const T> weights_of(const Pass& pass) const noexcept;
+  LayerWeights<T> gradients_of(const Pass& pass, T* dparameters) const noexcept;
+
+  void forward_layer(Index layer, Rows<const T> input, Rows<T> h,
+                     Span<const StateView<const T>> initial, Span<const StateView<T>> final,
+                     StackRecord<T>& record, bool training, ForwardWorkspace& work) const;
+  void backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> dh, Rows<T> dx,
+                      Span<const StateView<const T>> dfinal, Span<const StateView<T>> dinitial,
+                      T* dparameters, BackwardWorkspace& work) const;
+  /// null: the reference path computes.
+  std::shared_ptr<const kernels::PackedForward<T>> pack_forward(const Pass& pass) const;
+  std::shared_ptr<const kernels::PackedBackward<T>> pack_backward(const Pass& pass,
+                                                                  const Schedule& schedule) const;
 
   LSTMConfig config_;
   std::shared_ptr<Parameters<T>> parameters_;

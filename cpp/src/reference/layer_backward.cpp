@@ -125,9 +125,9 @@ template <class T>
 void backward(const LayerBackward<T>& layer, Scratch<T>& scratch) {
   const Schedule& schedule = layer.schedule;
   const Index H = layer.spec.hidden_size, B = schedule.batch();
-  T* const da_rows = scratch.gates.ensure(B * kGates * H);
-  T* const previous_h_rows = scratch.previous_h.ensure(B * H);
-  T* const previous_c_rows = scratch.previous_c.ensure(B * H);
+  T* const da_rows = scratch.gates.reserve(B * kGates * H);
+  T* const previous_h_rows = scratch.previous_h.reserve(B * H);
+  T* const previous_c_rows = scratch.previous_c.reserve(B * H);
   zero_weight_gradients(layer);
 
   for (Index s = 0; s < schedule.steps(); ++s) {

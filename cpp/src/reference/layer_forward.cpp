@@ -66,8 +66,8 @@ template <class T>
 void forward(const LayerForward<T>& layer, Scratch<T>& scratch) {
   const Schedule& schedule = layer.schedule;
   const Index I = layer.spec.input_size, H = layer.spec.hidden_size, B = schedule.batch();
-  T* const gates_scratch = layer.gates ? nullptr : scratch.gates.ensure(B * kGates * H);
-  T* const c_scratch = layer.c ? nullptr : scratch.c.ensure(B * H);
+  T* const gates_scratch = layer.gates ? nullptr : scratch.gates.reserve(B * kGates * H);
+  T* const c_scratch = layer.c ? nullptr : scratch.c.reserve(B * H);
 
   for (Index s = 0; s < schedule.steps(); ++s) {
     const Index t = layer.direction == Direction::forward ? s : schedule.steps() - 1 - s;

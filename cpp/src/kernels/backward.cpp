@@ -1,0 +1,211 @@
+#include "kernels/backward.hpp"
+
+#include <algorithm>
+
+namespace peephole::kernels {
+namespace {
+
+// A chunk's da should still be in L2 when it is multiplied, with rows enough that the gradients of
+// weights, which pass through memory once a chunk, cost little next to the products.
+constexpr Index kChunkBytes = Index{1} << 20;
+constexpr Index kMinChunkRows = 256;
+
+// Fewer rows do not make up for transposing the gradient in the end.
+constexpr Index kRowsWorthTransposing = 16;
+
+constexpr Gate kAllGates[kGates] = {Gate::input, Gate::forget, Gate::cell, Gate::output};
+
+Index divide_up(Index n, Index unit) { return (n + unit - 1) / unit; }
+
+bool is_standard(const LayerSpec& spec) {
+  const Activations& a = spec.activations;
+  return a.i == Activation::sigmoid && a.f == Activation::sigmoid && a.g == Activation::tanh &&
+         a.o == Activation::sigmoid && a.c == Activation::tanh && !spec.coupled_input_forget;
+}
+
+unsigned peephole_gates(const LayerSpec& spec, Peephole peephole) {
+  unsigned gates = 0;
+  if (spec.peephole != peephole) return gates;
+  for (Gate gate : kAllGates) {
+    if (spec.has_peephole(gate)) gates |= 1u << index(gate);
+  }
+  return gates;
+}
+
+/// The steps of all sequences in the order of computation, which is that of forward reversed.
+Index list_steps(const Schedule& schedule, Direction direction, Step* steps) {
+  const Index time = schedule.steps();
+  for (Index s = 0; s < time; ++s) {
+    const Index t = direction == Direction::forward ? time - 1 - s : s;
+    steps[s] = {schedule.offset(t), schedule.rows(t)};
+  }
+  return time;
+}
+
+void list_previous(const Step* steps, Index count, Index* previous) {
+  for (Index s = 0; s < count; ++s) {
+    const Step now = steps[s], before = s + 1 < count ? steps[s + 1] : Step{0, 0};
+    Index* const rows = previous + now.row;
+    for (Index rank = 0; rank < now.rows; ++rank) {
+      rows[rank] = rank < before.rows ? before.row + rank : ~rank;
+    }
+  }
+}
+
+/// Cuts the steps into chunks of at least so many rows.
+Index list_chunks(const Step* steps, Index count, Index enough_rows, BackwardChunk* chunks) {
+  Index chunk_count = 0;
+  for (Index s = 0; s < count;) {
+    BackwardChunk& chunk = chunks[chunk_count++];
+    chunk = {s, s, steps[s].row, 0};
+    while (s < count && chunk.rows < enough_rows) {
+      chunk.row = std::min(chunk.row, steps[s].row);
+      chunk.rows += steps[s++].rows;
+    }
+    chunk.last = s;
+  }
+  return chunk_count;
+}
+
+/// Whether the gradient of weights (4H, width) is summed transposed: vectors along 4H are then
+/// filled better than along the width.
+bool worth_transposing(Index width, Index H, Index lanes) {
+  const Index transposed = width * divide_up(kGates * H, lanes);
+  return width < kGates * lanes && transposed < kGates * H * divide_up(width, lanes);
+}
+
+template <class T>
+void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
+                   BackwardWorkspace<T>& workspace) {
+  constexpr Index line = 64 / Index{sizeof(T)};
+  const Index I = pass.input_size, H = pass.hidden_size, group = kGates * lanes;
+  Index chunk_rows = 0, rows = 0;
+  for (Index k = 0; k < pass.chunk_count; ++k) {
+    chunk_rows = std::max(chunk_rows, pass.chunks[k].rows);
+    rows += pass.chunks[k].rows;
+  }
+  // An odd number of lines: rows a power of 2 apart would share the same sets of the cache.
+  pass.da_stride = (divide_up(kGates * H, line) | 1) * line;
+  pass.sums_size = batch * group;
+  pass.inputs_size = kProductRows * group;
+  const bool many = rows >= kRowsWorthTransposing;
+  const Index ih_size = many && worth_transposing(I, H, lanes) ? I * pass.da_stride : 0;
+  const Index hh_size = many && worth_transposing(H, H, lanes) ? H * pass.da_stride : 0;
+  // Vectors at a row's end may reach into the next.
+  T* at = workspace.values(chunk_rows * pass.da_stride + ih_size + hh_size + group +
+                           parts * (pass.sums_size + pass.inputs_size));
+  const auto take = [&](Index size) {
+    T* const taken = at;
+    at += size;
+    return taken;
+  };
+  pass.da = take(chunk_rows * pass.da_stride);
+  pass.dweight_ih_columns = ih_size > 0 ? take(ih_size) : nullptr;
+  pass.dweight_hh_columns = hh_size > 0 ? take(hh_size) : nullptr;
+  pass.sums = take(parts * pass.sums_size);
+  pass.inputs = take(parts * pass.inputs_size);
+}
+
+template <class T>
+void set_layer(BackwardPass<T>& pass, const LayerBackward<T>& layer) {
+  const LayerSpec& spec = layer.spec;
+  pass.input_size = spec.input_size;
+  pass.hidden_size = spec.hidden_size;
+  pass.activations = spec.activations;
+  pass.standard = is_standard(spec);
+  pass.coupled_input_forget = spec.coupled_input_forget;
+  pass.output_reads_current = spec.output_reads_current();
+  pass.diagonal_gates = peephole_gates(spec, Peephole::diagonal);
+  pass.dense_gates = peephole_gates(spec, Peephole::dense);
+  pass.x = layer.x.data;
+  pass.x_stride = layer.x.stride;
+  pass.h = layer.h.data;
+  pass.h_stride = layer.h.stride;
+  pass.gates = layer.gates;
+  pass.c = layer.c;
+  pass.initial_h = layer.initial_h;
+  pass.initial_c = layer.initial_c;
+  pass.dh = layer.dh.data;
+  pass.dh_stride = layer.dh.stride;
+  pass.dx = layer.dx.data;
+  pass.dx_stride = layer.dx.stride;
+  pass.dstate_h = layer.dstate_h;
+  pass.dstate_c = layer.dstate_c;
+  pass.dweight_ih = layer.dweights.weight_ih;
+  pass.dweight_hh = layer.dweights.weight_hh;
+  pass.dbias = layer.dweights.bias;
+  if (spec.peephole == Peephole::diagonal) pass.ddiagonal = layer.dweights.weight_ch;
+  if (spec.peephole == Peephole::dense) pass.dweight_ch = layer.dweights.weight_ch;
+}
+
+}  // namespace
+
+template <class T>
+void zero_weight_gradients(const LayerBackward<T>& layer) noexcept {
+  const Index I = layer.spec.input_size, H = layer.spec.hidden_size;
+  const LayerWeights<T>& d = layer.dweights;
+  std::fill_n(d.weight_ih, kGates * H * I, T(0));
+  std::fill_n(d.weight_hh, kGates * H * H, T(0));
+  if (d.bias != nullptr) std::fill_n(d.bias, kGates * H, T(0));
+  if (layer.spec.peephole == Peephole::diagonal) std::fill_n(d.weight_ch, kGates * H, T(0));
+  if (layer.spec.peephole == Peephole::dense) std::fill_n(d.weight_ch, kGates * H * H, T(0));
+}
+
+template <class T>
+BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBackward<T>& packed,
+                                 BackwardWorkspace<T>& workspace, int parts) {
+  const Schedule& schedule = layer.schedule;
+  const Index time = schedule.steps();
+  BackwardPass<T> pass = {};
+  set_layer(pass, layer);
+  pass.weights = packed.view();
+
+  Step* const steps = workspace.steps(time);
+  list_steps(schedule, layer.direction, steps);
+  pass.steps = steps;
+  Index* const previous = workspace.previous(schedule.packed_rows());
+  list_previous(steps, time, previous);
+  pass.previous = previous;
+  const Index row_bytes = kGates * pass.hidden_size * Index{sizeof(T)};
+  BackwardChunk* const chunks = workspace.chunks(time);
+  pass.chunk_count =
+      list_chunks(steps, time, std::max(kMinChunkRows, kChunkBytes / row_bytes), chunks);
+  pass.chunks = chunks;
+  const Index lanes = kernels::lanes<T>(backward_kernels(packed.isa()));
+  carve_scratch(pass, lanes, schedule.batch(), parts, workspace);
+  if (pass.chunk_count == 0) zero_weight_gradients(layer);
+  return pass;
+}
+
+template <class T>
+void run_recurrence(const BackwardPass<T>& pass, Isa isa, Index chunk, RankRange ranks,
+                    const Team& team) noexcept {
+  const BackwardKernels& kernels = backward_kernels(isa);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    kernels.recurrence_float(pass, pass.chunks[chunk], ranks.begin, ranks.end, team);
+  } else {
+    kernels.recurrence_double(pass, pass.chunks[chunk], ranks.begin, ranks.end, team);
+  }
+}
+
+template <class T>
+void run_products(const BackwardPass<T>& pass, Isa isa, Index chunk, int part, int parts) noexcept {
+  const BackwardKernels& kernels = backward_kernels(isa);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    kernels.products_float(pass, pass.chunks[chunk], part, parts);
+  } else {
+    kernels.products_double(pass, pass.chunks[chunk], part, parts);
+  }
+}
+
+#define PEEPHOLE_INSTANTIATE(T)                                                                \
+  template BackwardPass<T> prepare_backward(const LayerBackward<T>&, const PackedBackward<T>&, \
+                                            BackwardWorkspace<T>&, int);                       \
+  template void run_recurrence(const BackwardPass<T>&, Isa, Index, RankRange,                  \
+                               const Team&) noexcept;                                          \
+  template void run_products(const BackwardPass<T>&, Isa, Index, int, int) noexcept
+PEEPHOLE_INSTANTIATE(float);
+PEEPHOLE_INSTANTIATE(double);
+#undef PEEPHOLE_INSTANTIATE
+
+}  // namespace peephole::kernels

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "kernels/backward_input.hpp"
+#include "kernels/backward_one_row.hpp"
+#include "kernels/backward_recurrence.hpp"
+#include "kernels/backward_weights.hpp"
+
+/// What an instruction set's file exports of backward.
+namespace peephole::kernels {
+namespace {
+
+template <class V, class Derivatives, class T>
+void recurrence_of(const BackwardPass<T>& pass, const BackwardChunk& chunk, Index first_rank,
+                   Index last_rank, const Team& team) noexcept {
+  const bool one_row = last_rank - first_rank == 1 && team.parts == 1 && pass.dense_gates == 0 &&
+                       pass.weights.weight_hh.padded;
+  if (one_row && pass.hidden_size <= V::lanes) {
+    OneRowRecurrence<V, 1, Derivatives>(pass, first_rank).run(chunk);
+  } else if (one_row && pass.hidden_size <= 2 * V::lanes) {
+    OneRowRecurrence<V, 2, Derivatives>(pass, first_rank).run(chunk);
+  } else {
+    Recurrence<V, Derivatives>(pass, first_rank, last_rank, team).run(chunk);
+  }
+}
+
+template <template <class> class V, class T>
+void recurrence(const BackwardPass<T>& pass, const BackwardChunk& chunk, Index first_rank,
+                Index last_rank, const Team& team) noexcept {
+  if (pass.standard) {
+    recurrence_of<V<T>, StandardDerivatives>(pass, chunk, first_rank, last_rank, team);
+  } else {
+    recurrence_of<V<T>, ChosenDerivatives>(pass, chunk, first_rank, last_rank, team);
+  }
+}
+
+template <template <class> class V, class T>
+void products(const BackwardPass<T>& pass, const BackwardChunk& chunk, int part,
+              int parts) noexcept {
+  if (pass.dx != nullptr) InputGradient<V<T>>(pass, chunk, part, parts).run();
+  WeightGradients<V<T>>(pass, chunk, part, parts).run();
+}
+
+template <template <class> class V>
+constexpr BackwardKernels backward_kernels() {
+  return {V<float>::lanes,        V<double>::lanes,    &recurrence<V, float>,
+          &recurrence<V, double>, &products<V, float>, &products<V, double>};
+}
+
+}  // namespace
+}  // namespace peephole::kernels

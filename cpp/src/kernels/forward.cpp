@@ -1,0 +1,123 @@
+#include "kernels/forward.hpp"
+
+#include <algorithm>
+
+namespace peephole::kernels {
+namespace {
+
+bool is_standard(const LayerSpec& spec) {
+  const Activations& a = spec.activations;
+  return a.i == Activation::sigmoid && a.f == Activation::sigmoid && a.g == Activation::tanh &&
+         a.o == Activation::sigmoid && a.c == Activation::tanh && !spec.coupled_input_forget;
+}
+
+unsigned diagonal_gates(const LayerSpec& spec) {
+  unsigned gates = 0;
+  if (spec.peephole != Peephole::diagonal) return gates;
+  for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
+    if (spec.has_peephole(gate)) gates |= 1u << index(gate);
+  }
+  return gates;
+}
+
+/// The steps in the order of computation, each with those of the ranks that are alive.
+Index list_steps(const Schedule& schedule, Direction direction, RankRange ranks, Step* steps) {
+  Index count = 0;
+  const Index time = schedule.steps();
+  for (Index s = 0; s < time; ++s) {
+    const Index t = direction == Direction::forward ? s : time - 1 - s;
+    const Index rows = std::min(schedule.rows(t), ranks.end) - ranks.begin;
+    if (rows > 0) steps[count++] = {schedule.offset(t) + ranks.begin, rows};
+  }
+  return count;
+}
+
+/// Hands out pieces of one allocation, each on its own cache lines.
+template <class T>
+class Carver {
+ public:
+  Index take(Index size) {
+    constexpr Index line = 64 / sizeof(T);
+    const Index at = size_;
+    size_ += (size + line - 1) / line * line;
+    return at;
+  }
+  Index size() const { return size_; }
+
+ private:
+  Index size_ = 0;
+};
+
+template <class T>
+void carve_scratch(ForwardPass<T>& pass, Index lanes, Index rows, ForwardWorkspace<T>& workspace) {
+  const ForwardWeights<T>& w = pass.weights;
+  const Index width = w.panels * lanes, sums = kGates * lanes;
+  const Index groups = (w.panels + kGates - 1) / kGates;
+  const bool dense = w.terms > pass.input_size + pass.hidden_size;
+  Carver<T> carver;
+  const Index h0 = carver.take(rows * width), h1 = carver.take(rows * width);
+  const Index c0 = carver.take(rows * width), c1 = dense ? carver.take(rows * width) : c0;
+  const Index outputs = carver.take(w.dense_output != nullptr ? rows * groups * sums : 0);
+  const Index projected = carver.take(pass.step_count > 1 ? kChunkRows * w.panels * sums : 0);
+  const Index blocks = carver.take(rows * sums);
+  T* const values = workspace.values(carver.size());
+  pass.h_rows[0] = values + h0;
+  pass.h_rows[1] = values + h1;
+  pass.c_rows[0] = values + c0;
+  pass.c_rows[1] = values + c1;
+  pass.output_sums = values + outputs;
+  pass.projected = values + projected;
+  pass.sums = values + blocks;
+}
+
+}  // namespace
+
+template <class T>
+ForwardPass<T> prepare_forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
+                               ForwardWorkspace<T>& workspace, RankRange ranks) {
+  const LayerSpec& spec = layer.spec;
+  const Index H = spec.hidden_size;
+  ForwardPass<T> pass = {};
+  pass.input_size = spec.input_size;
+  pass.hidden_size = H;
+  pass.activations = spec.activations;
+  pass.standard = is_standard(spec);
+  pass.coupled_input_forget = spec.coupled_input_forget;
+  pass.output_reads_current = spec.output_reads_current();
+  pass.peephole_gates = diagonal_gates(spec);
+  pass.weights = packed.view();
+  Step* const steps = workspace.steps(layer.schedule.steps());
+  pass.steps = steps;
+  pass.step_count = list_steps(layer.schedule, layer.direction, ranks, steps);
+  pass.x = layer.x.data;
+  pass.x_stride = layer.x.stride;
+  pass.h = layer.h.data;
+  pass.h_stride = layer.h.stride;
+  pass.gates = layer.gates;
+  pass.c = layer.c;
+  pass.state_h = layer.state_h + ranks.begin * H;
+  pass.state_c = layer.state_c + ranks.begin * H;
+  const Index rows = std::max<Index>(ranks.end - ranks.begin, 0);
+  carve_scratch(pass, lanes<T>(forward_kernels(packed.isa())), rows, workspace);
+  return pass;
+}
+
+template <class T>
+void run_forward(const ForwardPass<T>& pass, Isa isa, const Team& team) noexcept {
+  const ForwardKernels& kernels = forward_kernels(isa);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    kernels.forward_float(pass, team);
+  } else {
+    kernels.forward_double(pass, team);
+  }
+}
+
+template ForwardPass<float> prepare_forward(const LayerForward<float>&, const PackedForward<float>&,
+                                            ForwardWorkspace<float>&, RankRange);
+template ForwardPass<double> prepare_forward(const LayerForward<double>&,
+                                             const PackedForward<double>&,
+                                             ForwardWorkspace<double>&, RankRange);
+template void run_forward(const ForwardPass<float>&, Isa, const Team&) noexcept;
+template void run_forward(const ForwardPass<double>&, Isa, const Team&) noexcept;
+
+}  // namespace peephole::kernels

@@ -1,0 +1,344 @@
+#pragma once
+
+#include "kernels/forward_cell.hpp"
+#include "kernels/forward_pass.hpp"
+#include "kernels/forward_projection.hpp"
+#include "kernels/tile.hpp"
+#include "kernels/two_chains.hpp"
+
+/// The forward pass: for each step, tiles of rows times panels of units, each multiplied out and
+/// carried through to c_t and h_t while its sums are in the nearest cache.
+namespace peephole::kernels {
+namespace {
+
+template <class V, class Sigma>
+class Forward {
+  using T = typename V::Scalar;
+  static constexpr Index kLanes = V::lanes;
+  static constexpr Index kSums = kPanelRow<V>;
+  static constexpr int kRows = kTileRows<V>;
+
+  // Weights of more bytes do not stay in L2 from step to step: the next block is then fetched while
+  // one is used, and blocks are short enough for both to fit beside the rows.
+  static constexpr Index kCachedBytes = Index{3} << 19;
+  static constexpr Index kBlockTerms = 512;
+
+ public:
+  Forward(const ForwardPass<T>& pass, const Team& team)
+      : pass_(pass),
+        w_(pass.weights),
+        team_(team),
+        sigma_(pass),
+        width_(w_.panels * kLanes),
+        panel_size_(w_.terms * kSums),
+        groups_(share(panel_groups(w_.panels))),
+        panels_{groups_.begin * kGates, least(groups_.end * kGates, w_.panels)},
+        two_chains_at_once_(w_.second_chain < pass.input_size + pass.hidden_size &&
+                            w_.terms == pass.input_size + pass.hidden_size &&
+                            panels_.end - panels_.begin == w_.panels) {}
+
+  void run() {
+    if (pass_.step_count == 0) return;
+    begin_rows(0, pass_.steps[0].rows, 0);
+    for (Index s = 0; s < pass_.step_count; ++s) {
+      if (s == chunk_end_) {
+        chunk_end_ = project<V>(pass_, s, panels_);
+        chunk_ = pass_.projected;
+      }
+      const bool projected = s < chunk_end_;
+      wait();
+      step({pass_.steps[s], s & 1, projected ? chunk_ : nullptr});
+      const Index rows = pass_.steps[s].rows;
+      const Index next = s + 1 < pass_.step_count ? pass_.steps[s + 1].rows : 0;
+      if (projected) {
+        chunk_ += rows * w_.panels * kSums;
+      } else {
+        chunk_end_ = s + 1;
+      }
+      end_rows(next, rows, ~s & 1);
+      begin_rows(rows, next, ~s & 1);
+    }
+  }
+
+ private:
+  /// The step at hand. State is read from the rows of its parity, and written to the others.
+  struct Now {
+    Step step;
+    Index parity;
+    const T* projected;  // b + W x of its rows; null: x is still to be multiplied
+  };
+
+  static Index panel_groups(Index panels) { return (panels + kGates - 1) / kGates; }
+  /// Of rows of output_sums, which are read by groups of panels.
+  Index output_width() const { return panel_groups(w_.panels) * kSums; }
+  Range share(Index all) const {
+    return {all * team_.part / team_.parts, all * (team_.part + 1) / team_.parts};
+  }
+  /// Units of a panel, without the padding.
+  Index units(Index panel) const { return least(pass_.hidden_size - panel * kLanes, kLanes); }
+  void wait() const {
+    if (team_.parts > 1) team_.wait(team_.barrier);
+  }
+
+  /// Rows first <= row < last, if any, begin: their state is read.
+  void begin_rows(Index first, Index last, Index parity) const {
+    for (Index row = first; row < last; ++row) {
+      for (Index p = panels_.begin; p < panels_.end; ++p) {
+        const Index from = row * pass_.hidden_size + p * kLanes, to = row * width_ + p * kLanes;
+        V::load(pass_.state_h + from, units(p)).store(pass_.h_rows[parity] + to);
+        V::load(pass_.state_c + from, units(p)).store(pass_.c_rows[parity] + to);
+      }
+    }
+  }
+
+  /// Rows first <= row < last, if any, have ended: their state is written.
+  void end_rows(Index first, Index last, Index parity) const {
+    for (Index row = first; row < last; ++row) {
+      for (Index p = panels_.begin; p < panels_.end; ++p) {
+        const Index to = row * pass_.hidden_size + p * kLanes, from = row * width_ + p * kLanes;
+        V::load(pass_.h_rows[parity] + from).store(pass_.state_h + to, units(p));
+        V::load(pass_.c_rows[parity] + from).store(pass_.state_c + to, units(p));
+      }
+    }
+  }
+
+  void step(const Now& now) const {
+    if (now.step.rows < kRows) {
+      with_constant<kRows>(now.step.rows, [&](auto rows) { few_rows<rows.value>(now); });
+    } else {
+      many_rows(now);
+    }
+    if (w_.dense_output != nullptr) {
+      wait();
+      outputs(now);
+    }
+  }
+
+  /// Panels are read in turn from first to last and from last to first, so that those still in
+  /// cache come first.
+  Index in_turn(const Now& now, Index i, Index count) const {
+    return panels_.begin + (now.parity == 0 ? i : count - 1 - i);
+  }
+
+  void many_rows(const Now& now) const {
+    const Index rows = now.step.rows, count = panels_.end - panels_.begin;
+    const Index tiles = (rows + kRows - 1) / kRows;
+    const bool cached = count * panel_size_ * Index{sizeof(T)} <= kCachedBytes;
+    const Index block = cached || team_.parts > 1 ? w_.terms : kBlockTerms;
+    for (Index i = 0; i < count; ++i) {
+      const Index p = in_turn(now, i, count), next_p = in_turn(now, least(i + 1, count - 1), count);
+      for (Index k = 0; k < w_.terms; k += block) {
+        const Index end = least(k + block, w_.terms);
+        const T* next = w_.panel + p * panel_size_ + end * kSums;
+        if (end == w_.terms) next = w_.panel + next_p * panel_size_;
+        for (Index nth = 0; nth < tiles; ++nth) {
+          const Index row = rows * nth / tiles, tile_rows = rows * (nth + 1) / tiles - row;
+          if (!cached) prefetch_share(next, block * kSums, nth, tiles);
+          with_constant<kRows>(tile_rows, [&](auto r) {
+            if (block < w_.terms) {
+              blocked_tile<r.value>(now, row, p, k, end);
+            } else {
+              tile<r.value, 1>(now, row, p);
+            }
+          });
+        }
+      }
+    }
+  }
+
+  /// All rows in one tile, of several panels where that alone makes enough independent sums.
+  template <int R>
+  void few_rows(const Now& now) const {
+    if constexpr (R == 1) {
+      if (two_chains_at_once_) {
+        return with_constant<2>(w_.panels, [&](auto panels) { two_chain_tile<panels.value>(now); });
+      }
+    }
+    constexpr int kPanels = kTilePanels<V, R>;
+    const Index count = panels_.end - panels_.begin, full = count / kPanels * kPanels;
+    const auto rest = [&] {
+      for (Index p = panels_.begin + full; p < panels_.end;) {
+        if (kPanels > 2 && p + 2 <= panels_.end) {
+          tile < R, kPanels<2 ? 1 : 2>(now, 0, p);
+          p += 2;
+        } else {
+          tile<R, 1>(now, 0, p++);
+        }
+      }
+    };
+    if (now.parity != 0) rest();
+    for (Index i = 0; i < full; i += kPanels) {
+      const Index p = now.parity == 0 ? i : full - kPanels - i;
+      tile<R, kPanels>(now, 0, panels_.begin + p);
+    }
+    if (now.parity == 0) rest();
+  }
+
+  /// Where rows of a tile come from: x, h_{t-1} and, if dense, c_{t-1}.
+  struct Terms {
+    Factors<T> of[3];
+  };
+  Terms terms(const Now& now, Index row) const {
+    return {{{pass_.x + (now.step.row + row) * pass_.x_stride, pass_.x_stride, pass_.input_size},
+             {pass_.h_rows[now.parity] + row * width_, width_, pass_.hidden_size},
+             {pass_.c_rows[now.parity] + row * width_, width_, pass_.hidden_size}}};
+  }
+
+  template <int R, int P>
+  void tile(const Now& now, Index row, Index panel) const {
+    alignas(64) T memory[R * P * kSums];
+    const Sums<T> sums = {memory, P * kSums};
+    const Terms from = terms(now, row);
+    const T* const weights = w_.panel + panel * panel_size_;
+    Sums<const T> begin = {w_.bias + panel * kSums, 0};
+    Index k = 0;
+    if (now.projected != nullptr) {
+      begin = {now.projected + (row * w_.panels + panel) * kSums, w_.panels * kSums};
+      k = pass_.input_size;
+    }
+    multiply<V, R, P, Begin::value>(begin, from.of, k, w_.second_chain, weights, panel_size_, sums);
+    if (w_.second_chain < w_.terms) {
+      multiply<V, R, P, Begin::zero>({}, from.of, w_.second_chain, w_.terms, weights, panel_size_,
+                                     sums);
+    }
+    for (int r = 0; r < R; ++r) {
+      for (int p = 0; p < P; ++p) {
+        finish(now, row + r, panel + p, load_sums(memory + (r * P + p) * kSums).of);
+      }
+    }
+  }
+
+  /// The only row, and all of its panels.
+  template <int P>
+  void two_chain_tile(const Now& now) const {
+    const Terms from = terms(now, 0);
+    const bool projected = now.projected != nullptr;
+    const RowTerms<T> row = {projected ? now.projected : w_.bias,
+                             projected ? nullptr : from.of[0].data, pass_.input_size,
+                             from.of[1].data};
+    V sums[P][kGates];
+    if constexpr (V::quarters && P == 2) {
+      if (w_.narrow != nullptr) {
+        two_chains_narrow(w_, row, sums);
+      } else {
+        two_chains(w_, row, sums);
+      }
+    } else {
+      two_chains(w_, row, sums);
+    }
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) finish(now, 0, p, sums[p]);
+  }
+
+  /// Terms k <= .. < end of a tile; sums of unfinished ones are kept in memory.
+  template <int R>
+  void blocked_tile(const Now& now, Index row, Index panel, Index k, Index end) const {
+    const Sums<T> sums = {pass_.sums + row * kSums, kSums};
+    const Sums<const T> bias = {w_.bias + panel * kSums, 0};
+    multiply<V, R, 1, Begin::value>(k == 0 ? bias : Sums<const T>{sums.data, sums.stride},
+                                    terms(now, row).of, k, end, w_.panel + panel * panel_size_, 0,
+                                    sums);
+    if (end < w_.terms) return;
+    for (int r = 0; r < R; ++r) finish(now, row + r, panel, load_sums(sums.data + r * kSums).of);
+  }
+
+  CellRows<T> cell_rows(const Now& now, Index row, Index panel) const {
+    const Index unit = panel * kLanes, state = row * width_ + unit, packed = now.step.row + row;
+    const Index next = now.parity ^ 1;
+    return {
+        units(panel),
+        pass_.c_rows[now.parity] + state,
+        pass_.c_rows[next] + state,
+        pass_.h_rows[next] + state,
+        pass_.h + packed * pass_.h_stride + unit,
+        pass_.c == nullptr ? nullptr : pass_.c + packed * pass_.hidden_size + unit,
+        pass_.gates == nullptr ? nullptr : pass_.gates + packed * kGates * pass_.hidden_size + unit,
+        pass_.hidden_size};
+  }
+
+  struct GateSums {
+    V of[kGates];
+  };
+  static GateSums load_sums(const T* memory) {
+    return {{V::load(memory), V::load(memory + kLanes), V::load(memory + 2 * kLanes),
+             V::load(memory + 3 * kLanes)}};
+  }
+
+  /// From sums to c_t and h_t, of one row and panel.
+  [[gnu::always_inline]] void finish(const Now& now, Index row, Index panel,
+                                     const V (&sums)[kGates]) const {
+    const CellRows<T> rows = cell_rows(now, row, panel);
+    const T* const diagonal = w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kSums;
+    const Cell<V> y = cell(pass_, sigma_, sums, diagonal, V::load(rows.c_previous));
+    y.c.store(rows.c_next);
+    y.h.store(rows.h_next);
+    y.h.store(rows.h, rows.units);
+    if (rows.gates != nullptr) store_training(y, rows);
+    if (w_.dense_output != nullptr) {
+      const Index width = output_width();
+      sums[kOutput].store(pass_.output_sums + row * width + panel * kLanes);
+    }
+  }
+
+  /// An output gate with dense peepholes that reads c_t waits for all of it. The sums of four
+  /// panels then take the place of those of four gates in a tile.
+  void outputs(const Now& now) const {
+    const Index rows = now.step.rows, tiles = (rows + kRows - 1) / kRows;
+    for (Index group = groups_.begin; group < groups_.end; ++group) {
+      for (Index nth = 0; nth < tiles; ++nth) {
+        const Index row = rows * nth / tiles;
+        with_constant<kRows>(rows * (nth + 1) / tiles - row,
+                             [&](auto r) { output_tile<r.value>(now, row, group); });
+      }
+    }
+  }
+
+  /// o = σ_o(a_o + P_o c_t)   h_t = h(c_t) ⊙ o
+  template <int R>
+  void output_tile(const Now& now, Index row, Index group) const {
+    const Index width = output_width(), next = now.parity ^ 1;
+    const Sums<T> sums = {pass_.output_sums + row * width + group * kSums, width};
+    const Factors<T> c = {pass_.c_rows[next] + row * width_, width_, pass_.hidden_size};
+    multiply<V, R, 1, Begin::value>({sums.data, sums.stride}, &c, 0, c.size,
+                                    w_.dense_output + group * c.size * kSums, 0, sums);
+    const Index end = least((group + 1) * kGates, w_.panels);
+    for (int r = 0; r < R; ++r) {
+      for (Index p = group * kGates; p < end; ++p) {
+        const CellRows<T> rows = cell_rows(now, row + r, p);
+        const V o = sigma_.o(V::load(sums.data + r * width + (p % kGates) * kLanes));
+        const V h = sigma_.c(V::load(rows.c_next)) * o;
+        h.store(rows.h_next);
+        h.store(rows.h, rows.units);
+        if (rows.gates != nullptr) o.store(rows.gates + kOutput * rows.gate_stride, rows.units);
+      }
+    }
+  }
+
+  const ForwardPass<T>& pass_;
+  const ForwardWeights<T>& w_;
+  const Team& team_;
+  const Sigma sigma_;
+  const Index width_, panel_size_;
+  const Range groups_, panels_;
+  const bool two_chains_at_once_;
+
+  Index chunk_end_ = 0;       // the step up to which x is projected
+  const T* chunk_ = nullptr;  // the next step's sums among them
+};
+
+template <template <class> class V, class T>
+void forward(const ForwardPass<T>& pass, const Team& team) noexcept {
+  if (pass.standard) {
+    Forward<V<T>, StandardActivations>(pass, team).run();
+  } else {
+    Forward<V<T>, ChosenActivations>(pass, team).run();
+  }
+}
+
+template <template <class> class V>
+constexpr ForwardKernels forward_kernels() {
+  return {V<float>::lanes, V<double>::lanes, &forward<V, float>, &forward<V, double>};
+}
+
+}  // namespace
+}  // namespace peephole::kernels

@@ -1,0 +1,92 @@
+#pragma once
+
+#include "peephole/activation.hpp"
+#include "peephole/types.hpp"
+
+/// What the kernels of an instruction set are given: plain numbers and pointers, since they may not
+/// share any inline function with code compiled for another set.
+namespace peephole::kernels {
+
+/// Weights as the kernels read them. Units are taken in panels of `lanes`; H is padded to whole
+/// panels, and panels to whole groups where they are taken in groups, with zeros.
+///
+/// K, the terms of a gate's sum, runs over x, then h, then c (dense peepholes): K = I + H (+ H).
+/// A sum is formed in one chain, or, where one chain of dependent additions would be all that a
+/// step waits for, in two: of k < second_chain and of the rest. This is a matter of H and of the
+/// instruction set alone, so a sequence has the same bits in any batch.
+template <class T>
+struct ForwardWeights {
+  Index panels;
+  Index terms;         // K
+  Index second_chain;  // K for one chain
+  const T* panel;      // (panels, K, 4, lanes)
+  const T* narrow;  // (K, 4, lanes / 4): the second of two panels, if it has no more units; or null
+  const T* bias;    // (panels, 4, lanes)
+  const T* diagonal;  // (panels, 4, lanes), or null
+  const T*
+      dense_output;  // (groups, H, kGates panels, lanes): P_o where it reads all of c_t, or null
+};
+
+/// One step of time, for the sequences at hand: that of the first of them in the packed rows.
+struct Step {
+  Index row;
+  Index rows;
+};
+
+/// A pass of one layer in one direction over some sequences of a batch ("rows", B of them).
+template <class T>
+struct ForwardPass {
+  Index input_size;   // I
+  Index hidden_size;  // H
+  Activations activations;
+  bool standard;              // the default activations, f not coupled to i
+  bool coupled_input_forget;  // f = 1 - i
+  bool output_reads_current;  // diagonal P_o reads c_t
+  unsigned peephole_gates;    // of the diagonal: 1 << gate
+  ForwardWeights<T> weights;
+
+  const Step* steps;  // in the order of computation
+  Index step_count;
+  const T* x;  // (N, I), read
+  Index x_stride;
+  T* h;  // (N, H), overwritten
+  Index h_stride;
+  T* gates;    // (N, 4H), overwritten; or null
+  T* c;        // (N, H), overwritten; or null
+  T* state_h;  // (B, H), replaced
+  T* state_c;  // (B, H), replaced
+
+  // Scratch.
+  T* h_rows[2];    // (B, panels * lanes): h_{t-1} and h_t, by turns
+  T* c_rows[2];    // the same of c; both are one array unless c is among the terms
+  T* output_sums;  // (B, panels * lanes): a_o until all of c_t is known, with dense_output
+  T* projected;    // (kChunkRows, panels, 4, lanes): b + W x of steps to come
+  T* sums;         // (B, 4, lanes): of one panel, between blocks of K
+};
+
+/// Rows of x that are multiplied ahead of the recurrence, at most.
+inline constexpr Index kChunkRows = 96;
+
+/// Threads that compute one pass together, each some units; all call the kernel with their `part`.
+struct Team {
+  int part = 0;
+  int parts = 1;
+  void (*wait)(void* barrier) = nullptr;  // until all parts have called it
+  void* barrier = nullptr;
+};
+
+template <class T>
+using ForwardKernel = void (*)(const ForwardPass<T>& pass, const Team& team) noexcept;
+
+/// What an instruction set's file exports.
+struct ForwardKernels {
+  Index lanes_float, lanes_double;
+  ForwardKernel<float> forward_float;
+  ForwardKernel<double> forward_double;
+};
+
+extern const ForwardKernels forward_baseline;
+extern const ForwardKernels forward_avx2;
+extern const ForwardKernels forward_avx512;
+
+}  // namespace peephole::kernels

@@ -1,0 +1,160 @@
+#pragma once
+
+#include "peephole/types.hpp"
+
+/// The matrix product that all kernels are made of: a few rows times a few panels of weights, with
+/// the sums in registers.
+namespace peephole::kernels {
+namespace {
+
+/// Vectors of a panel's row k: those of the four gates, (4, lanes).
+template <class V>
+inline constexpr Index kPanelRow = kGates * V::lanes;
+
+/// Rows of the largest tile. 6 rows fill 24 of 32 registers with sums, next to 4 weights and a
+/// factor; 3 fill 12 of 16, next to 3 factors and a weight; 2 leave room for an unfused product.
+template <class V>
+inline constexpr int kTileRows = V::registers == 32 ? 6
+                                 : V::fused         ? 3
+                                                    : 2;
+
+/// Panels of a tile of R rows where there are no further rows: enough independent sums to hide the
+/// latency of an addition, 4 cycles at 2 a cycle.
+template <class V, int R>
+inline constexpr int kTilePanels = V::registers == 32 ? (R == 1   ? 4
+                                                         : R <= 3 ? 2
+                                                                  : 1)
+                                                      : (R == 1 ? 2 : 1);
+
+/// Rows of factors: of x, h or c. The first is `data`.
+template <class T>
+struct Factors {
+  const T* data;
+  Index stride;
+  Index size;
+};
+
+/// Sums of a tile's rows, (R, P, 4, lanes), rows `stride` apart.
+template <class T>
+struct Sums {
+  T* data;
+  Index stride;
+};
+
+/// sums += factors * panel, for `size` terms.
+template <class V, int R, int P, class T = typename V::Scalar>
+[[gnu::always_inline]] inline void accumulate(V (&sums)[R][P][kGates], const T* const (&factors)[R],
+                                              Index size, const T* panel, Index panel_stride) {
+#pragma GCC unroll 4
+  for (Index k = 0; k < size; ++k, panel += kPanelRow<V>) {
+    if constexpr (P == 1 && V::registers == 32) {
+      V w[kGates];
+#pragma GCC unroll 4
+      for (int gate = 0; gate < kGates; ++gate) w[gate] = V::load(panel + gate * V::lanes);
+#pragma GCC unroll 6
+      for (int r = 0; r < R; ++r) {
+        const V factor = V::broadcast(factors[r][k]);
+#pragma GCC unroll 4
+        for (int gate = 0; gate < kGates; ++gate) {
+          sums[r][0][gate] = fma(w[gate], factor, sums[r][0][gate]);
+        }
+      }
+    } else {
+      // Few registers: hold the factors, and take one weight at a time.
+      V factor[R];
+#pragma GCC unroll 6
+      for (int r = 0; r < R; ++r) factor[r] = V::broadcast(factors[r][k]);
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 4
+        for (int gate = 0; gate < kGates; ++gate) {
+          const V w = V::load(panel + p * panel_stride + gate * V::lanes);
+#pragma GCC unroll 6
+          for (int r = 0; r < R; ++r) sums[r][p][gate] = fma(w, factor[r], sums[r][p][gate]);
+        }
+      }
+    }
+  }
+}
+
+/// What a tile's sums begin with.
+enum class Begin {
+  value,  // the given sums (a stride of 0: the same for every row)
+  zero,   // 0; the chain so formed is then added to `result`
+};
+
+/// result = begin + (factors[0] factors[1] ...) * panel over terms k_begin <= k < k_end, in order.
+/// The rows of `panel` are those of all factors' terms in turn. begin and result may be the same.
+template <class V, int R, int P, Begin kBegin, class T = typename V::Scalar>
+void multiply(Sums<const T> begin, const Factors<T>* factors, Index k_begin, Index k_end,
+              const T* panel, Index panel_stride, Sums<T> result) {
+  V sums[R][P][kGates];
+#pragma GCC unroll 6
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 4
+      for (int gate = 0; gate < kGates; ++gate) {
+        const T* const from = begin.data + r * begin.stride + (p * kGates + gate) * V::lanes;
+        sums[r][p][gate] = kBegin == Begin::value ? V::load(from) : V::zero();
+      }
+    }
+  }
+  panel += k_begin * kPanelRow<V>;
+  for (Index k = k_begin; k < k_end; ++factors) {
+    const Index size = factors->size;
+    if (k_begin >= size) {
+      k_begin -= size;
+      continue;
+    }
+    const Index count = size - k_begin < k_end - k ? size - k_begin : k_end - k;
+    const T* rows[R];
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) rows[r] = factors->data + r * factors->stride + k_begin;
+    accumulate<V, R, P>(sums, rows, count, panel, panel_stride);
+    panel += count * kPanelRow<V>;
+    k += count;
+    k_begin = 0;
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 4
+      for (int gate = 0; gate < kGates; ++gate) {
+        T* const to = result.data + r * result.stride + (p * kGates + gate) * V::lanes;
+        if constexpr (kBegin == Begin::zero) {
+          (V::load(to) + sums[r][p][gate]).store(to);
+        } else {
+          sums[r][p][gate].store(to);
+        }
+      }
+    }
+  }
+}
+
+template <int N>
+struct Int {
+  static constexpr int value = N;
+};
+
+/// f(Int<n>()), for 1 <= n <= kMax.
+template <int kMax, class F>
+[[gnu::always_inline]] inline void with_constant(Index n, const F& f) {
+  if constexpr (kMax > 1) {
+    if (n < kMax) return with_constant<kMax - 1>(n, f);
+  }
+  f(Int<kMax>());
+}
+
+/// Fetches `bytes` from `data` on into L2, of which `done` of `all` parts are already there.
+template <class T>
+inline void prefetch_share(const T* data, Index size, Index part, Index parts) {
+  constexpr Index line = 64 / sizeof(T);
+  for (Index k = size * part / parts; k < size * (part + 1) / parts; k += line) {
+    __builtin_prefetch(data + k, 0, 2);
+  }
+}
+
+}  // namespace
+}  // namespace peephole::kernels

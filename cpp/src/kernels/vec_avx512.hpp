@@ -1,0 +1,109 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include "peephole/types.hpp"
+
+/// One AVX-512 register of T. The interface is the same for every instruction set; all of it has
+/// internal linkage, so that no function compiled for one set can stand in for another's.
+///
+/// In min and max the second operand is the result where either is NaN.
+namespace peephole::avx512 {
+namespace {
+
+template <class T>
+struct Vec;
+
+template <>
+struct Vec<float> {
+  using Scalar = float;
+  static constexpr Index lanes = 16;
+  static constexpr int registers = 32;
+  static constexpr bool fused = true;     // fma rounds once
+  static constexpr bool quarters = true;  // load_quarters and split exist
+  __m512 v;
+
+  static Vec zero() { return {_mm512_setzero_ps()}; }
+  static Vec broadcast(float a) { return {_mm512_set1_ps(a)}; }
+  static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  /// The first n lanes, 0 <= n <= lanes; the others are 0, and their memory is not touched.
+  static Vec load(const float* p, Index n) { return {_mm512_maskz_loadu_ps(first(n), p)}; }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void store(float* p, Index n) const { _mm512_mask_storeu_ps(p, first(n), v); }
+
+  friend Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+  /// a b + c
+  friend Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  /// c - a b
+  friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+  friend Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+  friend Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+  friend Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
+  /// a 2^n for integers n; 2^n itself must be finite and normal, or infinite.
+  friend Vec scale(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+  /// The sum of all lanes.
+  friend float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
+  /// a < b ? x : y
+  friend Vec select_less(Vec a, Vec b, Vec x, Vec y) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
+  }
+
+  /// The first quarters of four vectors in memory, side by side.
+  static Vec load_quarters(const float* p) {
+    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(p));
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p + lanes), 1);
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 2 * lanes), 2);
+    return {_mm512_insertf32x4(a, _mm_loadu_ps(p + 3 * lanes), 3)};
+  }
+  /// Each quarter as the first of a vector that is 0 beyond.
+  void split(Vec (&quarter)[4]) const {
+    quarter[0].v = _mm512_zextps128_ps512(_mm512_castps512_ps128(v));
+    quarter[1].v = _mm512_zextps128_ps512(_mm512_extractf32x4_ps(v, 1));
+    quarter[2].v = _mm512_zextps128_ps512(_mm512_extractf32x4_ps(v, 2));
+    quarter[3].v = _mm512_zextps128_ps512(_mm512_extractf32x4_ps(v, 3));
+  }
+
+ private:
+  static __mmask16 first(Index n) { return static_cast<__mmask16>((1u << n) - 1u); }
+};
+
+template <>
+struct Vec<double> {
+  using Scalar = double;
+  static constexpr Index lanes = 8;
+  static constexpr int registers = 32;
+  static constexpr bool fused = true;
+  static constexpr bool quarters = false;
+  __m512d v;
+
+  static Vec zero() { return {_mm512_setzero_pd()}; }
+  static Vec broadcast(double a) { return {_mm512_set1_pd(a)}; }
+  static Vec load(const double* p) { return {_mm512_loadu_pd(p)}; }
+  static Vec load(const double* p, Index n) { return {_mm512_maskz_loadu_pd(first(n), p)}; }
+  void store(double* p) const { _mm512_storeu_pd(p, v); }
+  void store(double* p, Index n) const { _mm512_mask_storeu_pd(p, first(n), v); }
+
+  friend Vec operator+(Vec a, Vec b) { return {_mm512_add_pd(a.v, b.v)}; }
+  friend Vec operator-(Vec a, Vec b) { return {_mm512_sub_pd(a.v, b.v)}; }
+  friend Vec operator*(Vec a, Vec b) { return {_mm512_mul_pd(a.v, b.v)}; }
+  friend Vec operator/(Vec a, Vec b) { return {_mm512_div_pd(a.v, b.v)}; }
+  friend Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+  friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_pd(a.v, b.v, c.v)}; }
+  friend Vec min(Vec a, Vec b) { return {_mm512_min_pd(a.v, b.v)}; }
+  friend Vec max(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
+  friend Vec abs(Vec a) { return {_mm512_abs_pd(a.v)}; }
+  friend Vec scale(Vec a, Vec n) { return {_mm512_scalef_pd(a.v, n.v)}; }
+  friend double sum(Vec a) { return _mm512_reduce_add_pd(a.v); }
+  friend Vec select_less(Vec a, Vec b, Vec x, Vec y) {
+    return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
+  }
+
+ private:
+  static __mmask8 first(Index n) { return static_cast<__mmask8>((1u << n) - 1u); }
+};
+
+}  // namespace
+}  // namespace peephole::avx512

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+
+#include "peephole/types.hpp"
+
+/// 16 bytes of T, in the vector extensions of GCC and Clang: SSE2 on x86-64, NEON on arm64, and
+/// whatever else the compiler makes of them. See vec_avx512.hpp for the interface.
+///
+/// fma rounds twice: x86-64 has no fused operation in its baseline, and these files are compiled
+/// without contraction, so that the bits do not depend on the compiler.
+namespace peephole::baseline {
+namespace {
+
+template <class T>
+struct Bits;
+
+template <>
+struct Bits<float> {
+  using Int = std::int32_t;
+  static constexpr int mantissa = 23;
+  static constexpr Int bias = 127;
+  static constexpr float to_integer = 0x1.8p23f;  // adding it leaves no room for a fraction
+};
+
+template <>
+struct Bits<double> {
+  using Int = std::int64_t;
+  static constexpr int mantissa = 52;
+  static constexpr Int bias = 1023;
+  static constexpr double to_integer = 0x1.8p52;
+};
+
+template <class T>
+struct Vec {
+  using Scalar = T;
+  using Int = typename Bits<T>::Int;
+  typedef T Values __attribute__((vector_size(16)));
+  typedef Int Ints __attribute__((vector_size(16)));
+  static constexpr Index lanes = 16 / sizeof(T);
+  static constexpr int registers = 16;
+  static constexpr bool fused = false;
+  static constexpr bool quarters = false;
+  Values v;
+
+  static Vec zero() { return {Values{}}; }
+  static Vec broadcast(T a) { return {a - Values{}}; }  // a - 0 keeps the sign of -0
+  static Vec load(const T* p) {
+    Vec a;
+    __builtin_memcpy(&a.v, p, sizeof a.v);
+    return a;
+  }
+  static Vec load(const T* p, Index n) {
+    Vec a = zero();
+    for (Index lane = 0; lane < n; ++lane) a.v[lane] = p[lane];
+    return a;
+  }
+  void store(T* p) const { __builtin_memcpy(p, &v, sizeof v); }
+  void store(T* p, Index n) const {
+    for (Index lane = 0; lane < n; ++lane) p[lane] = v[lane];
+  }
+
+  friend Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+  friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+  friend Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+  friend Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+  friend Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+  friend Vec fnma(Vec a, Vec b, Vec c) { return {c.v - a.v * b.v}; }
+  friend Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
+  friend Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
+  friend Vec abs(Vec a) {
+    constexpr Int all_but_sign = static_cast<Int>(~(std::uint64_t{1} << (8 * sizeof(T) - 1)));
+    return {reinterpret_cast<Values>(reinterpret_cast<Ints>(a.v) & all_but_sign)};
+  }
+  friend Vec scale(Vec a, Vec n) {
+    // The low bits of n + to_integer are n itself.
+    const Ints exponent = reinterpret_cast<Ints>(n.v + Bits<T>::to_integer) + Bits<T>::bias;
+    return {a.v * reinterpret_cast<Values>(exponent << Bits<T>::mantissa)};
+  }
+  friend T sum(Vec a) {
+    T s = a.v[0];
+    for (Index lane = 1; lane < lanes; ++lane) s += a.v[lane];
+    return s;
+  }
+  friend Vec select_less(Vec a, Vec b, Vec x, Vec y) { return {a.v < b.v ? x.v : y.v}; }
+};
+
+}  // namespace
+}  // namespace peephole::baseline
