@@ -7,4 +7,5 @@ PYBIND11_MODULE(_core, module) {
   peephole::binding::bind_lstm(module);
   peephole::binding::bind_network(module);
   peephole::binding::bind_adam(module);
+  peephole::binding::bind_runtime(module);
 }

@@ -52,7 +52,10 @@ void bind(py::module_& module, const char* name) {
       .def(
           "shape",
           [](const ParametersOf<T>& self, const std::string& parameter) {
-            return py::tuple(py::cast(self.shape(self.find(parameter))));
+            const Shape shape = self.shape(self.find(parameter));
+            py::tuple result(shape.size());
+            for (std::size_t d = 0; d < shape.size(); ++d) result[d] = shape[d];
+            return result;
           },
           py::arg("name"))
       .def("view", &live_view<T>, py::arg("name"))

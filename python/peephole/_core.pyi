@@ -1,10 +1,10 @@
 """The binding: checks and converts, then calls the C++ core.
 
 Each class exists for float32 and float64, named so; the class without a dtype in its name stands
-for both and exists for type checkers only. The shapes are those of the Python contract. Array
-arguments accept anything NumPy can turn into the model's dtype by a same-kind cast, of any strides and
-byte order; results are new arrays. A single sequence may come as (T, I): then no result has a batch
-axis. Wrong arguments raise ValueError or TypeError before anything is computed or changed.
+for both and exists for type checkers only. Array arguments accept anything NumPy can turn into the
+model's dtype by a same-kind cast, of any strides and byte order; results are new arrays. A single
+sequence may come as (T, I): then no result has a batch axis. Wrong arguments raise ValueError or
+TypeError before anything is computed or changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ class LSTM:
     def dtype(self) -> np.dtype[Any]: ...
     @property
     def options(self) -> dict[str, Any]:
-        """The constructor's arguments, normalised, JSON-able: activations complete, one per layer."""
+        """The constructor's arguments, ready for JSON: activations complete, one per layer."""
     @property
     def parameters(self) -> Parameters: ...
     def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
@@ -156,7 +156,12 @@ class Adam:
         """Updates the parameters in place from one gradient for each of them."""
 
 def clip_norm(gradients: Mapping[str, _Array], max_norm: float) -> float:
-    """Scales the gradients in place to a joint norm of at most max_norm; returns the norm before."""
+    """Scales gradients in place to a joint norm of at most max_norm; returns the norm before."""
+
+def num_threads() -> int: ...
+def set_num_threads(num_threads: int) -> None: ...
+def set_isa(name: str) -> None: ...
+def build_info() -> dict[str, Any]: ...
 
 class ParametersFloat32(Parameters): ...
 class ParametersFloat64(Parameters): ...

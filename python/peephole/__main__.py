@@ -1,0 +1,60 @@
+"""What `python -m peephole` does."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from peephole import __version__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command that `argv`, or else the command line, gives; returns its exit status."""
+    from peephole import demo
+
+    parser = argparse.ArgumentParser(
+        prog="python -m peephole", description="LSTM networks with peephole connections."
+    )
+    parser.add_argument("--version", action="version", version=f"peephole {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    options = commands.add_parser(
+        "demo",
+        help="train a speaker classifier on real speech, and show what it does",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    options.add_argument("--seed", type=_natural, default=0, help="of weights, noise and order")
+    options.add_argument(
+        "--epochs",
+        type=_positive,
+        default=demo.EPOCHS,
+        help=f"epochs in each of {len(demo.LEARNING_RATES)} rounds of training",
+    )
+    options.add_argument(
+        "--output", type=Path, default=Path("peephole-demo.png"), help="where the picture goes"
+    )
+    options.add_argument("--quiet", action="store_true", help="say only the test accuracy")
+    arguments = parser.parse_args(argv)
+    if not arguments.output.parent.is_dir():
+        # Now rather than after the training.
+        parser.error(f"--output: there is no folder {arguments.output.parent}")
+    demo.run(arguments.seed, arguments.epochs, arguments.output, arguments.quiet)
+    return 0
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
+    return value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

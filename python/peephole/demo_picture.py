@@ -1,0 +1,114 @@
+"""The demo's picture: the gates of one utterance, and what the network makes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from peephole.lstm import LSTM
+from peephole.network import Network
+
+_TITLES = {
+    "i": "input gate  i",
+    "f": "forget gate  f",
+    "o": "output gate  o",
+    "g": "cell input  g",
+    "c": "cell state  c",
+}
+
+
+def gate_activities(lstm: LSTM, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    """i, f, g, o, c and h, each (T, H), of one layer with its default options over x (T, I).
+
+    The equations of `LSTM`, in NumPy.
+    """
+    w_ih, w_hh, w_ch, bias = (
+        lstm.parameters[f"{name}_l0"].astype(np.float64)
+        for name in ("weight_ih", "weight_hh", "weight_ch", "bias")
+    )
+    h = c = np.zeros(w_hh.shape[1])
+    steps = []
+    for x_t in x:
+        a_i, a_f, a_g, a_o = (w_ih @ x_t + w_hh @ h + bias).reshape(4, -1) + w_ch * c
+        i, f, o = (1 / (1 + np.exp(-a)) for a in (a_i, a_f, a_o))
+        g = np.tanh(a_g)
+        c = f * c + g * i
+        h = np.tanh(c) * o
+        steps.append((i, f, g, o, c, h))
+    return dict(zip("ifgoch", np.swapaxes(steps, 0, 1), strict=True))
+
+
+def picture(
+    net: Network,
+    utterance: NDArray[Any],
+    speaker: int,
+    probabilities: NDArray[Any],
+    frame_ms: float,
+) -> Figure:
+    """Four gates, the cell state, and the speakers' probabilities (T, O), over time."""
+    activities = gate_activities(net.lstm, utterance)
+    # From the units that in the end speak most for the speaker to those that speak most against.
+    order = np.argsort(net.parameters["head.weight"][speaker] * activities["h"][-1])
+    figure = Figure(figsize=(12.5, 7), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = dict(zip("ifogcp", figure.subplots(2, 3, sharex=True).flat, strict=True))
+    extent = (0.0, len(utterance) * frame_ms, 0.0, float(len(order)))
+    images = {}
+    for name, title in _TITLES.items():
+        signed = name in "gc"
+        limit = max(1.0, float(np.abs(activities[name]).max()))
+        images[name] = axes[name].imshow(
+            activities[name][:, order].T,
+            aspect="auto",
+            origin="lower",
+            extent=extent,
+            interpolation="nearest",
+            cmap="RdBu_r" if signed else "viridis",
+            vmin=-limit if signed else 0,
+            vmax=limit if signed else 1,
+        )
+        axes[name].set_title(title, fontsize=11)
+        axes[name].set_yticks([])
+    for name in "ogc":
+        figure.colorbar(images[name], ax=axes[name], fraction=0.05, pad=0.02)
+    for name in "ig":
+        axes[name].set_ylabel(f"{len(order)} units")
+    for name in "gcp":
+        axes[name].set_xlabel("time (ms)")
+    _plot_probabilities(axes["p"], probabilities, speaker, frame_ms)
+    figure.suptitle(
+        f"Speaker {speaker + 1} says /ae/: what the units do, those that speak for speaker "
+        f"{speaker + 1} at the top",
+        fontsize=13,
+    )
+    return figure
+
+
+def _plot_probabilities(
+    axes: Axes, probabilities: NDArray[Any], speaker: int, frame_ms: float
+) -> None:
+    # Each frame's answer is known at its end.
+    times = np.arange(1, len(probabilities) + 1) * frame_ms
+    rivals = [k for k in np.argsort(-probabilities.max(axis=0)) if k != speaker]
+    for rank, k in enumerate(rivals):
+        label = f"speaker {k + 1}" if rank < 2 else ("the others" if rank == 2 else None)
+        color = ("#d1495b", "#edae49")[rank] if rank < 2 else "#c5c9cf"
+        axes.plot(times, probabilities[:, k], color=color, label=label, zorder=3 - min(rank, 2))
+    axes.plot(
+        times,
+        probabilities[:, speaker],
+        color="#00798c",
+        linewidth=2.5,
+        label=f"speaker {speaker + 1} (true)",
+        zorder=4,
+    )
+    axes.set_title("probability of each speaker", fontsize=11)
+    axes.set_ylim(-0.02, 1.02)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="center right", fontsize=9, framealpha=0.9)

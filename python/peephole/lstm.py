@@ -1,0 +1,205 @@
+"""The stack of LSTM layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from peephole import _core as core
+from peephole.model import Model
+from peephole.options import Activations, Seed, build
+from peephole.parameters import Parameters
+
+State: TypeAlias = Sequence[tuple[ArrayLike, ArrayLike]]
+StateArrays: TypeAlias = tuple[tuple[NDArray[Any], NDArray[Any]], ...]
+
+_CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
+
+
+class Gradients(NamedTuple):
+    """What a backward pass returns: gradients, each of the shape of what it is of."""
+
+    x: NDArray[Any]
+    state: StateArrays
+    parameters: dict[str, NDArray[Any]]
+
+
+class LSTM(Model):
+    r"""A stack of LSTM layers with peephole connections.
+
+    For each layer, at each step t::
+
+        a_k = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k        k = i, f, g, o
+        i = σ_i(a_i)    f = σ_f(a_f)    g = g(a_g)    o = σ_o(a_o)
+        c_t = f ⊙ c_{t-1} + g ⊙ i
+        h_t = h(c_t) ⊙ o
+
+    with the input gate i, the forget gate f, the cell input g and the output gate o. The peepholes
+    P let every gate, the cell input too, see the cell state of the step before [1]_. In a stack,
+    the h_t of one layer is the x_t of the next.
+
+    Args:
+        input_size: I, the features of a step of x.
+        hidden_size: H, the units of each layer: an int, or one int per layer.
+        num_layers: L, the layers; only with an int `hidden_size`.
+        peephole: "diagonal": each cell is seen by its own gates, P_k is (H,). "dense": by all gates
+            of its layer, P_k is (H, H). "none": no peepholes, as in `torch.nn.LSTM`.
+        peephole_gates: Which gates have one: any subset of "ifgo". The others' rows are 0 and stay
+            it.
+        output_peephole: The cell state that o reads: "previous", c_{t-1}, or "current", c_t, as in
+            [2]_ and [3]_.
+        bias: Whether there is b.
+        activations: {"i", "f", "g", "o": of the gates, "c": h, of the cell output} -> name; or one
+            such mapping per layer. Missing keys are sigmoid, for g and c tanh. Names: sigmoid,
+            tanh, identity, relu, softsign, softplus, hard_sigmoid (clip(0.2 a + 0.5, 0, 1)), and
+            one: a gate that is always open (the variants NIG, NFG, NOG of [4]_).
+        coupled_input_forget: f = 1 - i (the variant CIFG of [4]_).
+        bidirectional: Each layer also reads the sequence from its last step to its first, with
+            parameters of its own (`_reverse`); the layer's output is both directions' side by side,
+            forward first.
+        masks: {parameter name: bool array of its shape}: a weight where it is False is not
+            connected. It is 0, has gradient 0, and stays 0 in training.
+        dtype: "float32" or "float64".
+        seed: An int, or a `numpy.random.Generator` to draw one from; None for a fresh one.
+        recurrent_init: "uniform", or "orthogonal": the recurrent weights of each gate begin as an
+            orthogonal matrix.
+
+    Attributes:
+        parameters: For each layer k, with the rows of gates i, f, g, o (H each) in this order:
+
+            - weight_ih_l{k}  (4H, I)  W, the input weights; I is the layer's own
+            - weight_hh_l{k}  (4H, H)  R, the recurrent weights
+            - weight_ch_l{k}  (4, H) or dense (4H, H)  P, the peepholes; absent for "none"
+            - bias_l{k}  (4H,)  b; absent without bias
+
+            and when bidirectional the same again with `_reverse`. Weights begin uniform in
+            ±1/sqrt(H), biases as 0, that of the forget gate as 1 [5]_.
+
+    Raises:
+        ValueError, TypeError: For an option out of its range; the message names it.
+
+    References:
+        .. [1] F. A. Gers, J. Schmidhuber, "Recurrent nets that time and count", IJCNN 2000,
+           doi:10.1109/IJCNN.2000.861302.
+        .. [2] F. A. Gers, N. N. Schraudolph, J. Schmidhuber, "Learning precise timing with LSTM
+           recurrent networks", JMLR 3 (2002) 115-143.
+        .. [3] A. Graves, "Generating sequences with recurrent neural networks", 2013,
+           arXiv:1308.0850.
+        .. [4] K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber, "LSTM: a
+           search space odyssey", IEEE TNNLS 28 (2017) 2222-2232, doi:10.1109/TNNLS.2016.2582924.
+        .. [5] F. A. Gers, J. Schmidhuber, F. Cummins, "Learning to forget: continual prediction
+           with LSTM", Neural Computation 12 (2000) 2451-2471, doi:10.1162/089976600300015015.
+
+    Example:
+        >>> lstm = peephole.LSTM(12, 64, seed=0)
+        >>> y, state = lstm(np.zeros((8, 20, 12), np.float32))
+        >>> y.shape
+        (8, 20, 64)
+    """
+
+    __slots__ = ()
+
+    _core: core.LSTM
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        *,
+        peephole: Literal["diagonal", "dense", "none"] = "diagonal",
+        peephole_gates: str = "ifgo",
+        output_peephole: Literal["previous", "current"] = "previous",
+        bias: bool = True,
+        activations: Activations | None = None,
+        coupled_input_forget: bool = False,
+        bidirectional: bool = False,
+        masks: Mapping[str, NDArray[np.bool_]] | None = None,
+        dtype: Any = "float32",
+        seed: Seed = None,
+        recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
+    ) -> None:
+        self._core = build(
+            _CLASSES,
+            input_size,
+            hidden_size,
+            num_layers=num_layers,
+            peephole=peephole,
+            peephole_gates=peephole_gates,
+            output_peephole=output_peephole,
+            bias=bias,
+            activations=activations,
+            coupled_input_forget=coupled_input_forget,
+            bidirectional=bidirectional,
+            masks=masks,
+            dtype=dtype,
+            seed=seed,
+            recurrent_init=recurrent_init,
+        )
+        self._parameters = Parameters(self._core.parameters)
+
+    @property
+    def output_size(self) -> int:
+        """The features of y: the units of the last layer, twice as many when bidirectional."""
+        return self.hidden_sizes[-1] * (2 if self.bidirectional else 1)
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        *,
+        out: NDArray[Any] | None = None,
+    ) -> tuple[NDArray[Any], StateArrays]:
+        """Runs the stack; keeps nothing.
+
+        Args:
+            x: (B, T, I), or (T, I) for a single sequence: then nothing has a batch axis.
+            state: Where to start: a pair (h, c), each (B, H_k), per layer, when bidirectional per
+                layer and direction (layer 0 forward, layer 0 reverse, layer 1 forward, ...). None
+                stands for zeros.
+            lengths: (B,) integers in 0..T: the real steps of each sequence. Not with a single one.
+            out: (B, T, output_size): an array to write y to.
+
+        Returns:
+            y: (B, T, output_size); 0 beyond a sequence's length.
+            state: The state at each sequence's last real step, shaped as above: to go on from
+                there.
+
+        Raises:
+            ValueError, TypeError: For a wrong argument, before anything is computed; the message
+                names it.
+        """
+        return self._core(x, state, lengths, out)
+
+    def forward(
+        self, x: ArrayLike, state: State | None = None, lengths: ArrayLike | None = None
+    ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
+        """As calling it, and also returns the tape that `backward` needs: (y, state, tape)."""
+        return self._core.forward(x, state, lengths)
+
+    def backward(self, tape: core.Tape, dy: ArrayLike, dstate: State | None = None) -> Gradients:
+        """Exact gradients, by backpropagation through time.
+
+        Args:
+            tape: Of a `forward` of this model, whose parameters have not been assigned since.
+            dy: (B, T, output_size), the gradient of y; entries beyond a sequence's length do not
+                count.
+            dstate: The gradient of the final state, shaped as it; None stands for zeros.
+
+        Returns:
+            Gradients: x (B, T, I); state, of the initial one; parameters, {name: array of its
+                shape}.
+        """
+        return Gradients(*self._core.backward(tape, dy, dstate))
+
+
+def over(stack: core.LSTM) -> LSTM:
+    """An LSTM over a core stack that exists."""
+    lstm = LSTM.__new__(LSTM)
+    lstm._core = stack
+    lstm._parameters = Parameters(stack.parameters)
+    return lstm

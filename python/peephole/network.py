@@ -1,0 +1,265 @@
+"""A stack of LSTM layers with a dense head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from peephole import _core as core
+from peephole.batches import is_ragged, predict_into, predict_list, read_sequences
+from peephole.lstm import LSTM, Gradients, State, StateArrays, over
+from peephole.model import Model
+from peephole.options import LSTMOptions, Seed, at_least_one, build
+from peephole.parameters import Parameters
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from peephole.training import History
+
+_CLASSES = {"float32": core.NetworkFloat32, "float64": core.NetworkFloat64}
+
+
+class Network(Model):
+    r"""A stack of LSTM layers with a dense head on the last one.
+
+    At each step t, from the output h_t of the last layer (see `LSTM`)::
+
+        y_t = head(V h_t + v)
+
+    Args:
+        input_size: I, the features of a step of x.
+        hidden_size: H, the units of each layer: an int, or one int per layer.
+        output_size: O, the values of y; for a softmax head the number of classes.
+        head: The activation of the head: "identity", "sigmoid", "tanh", or "softmax" over the O
+            values.
+        readout: "all": y for every step (B, T, O). "last": at each sequence's last real step (B,
+            O).
+        **lstm_options: As of `LSTM`.
+
+    Attributes:
+        lstm: The `LSTM` inside, over the same parameters.
+        parameters: The LSTM's parameters, and
+
+            - head.weight  (O, H_last), twice as wide when bidirectional  V
+            - head.bias  (O,)  v
+
+    Raises:
+        ValueError, TypeError: For an option out of its range; the message names it.
+
+    Example:
+        >>> net = peephole.Network(12, 100, 9, head="softmax", readout="last", seed=0)
+        >>> history = net.fit(train_x, train_y, epochs=20)
+        >>> net.score(test_x, test_y)
+        0.97
+        >>> net.save("speakers.safetensors")
+    """
+
+    __slots__ = ("_lstm",)
+
+    _core: core.Network
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        output_size: int,
+        *,
+        head: Literal["identity", "sigmoid", "tanh", "softmax"] = "identity",
+        readout: Literal["all", "last"] = "all",
+        **lstm_options: Unpack[LSTMOptions],
+    ) -> None:
+        unknown = lstm_options.keys() - LSTMOptions.__annotations__
+        if unknown:
+            raise TypeError(f"Network() got unexpected options: {', '.join(sorted(unknown))}")
+        self._core = build(
+            _CLASSES,
+            input_size,
+            hidden_size,
+            output_size=output_size,
+            head=head,
+            readout=readout,
+            **lstm_options,
+        )
+        self._parameters = Parameters(self._core.parameters)
+        self._lstm = over(self._core.lstm)
+
+    @property
+    def lstm(self) -> LSTM:
+        """The `LSTM` inside, over the same parameters."""
+        return self._lstm
+
+    @property
+    def output_size(self) -> int:
+        """O, the values of y."""
+        return int(self._core.options["output_size"])
+
+    @property
+    def head(self) -> str:
+        """The activation of the head."""
+        return str(self._core.options["head"])
+
+    @property
+    def readout(self) -> str:
+        """Which steps the head reads: "all" or "last"."""
+        return str(self._core.options["readout"])
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        *,
+        out: NDArray[Any] | None = None,
+    ) -> tuple[NDArray[Any], StateArrays]:
+        """Runs the network, from a state to a state; keeps nothing.
+
+        x, state, lengths and the state returned are those of `LSTM`. y, which `out` can take, is
+        (B, T, O), 0 beyond a sequence's length; for readout "last" (B, O), 0 for a sequence of
+        length 0. Of a single sequence, x (T, I), nothing has a batch axis.
+
+        Raises ValueError or TypeError for a wrong argument, before anything is computed.
+        """
+        return self._core(x, state, lengths, out)
+
+    def predict(
+        self,
+        x: Any,
+        lengths: ArrayLike | None = None,
+        *,
+        batch_size: int = 1024,
+    ) -> Any:
+        """y, of any number of sequences.
+
+        Args:
+            x: (n, T, I), or (T, I) for a single sequence, or a list of (T_i, I) arrays.
+            lengths: (n,) integers in 0..T; not with a list or a single sequence.
+            batch_size: How many sequences are computed, and held in the model's dtype, at a time.
+
+        Returns:
+            y: For readout "last" (n, O). For "all" (n, T, O), 0 beyond a sequence's length; for a
+                list x a list of (T_i, O) arrays. Of a single sequence (O,) or (T, O).
+
+        Raises:
+            ValueError, TypeError: For a wrong argument; the message names it.
+        """
+        batch_size = at_least_one(batch_size, "batch_size")
+        ragged = is_ragged(x)
+        if not ragged:
+            x = np.asarray(x)
+            if x.ndim != 3 or len(x) <= batch_size:
+                return self._core(x, None, lengths)[0]
+        inputs = read_sequences(x, lengths, self.input_size, self.dtype)
+        if ragged and self.readout == "all":
+            return predict_list(self._core, inputs, batch_size)
+        steps = x.shape[1:2] if self.readout == "all" else ()
+        y = np.zeros((len(inputs.lengths), *steps, self.output_size), self.dtype)
+        predict_into(y, self._core, inputs, batch_size)
+        return y
+
+    def forward(
+        self, x: ArrayLike, state: State | None = None, lengths: ArrayLike | None = None
+    ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
+        """As calling it, and also returns the tape that `backward` needs: (y, state, tape)."""
+        y, _, final, tape = self._core.forward(x, state, lengths)
+        return y, final, tape
+
+    def backward(
+        self,
+        tape: core.Tape,
+        dy: ArrayLike | None = None,
+        dstate: State | None = None,
+        *,
+        dlogits: ArrayLike | None = None,
+    ) -> Gradients:
+        """Exact gradients, by backpropagation through time.
+
+        Args:
+            tape: Of a `forward` of this network, whose parameters have not been assigned since.
+            dy: The gradient of y, shaped as it.
+            dstate: The gradient of the final state, shaped as it; None stands for zeros.
+            dlogits: Instead of dy: the gradient of V h_t + v. For cross-entropy after softmax that
+                is y - onehot(label), with nothing to divide by.
+
+        Returns:
+            Gradients: x, shaped as x; state, of the initial one; parameters, {name: array of its
+                shape}.
+        """
+        return Gradients(*self._core.backward(tape, dy, dstate, dlogits))
+
+    def fit(
+        self,
+        x: ArrayLike | Sequence[ArrayLike],
+        y: ArrayLike | Sequence[ArrayLike],
+        *,
+        lengths: ArrayLike | None = None,
+        epochs: int = 50,
+        batch_size: int = 32,
+        learning_rate: float = 1e-3,
+        clip_norm: float | None = 1.0,
+        seed: Seed = None,
+        progress: bool = True,
+    ) -> History:
+        """Trains the network with Adam.
+
+        The loss is the cross-entropy for a softmax head, otherwise the mean squared error; a mean
+        over sequences, for readout "all" over their real steps.
+
+        Args:
+            x: (n, T, I), or a list of (T_i, I) arrays.
+            y: Softmax head: class labels, integers in 0..O-1, (n,) for readout "last", (n, T) or a
+                list of (T_i,) for "all". Otherwise targets, with another axis of O (which may be
+                absent for O = 1). What stands beyond a sequence's length does not count.
+            lengths: (n,) integers in 0..T, with an array x.
+            epochs: How many times every sequence is seen.
+            batch_size: Sequences per step.
+            learning_rate: Of Adam.
+            clip_norm: The gradients' joint norm is scaled down to this; None: not.
+            seed: Of the order of the sequences: an int, a `numpy.random.Generator`, or None for a
+                fresh one. The same seed and the same data give the same weights.
+            progress: Whether to show a progress bar.
+
+        Returns:
+            History: loss and gradient_norm, lists with one value an epoch.
+
+        Raises:
+            ValueError, TypeError: For a wrong argument, before the network is changed; the message
+                names it.
+            FloatingPointError: When the loss or its gradient is not finite; the weights are those
+                from before the step.
+            KeyboardInterrupt: When interrupted; the weights are those of the last finished step.
+        """
+        from peephole.training import fit
+
+        return fit(
+            self,
+            x,
+            y,
+            lengths=lengths,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            clip_norm=clip_norm,
+            seed=seed,
+            progress=progress,
+        )
+
+    def score(
+        self,
+        x: ArrayLike | Sequence[ArrayLike],
+        y: ArrayLike | Sequence[ArrayLike],
+        lengths: ArrayLike | None = None,
+        *,
+        batch_size: int = 1024,
+    ) -> float:
+        """How well the network predicts y: x, y and lengths are those of `fit`.
+
+        The accuracy for a softmax head; otherwise R², the share of the targets' variance that is
+        explained, as a mean over the O outputs. For readout "all" over all real steps.
+        """
+        from peephole.training import score
+
+        return score(self, x, y, lengths, batch_size)

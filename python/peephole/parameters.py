@@ -1,0 +1,82 @@
+"""The parameters of a model as a mapping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from peephole import _core
+
+
+class UnknownParameter(KeyError, ValueError):
+    """A name that no parameter has: a KeyError as of any mapping, and a wrong argument."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError's own would be the quoted message
+
+
+class Parameters(Mapping[str, NDArray[Any]]):
+    """Names to arrays, over the model's own memory.
+
+    `parameters[name]` is a writable view: what is written through it, however long it has been
+    held, shows in the model's next call. `parameters[name] = value` copies a value of the same
+    shape in, and raises ValueError or TypeError, changing nothing, for another. An unknown name is
+    a KeyError (and a ValueError) either way; names cannot be added or removed. Masked weights stay
+    0 whatever is written.
+
+    Models keep their weights packed for speed only while no view of them is alive, so do not hold
+    views that are not needed. Iterating over names, `len`, `in`, `repr` and `shape` make none;
+    `items()` and `values()` do.
+    """
+
+    __slots__ = ("_core", "_names")
+
+    def __init__(self, core: _core.Parameters) -> None:
+        self._core = core
+        self._names = dict.fromkeys(core.names)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        self._require(name)
+        return self._core.view(name)
+
+    def __setitem__(self, name: str, value: ArrayLike) -> None:
+        self._require(name)
+        self._core.assign(name, value)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    # Mapping compares by value, which for arrays has no single answer.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of one parameter, without a view of it."""
+        self._require(name)
+        return self._core.shape(name)
+
+    @property
+    def size(self) -> int:
+        """How many values all parameters have together."""
+        return sum(math.prod(self._core.shape(name)) for name in self)
+
+    def __repr__(self) -> str:
+        width = max(map(len, self))
+        rows = [f"  {name:{width}}  {self._core.shape(name)}" for name in self]
+        return "\n".join([f"Parameters of {self._core.dtype}, {self.size:,} values:", *rows])
+
+    def _require(self, name: str) -> None:
+        if name not in self._names:
+            raise UnknownParameter(f"parameters: expected one of {', '.join(self)}, got {name!r}")
