@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "peephole/peephole.hpp"
+
+/// Arrays for the tests: random ones, states of a stack, and the views of them that calls take.
+namespace peephole::test {
+
+inline std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+template <class V>
+Span<const V> span(const std::vector<V>& values) {
+  return {values.data(), static_cast<Index>(values.size())};
+}
+
+/// The same numbers on every platform, which std::uniform_real_distribution does not promise.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : engine_(seed) {}
+
+  double uniform(double low, double high) {
+    return low + (high - low) * std::ldexp(static_cast<double>(engine_() >> 11), -53);
+  }
+  template <class T>
+  std::vector<T> values(Index size, double low = -1, double high = 1) {
+    std::vector<T> values(at(size));
+    for (T& value : values) value = static_cast<T>(uniform(low, high));
+    return values;
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+/// h and c of every layer and direction, each (B, H_k).
+template <class T>
+struct States {
+  std::vector<std::vector<T>> h, c;
+
+  States(const LSTMConfig& config, Index batch) {
+    for (Index layer = 0; layer < config.layers(); ++layer) {
+      const Index size = batch * config.hidden_sizes[at(layer)];
+      for (Index direction = 0; direction < config.directions(); ++direction) {
+        h.emplace_back(at(size));
+        c.emplace_back(at(size));
+      }
+    }
+  }
+  States(const LSTMConfig& config, Index batch, Random& random) : States(config, batch) {
+    for (auto* arrays : {&h, &c}) {
+      for (auto& array : *arrays) array = random.values<T>(static_cast<Index>(array.size()));
+    }
+  }
+
+  std::vector<StateView<T>> views() {
+    std::vector<StateView<T>> views;
+    for (std::size_t i = 0; i < h.size(); ++i) views.push_back({h[i].data(), c[i].data()});
+    return views;
+  }
+  std::vector<StateView<const T>> const_views() const {
+    std::vector<StateView<const T>> views;
+    for (std::size_t i = 0; i < h.size(); ++i) views.push_back({h[i].data(), c[i].data()});
+    return views;
+  }
+};
+
+template <class T>
+void randomise(Parameters<T>& parameters, Random& random) {
+  for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
+    parameters.assign(i, random.values<T>(parameters.specs()[at(i)].size()).data());
+  }
+}
+
+/// Leaves about two weights of three of parameter `i` connected.
+template <class T>
+void thin_out(Parameters<T>& parameters, Index i, Random& random) {
+  const Index size = parameters.specs()[at(i)].size();
+  const std::unique_ptr<bool[]> connected(new bool[at(size)]);
+  for (Index j = 0; j < size; ++j) connected[at(j)] = random.uniform(0, 3) < 2;
+  parameters.mask(i, connected.get());
+}
+
+}  // namespace peephole::test
