@@ -1,0 +1,29 @@
+"""How Hypothesis runs: the same examples on every machine.
+
+To look for others: pytest --hypothesis-profile=explore
+"""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    deadline=None,  # CI machines stall; time is not what these tests are about
+    database=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("explore", settings.get_profile("fixed"), derandomize=False)
+settings.load_profile("fixed")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param

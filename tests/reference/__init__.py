@@ -1,0 +1,1 @@
+"""Slow, readable implementations of the model that the library is held against."""

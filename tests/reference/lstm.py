@@ -1,0 +1,226 @@
+"""The whole model, written to be read: one sequence, one step, one gate at a time.
+
+    a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k          k = i, f, g, o
+    i = σ_i(a_i)   f = σ_f(a_f)   g = g(a_g)   o = σ_o(a_o)
+    c_t = f * c_{t-1} + g * i
+    h_t = h(c_t) * o
+
+Options are the keyword arguments of peephole.LSTM as a dict. Forward only, but exact derivatives
+come with it: every function takes complex numbers, as a complex step needs them (Squire & Trapp
+1998, doi:10.1137/S003614459631241X), and any array may have leading axes (...) in front of its
+shape, for many inputs or models at once.
+"""
+
+import numpy as np
+
+GATES = "ifgo"
+
+# Where the derivative of an activation, or for softsign the second one, jumps.
+KINKS = {"relu": [0.0], "softsign": [0.0], "hard_sigmoid": [-2.5, 2.5]}
+
+
+def softplus(a):
+    sign = np.where(a.real > 0, 1, -1)
+    return np.where(a.real > 0, a, 0) + np.log1p(np.exp(-sign * a))
+
+
+def hard_sigmoid(a):
+    line = 0.2 * a + 0.5
+    return np.where(line.real < 0, 0, np.where(line.real > 1, 1, line))
+
+
+ACTIVATIONS = {
+    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+    "tanh": np.tanh,
+    "identity": lambda a: a,
+    "relu": lambda a: np.where(a.real > 0, a, 0),
+    "softsign": lambda a: a / (1 + np.where(a.real > 0, 1, -1) * a),
+    "softplus": softplus,
+    "hard_sigmoid": hard_sigmoid,
+    "one": np.ones_like,
+}
+
+
+def softmax(a):
+    e = np.exp(a - a.real.max(axis=-1, keepdims=True, initial=-np.inf))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+HEADS = {
+    "identity": ACTIVATIONS["identity"],
+    "sigmoid": ACTIVATIONS["sigmoid"],
+    "tanh": ACTIVATIONS["tanh"],
+    "softmax": softmax,
+}
+
+
+def hidden_sizes(options):
+    hidden_size = options["hidden_size"]
+    if isinstance(hidden_size, int):
+        return [hidden_size] * options.get("num_layers", 1)
+    return list(hidden_size)
+
+
+def activations(options):
+    """One complete mapping a layer, of "i", "f", "g", "o" and "c" (the cell output) to names."""
+    defaults = {"i": "sigmoid", "f": "sigmoid", "g": "tanh", "o": "sigmoid", "c": "tanh"}
+    given = options.get("activations")
+    layers = len(hidden_sizes(options))
+    if given is None:
+        given = {}
+    return [defaults | (given if isinstance(given, dict) else given[k]) for k in range(layers)]
+
+
+def suffixes(options):
+    return ["", "_reverse"] if options.get("bidirectional") else [""]
+
+
+def parameter_shapes(options):
+    """{name: shape}, in the order of the contract."""
+    shapes = {}
+    inputs = options["input_size"]
+    for k, units in enumerate(hidden_sizes(options)):
+        for suffix in suffixes(options):
+            shapes[f"weight_ih_l{k}{suffix}"] = (4 * units, inputs)
+            shapes[f"weight_hh_l{k}{suffix}"] = (4 * units, units)
+            peephole = options.get("peephole", "diagonal")
+            if peephole != "none":
+                rows = 4 if peephole == "diagonal" else 4 * units
+                shapes[f"weight_ch_l{k}{suffix}"] = (rows, units)
+            if options.get("bias", True):
+                shapes[f"bias_l{k}{suffix}"] = (4 * units,)
+        inputs = units * len(suffixes(options))
+    return shapes
+
+
+def state_sizes(options):
+    """H of every state pair: layer 0 forward, layer 0 reverse, layer 1 forward, ..."""
+    return [units for units in hidden_sizes(options) for _ in suffixes(options)]
+
+
+def times(matrix, vector):
+    """matrix (..., K, J) times vector (..., J)."""
+    return np.einsum("...kj,...j->...k", matrix, vector)
+
+
+class Layer:
+    """One layer in one direction: W[k] (..., H, I), R[k] (..., H, H), P[k] or None, b[k]."""
+
+    def __init__(self, options, parameters, k, suffix):
+        units = hidden_sizes(options)[k]
+        self.activations = activations(options)[k]
+        self.coupled = options.get("coupled_input_forget", False)
+        self.output_reads_current = options.get("output_peephole", "previous") == "current"
+        self.diagonal = options.get("peephole", "diagonal") == "diagonal"
+        gates = options.get("peephole_gates", GATES)
+        self.W, self.R, self.P, self.b = {}, {}, {}, {}
+        for index, gate in enumerate(GATES):
+            rows = slice(index * units, (index + 1) * units)
+            self.W[gate] = parameters[f"weight_ih_l{k}{suffix}"][..., rows, :]
+            self.R[gate] = parameters[f"weight_hh_l{k}{suffix}"][..., rows, :]
+            bias = parameters.get(f"bias_l{k}{suffix}")
+            self.b[gate] = 0.0 if bias is None else bias[..., rows]
+            peephole = parameters.get(f"weight_ch_l{k}{suffix}")
+            if peephole is None or gate not in gates:
+                self.P[gate] = None
+            else:
+                self.P[gate] = peephole[..., index, :] if self.diagonal else peephole[..., rows, :]
+
+    def peephole(self, gate, c):
+        """P_k c, (..., H)."""
+        if self.P[gate] is None:
+            return 0.0
+        return self.P[gate] * c if self.diagonal else times(self.P[gate], c)
+
+    def activate(self, gate, a, regions):
+        name = self.activations[gate]
+        if regions is not None and name in KINKS:
+            regions.append(np.searchsorted(KINKS[name], a.real))
+        return ACTIVATIONS[name](a)
+
+    def step(self, x, h, c, regions=None):
+        """h_t and c_t from x_t (..., I), h_{t-1} and c_{t-1} (..., H)."""
+        previous = c
+        a = {k: times(self.W[k], x) + times(self.R[k], h) + self.b[k] for k in GATES}
+        i = self.activate("i", a["i"] + self.peephole("i", previous), regions)
+        if self.coupled:
+            f = 1 - i
+        else:
+            f = self.activate("f", a["f"] + self.peephole("f", previous), regions)
+        g = self.activate("g", a["g"] + self.peephole("g", previous), regions)
+        c = f * previous + g * i
+        read = c if self.output_reads_current else previous
+        o = self.activate("o", a["o"] + self.peephole("o", read), regions)
+        h = self.activate("c", c, regions) * o
+        return h, c
+
+
+def forward(options, parameters, x, state=None, lengths=None, masks=None, regions=None):
+    """y (..., B, T, D*H_last) and the final state, a list of (h, c), each (..., B, H).
+
+    A list given as `regions` receives, for every activation that has kinks, the number of kinks
+    below its argument: two inputs with equal regions lie on one smooth piece of the model.
+    """
+    parameters = {name: np.asarray(value) for name, value in parameters.items()}
+    for name, connected in (masks or {}).items():
+        parameters[name] = np.where(connected, parameters[name], 0)
+    x = np.asarray(x)
+    batch, time = x.shape[-3:-1]
+    lengths = [time] * batch if lengths is None else [int(n) for n in lengths]
+    if state is None:
+        state = [(np.zeros((batch, H)), np.zeros((batch, H))) for H in state_sizes(options)]
+    shapes = parameter_shapes(options)
+    lead = np.broadcast_shapes(
+        x.shape[:-3],
+        *(array.shape[:-2] for pair in state for array in pair),
+        *(parameters[name].shape[: -len(shapes[name])] for name in shapes),
+    )
+    arrays = [x, *parameters.values(), *(array for pair in state for array in pair)]
+    dtype = np.result_type(*arrays)
+
+    final = []
+    for k, units in enumerate(hidden_sizes(options)):
+        directions = suffixes(options)
+        y = np.zeros((*lead, batch, time, units * len(directions)), dtype)
+        for d, suffix in enumerate(directions):
+            layer = Layer(options, parameters, k, suffix)
+            initial_h, initial_c = state[len(final)]
+            final_h = np.zeros((*lead, batch, units), dtype)
+            final_c = np.zeros((*lead, batch, units), dtype)
+            for b in range(batch):
+                steps = range(lengths[b])
+                h, c = initial_h[..., b, :], initial_c[..., b, :]
+                for t in reversed(steps) if suffix else steps:
+                    h, c = layer.step(x[..., b, t, :], h, c, regions)
+                    y[..., b, t, d * units : (d + 1) * units] = h
+                final_h[..., b, :], final_c[..., b, :] = h, c
+            final.append((final_h, final_c))
+        x = y
+    return y, final
+
+
+def network(options, head, readout, parameters, x, state=None, lengths=None, **keywords):
+    """y (..., B, T, O), or (..., B, O) for readout "last"; the logits; the final state."""
+    hidden, final = forward(options, parameters, x, state, lengths, **keywords)
+    batch, time = hidden.shape[-3:-1]
+    lengths = [time] * batch if lengths is None else lengths
+    weight, bias = parameters["head.weight"], parameters["head.bias"]
+    y, logits = [], []
+    zero = np.zeros_like(hidden[..., 0, 0, :1] * weight[..., :, 0] + bias) if time else 0.0 * bias
+    for b in range(batch):
+        steps = range(time) if readout == "all" else [int(lengths[b]) - 1]
+        for t in steps:
+            real = 0 <= t < lengths[b]
+            logit = times(weight, hidden[..., b, t, :]) + bias if real else zero
+            logits.append(logit)
+            y.append(HEADS[head](logit) if real else zero)
+    outputs = weight.shape[-2]
+    shape = (batch, time, outputs) if readout == "all" else (batch, outputs)
+
+    def arrange(rows):
+        if not rows:
+            return np.zeros(shape)
+        rows = np.stack(np.broadcast_arrays(*rows), axis=-2)
+        return rows.reshape(*rows.shape[:-2], *shape)
+
+    return arrange(y), arrange(logits), final
