@@ -103,7 +103,9 @@ py::array_t<T> numbers(py::handle object, const std::string& argument, bool c_co
                 dtype_text(array));
   }
   const bool ready = py::isinstance<py::array_t<T>>(array) && (array.flags() & kAligned) != 0;
-  if (ready && (!c_contiguous || (array.flags() & py::array::c_style) != 0)) return array;
+  if (ready && (!c_contiguous || (array.flags() & py::array::c_style) != 0)) {
+    return py::reinterpret_borrow<py::array_t<T>>(array);  // a plain conversion would ask NumPy again
+  }
   return converted<T>(array, argument);
 }
 
@@ -174,15 +176,16 @@ template <class T>
 StateIn<T>::StateIn(py::handle object, const std::string& argument,
                     const std::vector<Shape>& shapes) {
   if (object.is_none()) return;
-  const std::string expected =
-      std::to_string(shapes.size()) + " pairs (h, c), one per layer and direction";
+  const auto expected = [&] {
+    return std::to_string(shapes.size()) + " pairs (h, c), one per layer and direction";
+  };
   const auto is_list = [](py::handle item) {
     return py::isinstance<py::tuple>(item) || py::isinstance<py::list>(item);
   };
-  if (!is_list(object)) refuse_type(argument, "a tuple of " + expected, type_text(object));
+  if (!is_list(object)) refuse_type(argument, "a tuple of " + expected(), type_text(object));
   const auto pairs = py::reinterpret_borrow<py::sequence>(object);
   if (pairs.size() != shapes.size()) {
-    refuse_value(argument, expected, std::to_string(pairs.size()));
+    refuse_value(argument, expected(), std::to_string(pairs.size()));
   }
   arrays_.reserve(2 * shapes.size());
   for (std::size_t k = 0; k < shapes.size(); ++k) {
@@ -217,7 +220,6 @@ template <class T>
 py::array_t<T> output(py::handle object, const std::string& argument, const Shape& shape,
                       const std::vector<std::pair<std::string, py::array>>& inputs,
                       const Parameters<T>& parameters) {
-  if (object.is_none()) return py::array_t<T>(shape);
   const std::string expected = std::string("a writable C-contiguous ") + dtype_name<T>() +
                                " array of shape " + shape_text(shape);
   if (!py::isinstance<py::array>(object)) refuse_type(argument, expected, type_text(object));

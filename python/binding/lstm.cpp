@@ -18,7 +18,7 @@ py::tuple infer(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
                 py::handle out) {
   const Inputs<T> in(self.config(), x, state, lengths);
   const Shape shape = in.x.shape({in.x.time(), self.config().output_size()});
-  auto y = output<T>(out, "out", shape, in.arrays(), self.parameters());
+  auto y = output_of(out, shape, in, self.parameters());
   const StateOut<T> final(in.shapes);
   const auto y_view = sequence_view<T>(y, in.x.batch(), in.x.time());
   {

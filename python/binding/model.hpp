@@ -43,6 +43,14 @@ struct Inputs {
   StateIn<T> state;
 };
 
+/// What y is written to: the caller's `out`, or for None a new array.
+template <class T>
+py::array_t<T> output_of(py::handle out, const Shape& shape, const Inputs<T>& in,
+                         const Parameters<T>& parameters) {
+  if (out.is_none()) return py::array_t<T>(shape);
+  return output<T>(out, "out", shape, in.arrays(), parameters);
+}
+
 /// A core tape, and whether its arrays have a batch axis in Python.
 template <class CoreTape>
 struct TapeOf {
