@@ -12,7 +12,7 @@ function(peephole_kernel_tests target)
     set_source_files_properties(${source} PROPERTIES
       COMPILE_OPTIONS "${PEEPHOLE_KERNEL_FLAGS_${isa}}")
   endforeach()
-  foreach(name IN ITEMS kernels_isa kernels_activations kernels_forward)
+  foreach(name IN ITEMS kernels_isa kernels_activations kernels_forward kernels_backward)
     add_executable(${name} ${dir}/${name}.cpp)
     target_link_libraries(${name} PRIVATE ${target} Threads::Threads)
     target_include_directories(${name} PRIVATE ${dir} ${dir}/../src ${dir}/../include)

@@ -32,14 +32,13 @@ class InputGradient {
   void run() const {
     const Range rows = rows_;
     if (pass_.weights.weight_ih_columns != nullptr) {
-      with_constant<kNarrowInput>(pass_.input_size,
-                                  [&](auto I) { narrow_input_gradient<I.value>(rows); });
+      with_constant<kNarrowInput>(pass_.input_size, [&](auto I) { narrow<I.value>(rows); });
       return;
     }
     const ColumnGroups<T>& W = pass_.weights.weight_ih;
     const Index terms = kGates * hidden_;
     if (!W.padded && chunk_.rows == 1) {
-      if (rows.begin < rows.end) one_row_input_gradient();
+      if (rows.begin < rows.end) one_row();
       return;
     }
     const bool cached = terms * least(pass_.input_size, kGroup) * Index{sizeof(T)} <= kCachedBytes;
@@ -48,9 +47,9 @@ class InputGradient {
       for (Index first = 0; first < pass_.input_size; first += kGroup) {
         const Index width = least(kGroup, pass_.input_size - first);
         const Index tail = width - (width - 1) / kLanes * kLanes;
-        const Right<T> right = {W.data + first / kGroup * W.group_stride + k * W.row_stride,
-                                W.row_stride, 0, tail};
-        input_gradient_block(rows, first, width, {k, least(k + block, terms)}, right);
+        const T* const weights = W.data + first / kGroup * W.group_stride + k * W.row_stride;
+        const Right<T> right = {weights, W.row_stride, 0, tail, weights, 0};
+        block_of_columns(rows, first, width, {k, least(k + block, terms)}, right);
       }
     }
   }
@@ -65,8 +64,8 @@ class InputGradient {
   /// da of the chunk's row `row`.
   const T* da(Index row) const { return pass_.da + row * pass_.da_stride; }
 
-  void input_gradient_block(Range rows, Index first, Index width, Range terms,
-                            const Right<T>& right) const {
+  void block_of_columns(Range rows, Index first, Index width, Range terms,
+                        const Right<T>& right) const {
     const Index count = rows.end - rows.begin, tiles = (count + kRows - 1) / kRows;
     const Onto onto = terms.begin == 0 ? Onto::nothing : Onto::before;
     const bool partial = !pass_.weights.weight_ih.padded && right.tail < kLanes;
@@ -91,7 +90,7 @@ class InputGradient {
 
   /// Several groups at a time, since one alone makes too few independent sums, and read as they
   /// lie.
-  void one_row_input_gradient() const {
+  void one_row() const {
     const ColumnGroups<T>& W = pass_.weights.weight_ih;
     const Index I = pass_.input_size, terms = kGates * hidden_;
     T* const dx = pass_.dx + chunk_.row * pass_.dx_stride;
@@ -120,16 +119,16 @@ class InputGradient {
 
   /// Where a row of x does not fill a vector, the vectors run along da.
   template <int I>
-  void narrow_input_gradient(Range rows) const {
+  void narrow(Range rows) const {
     constexpr int kSums = V::registers == 32 ? 24 : 8;
     constexpr int R = kSums / I > 6 ? 6 : kSums / I;
     Index row = rows.begin;
-    for (; row + R <= rows.end; row += R) narrow_input_tile<R, I>(row);
-    for (; row < rows.end; ++row) narrow_input_tile<1, I>(row);
+    for (; row + R <= rows.end; row += R) narrow_tile<R, I>(row);
+    for (; row < rows.end; ++row) narrow_tile<1, I>(row);
   }
 
   template <int R, int I>
-  void narrow_input_tile(Index row) const {
+  void narrow_tile(Index row) const {
     const Index terms = kGates * hidden_, columns = round_up(terms, kLanes);
     V sums[R][I];
 #pragma GCC unroll 6

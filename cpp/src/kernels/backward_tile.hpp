@@ -23,8 +23,8 @@ struct Right {
   Index stride;
   Index group_stride;
   Index tail;  // values of the last vector, where it is not whole
-  // What is used next: a line of it is fetched into L2 for every so many values of progress. A
-  // burst of fetches between products would hold up the loads that follow.
+  // What is used next, or `data` again: so many values of it a term are fetched into L2. A burst of
+  // fetches between products would hold up the loads that follow.
   const T* next = nullptr;
   Index next_step = 0;  // values a term
 };
