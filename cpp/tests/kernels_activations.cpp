@@ -20,7 +20,7 @@ using Real = long double;
 template <class T>
 using Function = void (*)(Activation, const T*, T*, Index);
 
-const ActivationFunctions& functions(Isa isa) {
+const ActivationFunctions& functions([[maybe_unused]] Isa isa) {
 #if defined(PEEPHOLE_X86_KERNELS)
   if (isa == Isa::avx512) return activations_avx512;
   if (isa == Isa::avx2) return activations_avx2;
