@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 command_line = pytest.importorskip("bench.command_line", reason="needs the checkout")
 
 from bench import answers, linearity, peers, timing  # noqa: E402
+from bench.implementations import PEERS  # noqa: E402
 from bench.implementations.ours import OursOpened  # noqa: E402
 from bench.problem import DENSE, NOTE, ONNX, VANILLA, draw  # noqa: E402
 from bench.reference import Reference  # noqa: E402
@@ -183,6 +184,12 @@ class TestParts:
         runs = {"a": Fake("a", [3.0, 1.0, 2.0]), "b": Fake("b", [5.0, 6.0, 4.0])}
         assert timing.take_turns(runs, timing.Effort(1, 3, pause=0)) == {"a": 1.0, "b": 4.0}
         assert turns == ["a", "b", "b", "a", "a", "b"]
+
+    def test_single_steps_are_compared_through_python(self):
+        everyone = [kind() for kind in PEERS.values()]
+        names = [each.name for each in peers.comparable(everyone, Shape("", 1, 1, 2, 3))]
+        assert names == ["torch", "onnxruntime"]
+        assert peers.comparable(everyone, Shape("", 2, 1, 2, 3)) == everyone
 
     def test_ratio_is_to_the_best_peer_with_any_threads(self):
         seconds = {("peephole", 1): 2.0, ("x", 1): 3.0, ("peephole", 2): 1.0, ("x", 2): 4.0}

@@ -1,0 +1,42 @@
+"""What the figures were measured on, and with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import peephole
+
+from bench.implementations import Implementation
+
+
+def cores() -> int:
+    """Those that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def describe(implementations: Sequence[Implementation]) -> dict[str, object]:
+    """Processor, versions, and how our library was built."""
+    return {
+        "processor": _processor(),
+        "cores": cores(),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "versions": {each.name: each.version() for each in implementations},
+        "build": peephole.build_info(),
+    }
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

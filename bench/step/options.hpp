@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace bench {
+
+struct Sizes {
+  std::size_t I, H;
+};
+
+struct Options {
+  std::vector<Sizes> sizes;
+  double seconds = 0.5;  // of calls per implementation and measurement
+  int rounds = 10;
+  bool same_weights = false;
+  bool json = false;
+};
+
+/// Throws std::invalid_argument with the usage.
+Options parse(int count, char** arguments);
+
+}  // namespace bench
