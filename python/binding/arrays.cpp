@@ -104,7 +104,8 @@ py::array_t<T> numbers(py::handle object, const std::string& argument, bool c_co
   }
   const bool ready = py::isinstance<py::array_t<T>>(array) && (array.flags() & kAligned) != 0;
   if (ready && (!c_contiguous || (array.flags() & py::array::c_style) != 0)) {
-    return py::reinterpret_borrow<py::array_t<T>>(array);  // a plain conversion would ask NumPy again
+    return py::reinterpret_borrow<py::array_t<T>>(
+        array);  // a plain conversion would ask NumPy again
   }
   return converted<T>(array, argument);
 }

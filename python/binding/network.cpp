@@ -28,8 +28,7 @@ py::tuple infer(const Network<T>& self, py::handle x, py::handle state, py::hand
                 py::handle out) {
   const NetworkConfig& config = self.config();
   const Inputs<T> in(config.lstm, x, state, lengths);
-  auto y = output_of(out, in.x.shape(output_shape(config, in.x.time())), in,
-                     self.parameters());
+  auto y = output_of(out, in.x.shape(output_shape(config, in.x.time())), in, self.parameters());
   const StateOut<T> final(in.shapes);
   const auto y_view = sequence_view<T>(y, in.x.batch(), steps_read(config, in.x.time()));
   {
