@@ -16,7 +16,7 @@ template <class T>
 void compute(const kernels::BackwardPass<T>& pass, Isa isa, const Plan& plan,
              const Schedule& schedule, Index part, Barrier& barrier) noexcept {
   const kernels::RankRange ranks = ranks_of(plan, schedule, part);
-  const kernels::Team share = share_of(plan, part, barrier);
+  const kernels::TeamPart share = share_of(plan, part, barrier);
   for (Index chunk = 0; chunk < pass.chunk_count; ++chunk) {
     kernels::run_recurrence(pass, isa, chunk, ranks, share);
     barrier.wait();

@@ -57,7 +57,7 @@ Plan plan_for(const Schedule& schedule, Index directions, Index members) noexcep
   return {directions, members, parts, split_of(schedule, parts)};
 }
 
-kernels::Team share_of(const Plan& plan, Index part, Barrier& barrier) noexcept {
+kernels::TeamPart share_of(const Plan& plan, Index part, Barrier& barrier) noexcept {
   if (!plan.share_units()) return {};
   const auto wait = [](void* shared) { static_cast<Barrier*>(shared)->wait(); };
   return {static_cast<int>(part), static_cast<int>(plan.parts), wait, &barrier};

@@ -31,7 +31,7 @@ Index useful_members(const LayerSpec& spec, const Schedule& schedule, Index dire
 Plan plan_for(const Schedule& schedule, Index directions, Index members) noexcept;
 
 /// What the kernels are told of a part that shares units with the others, who meet at `barrier`.
-kernels::Team share_of(const Plan& plan, Index part, Barrier& barrier) noexcept;
+kernels::TeamPart share_of(const Plan& plan, Index part, Barrier& barrier) noexcept;
 
 /// The sequences of one part.
 kernels::RankRange ranks_of(const Plan& plan, const Schedule& schedule, Index part) noexcept;

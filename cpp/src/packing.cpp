@@ -3,9 +3,23 @@
 #include <algorithm>
 
 namespace peephole {
+namespace {
+
+/// Whether one sequence lies in the caller's array just as its packed rows do.
+template <class T, class U>
+bool lies_packed(const Schedule& schedule, const SequenceView<T>& sequences, Rows<U> packed) {
+  return schedule.batch() == 1 && sequences.time_stride == sequences.features &&
+         packed.stride == sequences.features;
+}
+
+}  // namespace
 
 template <class T>
 void gather(const Schedule& schedule, SequenceView<const T> sequences, Rows<T> packed) noexcept {
+  if (lies_packed(schedule, sequences, packed)) {
+    std::copy_n(sequences.data, schedule.packed_rows() * sequences.features, packed.data);
+    return;
+  }
   for (Index t = 0; t < schedule.steps(); ++t) {
     for (Index r = 0; r < schedule.rows(t); ++r) {
       std::copy_n(sequences.at(schedule.sequence(r), t), sequences.features,
@@ -16,6 +30,12 @@ void gather(const Schedule& schedule, SequenceView<const T> sequences, Rows<T> p
 
 template <class T>
 void scatter(const Schedule& schedule, Rows<const T> packed, SequenceView<T> sequences) noexcept {
+  if (lies_packed(schedule, sequences, packed)) {
+    const Index real = schedule.packed_rows() * sequences.features;
+    std::copy_n(packed.data, real, sequences.data);
+    std::fill_n(sequences.data + real, sequences.time * sequences.features - real, T{0});
+    return;
+  }
   for (Index r = 0; r < schedule.batch(); ++r) {
     const Index b = schedule.sequence(r);
     for (Index t = 0; t < schedule.length(r); ++t) {

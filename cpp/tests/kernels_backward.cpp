@@ -307,7 +307,7 @@ void run_divided(const LayerBackward<T>& layer, const kernels::PackedBackward<T>
         const kernels::RankRange ranks = {B * part / parts, B * (part + 1) / parts};
         kernels::run_recurrence(pass, packed.isa(), chunk, ranks);
       } else {
-        const kernels::Team team = {part, parts, &Barrier::wait, &team_barrier};
+        const kernels::TeamPart team = {part, parts, &Barrier::wait, &team_barrier};
         kernels::run_recurrence(pass, packed.isa(), chunk, {0, B}, team);
       }
       barrier.wait();

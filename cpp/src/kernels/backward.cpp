@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/choices.hpp"
+
 namespace peephole::kernels {
 namespace {
 
@@ -13,24 +15,7 @@ constexpr Index kMinChunkRows = 256;
 // Fewer rows do not make up for transposing the gradient in the end.
 constexpr Index kRowsWorthTransposing = 16;
 
-constexpr Gate kAllGates[kGates] = {Gate::input, Gate::forget, Gate::cell, Gate::output};
-
 Index divide_up(Index n, Index unit) { return (n + unit - 1) / unit; }
-
-bool is_standard(const LayerSpec& spec) {
-  const Activations& a = spec.activations;
-  return a.i == Activation::sigmoid && a.f == Activation::sigmoid && a.g == Activation::tanh &&
-         a.o == Activation::sigmoid && a.c == Activation::tanh && !spec.coupled_input_forget;
-}
-
-unsigned peephole_gates(const LayerSpec& spec, Peephole peephole) {
-  unsigned gates = 0;
-  if (spec.peephole != peephole) return gates;
-  for (Gate gate : kAllGates) {
-    if (spec.has_peephole(gate)) gates |= 1u << index(gate);
-  }
-  return gates;
-}
 
 /// The steps of all sequences in the order of computation, which is that of forward reversed.
 Index list_steps(const Schedule& schedule, Direction direction, Step* steps) {
@@ -179,7 +164,7 @@ BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
 
 template <class T>
 void run_recurrence(const BackwardPass<T>& pass, Isa isa, Index chunk, RankRange ranks,
-                    const Team& team) noexcept {
+                    const TeamPart& team) noexcept {
   const BackwardKernels& kernels = backward_kernels(isa);
   if constexpr (sizeof(T) == sizeof(float)) {
     kernels.recurrence_float(pass, pass.chunks[chunk], ranks.begin, ranks.end, team);
@@ -202,7 +187,7 @@ void run_products(const BackwardPass<T>& pass, Isa isa, Index chunk, int part, i
   template BackwardPass<T> prepare_backward(const LayerBackward<T>&, const PackedBackward<T>&, \
                                             BackwardWorkspace<T>&, int);                       \
   template void run_recurrence(const BackwardPass<T>&, Isa, Index, RankRange,                  \
-                               const Team&) noexcept;                                          \
+                               const TeamPart&) noexcept;                                      \
   template void run_products(const BackwardPass<T>&, Isa, Index, int, int) noexcept
 PEEPHOLE_INSTANTIATE(float);
 PEEPHOLE_INSTANTIATE(double);

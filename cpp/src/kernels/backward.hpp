@@ -40,7 +40,7 @@ BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
 /// The chunks before must have been computed for these ranks.
 template <class T>
 void run_recurrence(const BackwardPass<T>& pass, Isa isa, Index chunk, RankRange ranks,
-                    const Team& team = {}) noexcept;
+                    const TeamPart& team = {}) noexcept;
 
 /// Computes one part's share of the products of a chunk whose recurrence is complete for all ranks.
 /// Parts may be computed at the same time; the next chunk's recurrence must wait for all of them.

@@ -11,7 +11,7 @@ namespace {
 
 template <class V, class Derivatives, class T>
 void recurrence_of(const BackwardPass<T>& pass, const BackwardChunk& chunk, Index first_rank,
-                   Index last_rank, const Team& team) noexcept {
+                   Index last_rank, const TeamPart& team) noexcept {
   const bool one_row = last_rank - first_rank == 1 && team.parts == 1 && pass.dense_gates == 0 &&
                        pass.weights.weight_hh.padded;
   if (one_row && pass.hidden_size <= V::lanes) {
@@ -25,7 +25,7 @@ void recurrence_of(const BackwardPass<T>& pass, const BackwardChunk& chunk, Inde
 
 template <template <class> class V, class T>
 void recurrence(const BackwardPass<T>& pass, const BackwardChunk& chunk, Index first_rank,
-                Index last_rank, const Team& team) noexcept {
+                Index last_rank, const TeamPart& team) noexcept {
   if (pass.standard) {
     recurrence_of<V<T>, StandardDerivatives>(pass, chunk, first_rank, last_rank, team);
   } else {

@@ -8,13 +8,6 @@
 namespace peephole::kernels {
 namespace {
 
-enum : int {
-  kInput = static_cast<int>(Gate::input),
-  kForget = static_cast<int>(Gate::forget),
-  kCell = static_cast<int>(Gate::cell),
-  kOutput = static_cast<int>(Gate::output),
-};
-
 /// Derivatives by activated values, and h(c); the usual ones, resolved when compiled.
 struct StandardDerivatives {
   template <class T>

@@ -92,7 +92,7 @@ inline constexpr Index kNarrowInput = 8;
 
 template <class T>
 using RecurrenceKernel = void (*)(const BackwardPass<T>& pass, const BackwardChunk& chunk,
-                                  Index first_rank, Index last_rank, const Team& team) noexcept;
+                                  Index first_rank, Index last_rank, const TeamPart& team) noexcept;
 template <class T>
 using ProductsKernel = void (*)(const BackwardPass<T>& pass, const BackwardChunk& chunk, int part,
                                 int parts) noexcept;

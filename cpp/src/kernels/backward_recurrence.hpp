@@ -24,7 +24,7 @@ class Recurrence {
   static constexpr int kMaxGroups = 4;  // that one row is multiplied with at a time
 
  public:
-  Recurrence(const BackwardPass<T>& pass, Index first_rank, Index last_rank, const Team& team)
+  Recurrence(const BackwardPass<T>& pass, Index first_rank, Index last_rank, const TeamPart& team)
       : pass_(pass),
         team_(team),
         derivatives_(pass),
@@ -309,7 +309,7 @@ class Recurrence {
   }
 
   const BackwardPass<T>& pass_;
-  const Team& team_;
+  const TeamPart& team_;
   const Derivatives derivatives_;
   const Index first_rank_, last_rank_, hidden_, all_groups_, first_group_, last_group_;
 

@@ -2,23 +2,10 @@
 
 #include <algorithm>
 
+#include "kernels/choices.hpp"
+
 namespace peephole::kernels {
 namespace {
-
-bool is_standard(const LayerSpec& spec) {
-  const Activations& a = spec.activations;
-  return a.i == Activation::sigmoid && a.f == Activation::sigmoid && a.g == Activation::tanh &&
-         a.o == Activation::sigmoid && a.c == Activation::tanh && !spec.coupled_input_forget;
-}
-
-unsigned diagonal_gates(const LayerSpec& spec) {
-  unsigned gates = 0;
-  if (spec.peephole != Peephole::diagonal) return gates;
-  for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
-    if (spec.has_peephole(gate)) gates |= 1u << index(gate);
-  }
-  return gates;
-}
 
 /// The steps in the order of computation, each with those of the ranks that are alive.
 Index list_steps(const Schedule& schedule, Direction direction, RankRange ranks, Step* steps) {
@@ -84,7 +71,7 @@ ForwardPass<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
   pass.standard = is_standard(spec);
   pass.coupled_input_forget = spec.coupled_input_forget;
   pass.output_reads_current = spec.output_reads_current();
-  pass.peephole_gates = diagonal_gates(spec);
+  pass.peephole_gates = peephole_gates(spec, Peephole::diagonal);
   pass.weights = packed.view();
   Step* const steps = workspace.steps(layer.schedule.steps());
   pass.steps = steps;
@@ -103,7 +90,7 @@ ForwardPass<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
 }
 
 template <class T>
-void run_forward(const ForwardPass<T>& pass, Isa isa, const Team& team) noexcept {
+void run_forward(const ForwardPass<T>& pass, Isa isa, const TeamPart& team) noexcept {
   const ForwardKernels& kernels = forward_kernels(isa);
   if constexpr (sizeof(T) == sizeof(float)) {
     kernels.forward_float(pass, team);
@@ -117,7 +104,7 @@ template ForwardPass<float> prepare_forward(const LayerForward<float>&, const Pa
 template ForwardPass<double> prepare_forward(const LayerForward<double>&,
                                              const PackedForward<double>&,
                                              ForwardWorkspace<double>&, RankRange);
-template void run_forward(const ForwardPass<float>&, Isa, const Team&) noexcept;
-template void run_forward(const ForwardPass<double>&, Isa, const Team&) noexcept;
+template void run_forward(const ForwardPass<float>&, Isa, const TeamPart&) noexcept;
+template void run_forward(const ForwardPass<double>&, Isa, const TeamPart&) noexcept;
 
 }  // namespace peephole::kernels

@@ -35,7 +35,7 @@ ForwardPass<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
 
 /// Computes a pass; or, called once by each thread of a team, the units of its part.
 template <class T>
-void run_forward(const ForwardPass<T>& pass, Isa isa, const Team& team = {}) noexcept;
+void run_forward(const ForwardPass<T>& pass, Isa isa, const TeamPart& team = {}) noexcept;
 
 /// Computes all steps of the sequences of these ranks. Ranges that do not overlap may be computed
 /// at the same time, each with a workspace of its own.

@@ -24,7 +24,7 @@ class Forward {
   static constexpr Index kBlockTerms = 512;
 
  public:
-  Forward(const ForwardPass<T>& pass, const Team& team)
+  Forward(const ForwardPass<T>& pass, const TeamPart& team)
       : pass_(pass),
         w_(pass.weights),
         team_(team),
@@ -316,7 +316,7 @@ class Forward {
 
   const ForwardPass<T>& pass_;
   const ForwardWeights<T>& w_;
-  const Team& team_;
+  const TeamPart& team_;
   const Sigma sigma_;
   const Index width_, panel_size_;
   const Range groups_, panels_;
@@ -327,7 +327,7 @@ class Forward {
 };
 
 template <template <class> class V, class T>
-void forward(const ForwardPass<T>& pass, const Team& team) noexcept {
+void forward(const ForwardPass<T>& pass, const TeamPart& team) noexcept {
   if (pass.standard) {
     Forward<V<T>, StandardActivations>(pass, team).run();
   } else {

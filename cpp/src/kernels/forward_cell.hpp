@@ -7,13 +7,6 @@
 namespace peephole::kernels {
 namespace {
 
-enum : int {
-  kInput = static_cast<int>(Gate::input),
-  kForget = static_cast<int>(Gate::forget),
-  kCell = static_cast<int>(Gate::cell),
-  kOutput = static_cast<int>(Gate::output),
-};
-
 /// The usual activations, resolved when compiled.
 struct StandardActivations {
   template <class T>

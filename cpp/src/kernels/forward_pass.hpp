@@ -7,6 +7,14 @@
 /// share any inline function with code compiled for another set.
 namespace peephole::kernels {
 
+/// The gates as places in arrays of kGates vectors.
+enum : int {
+  kInput = static_cast<int>(Gate::input),
+  kForget = static_cast<int>(Gate::forget),
+  kCell = static_cast<int>(Gate::cell),
+  kOutput = static_cast<int>(Gate::output),
+};
+
 /// Weights as the kernels read them. Units are taken in panels of `lanes`; H is padded to whole
 /// panels, and panels to whole groups where they are taken in groups, with zeros.
 ///
@@ -67,8 +75,9 @@ struct ForwardPass {
 /// Rows of x that are multiplied ahead of the recurrence, at most.
 inline constexpr Index kChunkRows = 96;
 
-/// Threads that compute one pass together, each some units; all call the kernel with their `part`.
-struct Team {
+/// One member of a team of threads that compute a pass together, each some units; all call the
+/// kernel.
+struct TeamPart {
   int part = 0;
   int parts = 1;
   void (*wait)(void* barrier) = nullptr;  // until all parts have called it
@@ -76,7 +85,7 @@ struct Team {
 };
 
 template <class T>
-using ForwardKernel = void (*)(const ForwardPass<T>& pass, const Team& team) noexcept;
+using ForwardKernel = void (*)(const ForwardPass<T>& pass, const TeamPart& team) noexcept;
 
 /// What an instruction set's file exports.
 struct ForwardKernels {
