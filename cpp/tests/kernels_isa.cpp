@@ -1,25 +1,27 @@
 // The choice of an instruction set.
 
-#include <cstdlib>
+#include <string>
 
 #include "check.hpp"
+#include "dispatch.hpp"
 #include "kernels/flush_denormals.hpp"
 #include "kernels/isa.hpp"
+#include "peephole/runtime.hpp"
 
 using namespace peephole;
 
 int main() {
-  unsetenv("PEEPHOLE_ISA");
   CHECK(available_isas().front() == Isa::baseline);
-  CHECK(default_isa() == available_isas().back());
-  for (Isa isa : available_isas()) {
-    setenv("PEEPHOLE_ISA", to_string(isa), 1);
-    CHECK(default_isa() == isa);
-    CHECK(parse_isa(to_string(isa)) == isa);
+  CHECK(isas().front() == "baseline");
+  CHECK(isas().back() == "reference");
+  for (const std::string& name : isas()) {
+    set_isa(name);
+    CHECK(isa() == name);
+    CHECK(kernel_isa().has_value() == (name != "reference"));
   }
-  setenv("PEEPHOLE_ISA", "mmx", 1);
-  CHECK_THROWS(default_isa(), "baseline");
-  CHECK_THROWS(parse_isa(""), "baseline");
+  CHECK_THROWS(set_isa("mmx"), "baseline");
+  CHECK_THROWS(set_isa(""), "baseline");
+  CHECK(isa() == "reference");
 
   volatile float smallest = 1.17549435e-38f;
   const auto half = [&] { return smallest * 0.5f; };

@@ -1,8 +1,5 @@
 #include "kernels/isa.hpp"
 
-#include <cstdlib>
-#include <stdexcept>
-
 namespace peephole {
 namespace {
 
@@ -36,22 +33,6 @@ const char* to_string(Isa isa) noexcept {
 const std::vector<Isa>& available_isas() {
   static const std::vector<Isa> isas = detect();
   return isas;
-}
-
-Isa parse_isa(const std::string& name) {
-  std::string known;
-  for (Isa isa : available_isas()) {
-    if (name == to_string(isa)) return isa;
-    known += known.empty() ? "" : ", ";
-    known += to_string(isa);
-  }
-  throw std::invalid_argument("instruction set: expected one of " + known + ", got \"" + name +
-                              "\"");
-}
-
-Isa default_isa() {
-  const char* name = std::getenv("PEEPHOLE_ISA");
-  return name == nullptr || *name == '\0' ? available_isas().back() : parse_isa(name);
 }
 
 }  // namespace peephole

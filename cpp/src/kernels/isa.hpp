@@ -1,6 +1,5 @@
 #pragma once
 
-#include <string>
 #include <vector>
 
 namespace peephole {
@@ -12,12 +11,5 @@ const char* to_string(Isa isa) noexcept;
 
 /// Those that this build contains, and that the processor and the operating system support.
 const std::vector<Isa>& available_isas();
-
-/// Throws std::invalid_argument that lists the available ones for a name that is not among them.
-Isa parse_isa(const std::string& name);
-
-/// The best available one, or the one that the environment variable PEEPHOLE_ISA names; throws as
-/// parse_isa.
-Isa default_isa();
 
 }  // namespace peephole
