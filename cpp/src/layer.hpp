@@ -44,6 +44,20 @@ struct Rows {
   T* row(Index i) const noexcept { return data + i * stride; }
 };
 
+/// The rows of each step of a Schedule: packed, or, where all sequences are of one length, steps of
+/// `step_stride` elements, as they lie in a caller's array.
+template <class T>
+struct StepRows {
+  T* data;
+  Index stride;
+  Index step_stride = 0;  // 0: packed
+
+  /// Where the first row of step t is, in elements from `data`.
+  Index step(const Schedule& schedule, Index t) const noexcept {
+    return step_stride != 0 ? t * step_stride : schedule.offset(t) * stride;
+  }
+};
+
 /// a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k and what follows from it; see LSTM.
 template <class T>
 struct LayerForward {
@@ -51,12 +65,12 @@ struct LayerForward {
   const Schedule& schedule;
   Direction direction;
   LayerWeights<const T> weights;
-  Rows<const T> x;  // (N, I), read
-  Rows<T> h;        // (N, H), overwritten
-  T* gates;         // (N, 4H) activated i, f, g, o, overwritten; null in inference
-  T* c;             // (N, H), overwritten; null in inference
-  T* state_h;       // (B, H): the initial state, replaced by the final one
-  T* state_c;       // (B, H)
+  StepRows<const T> x;  // (N, I), read
+  StepRows<T> h;        // (N, H), overwritten
+  T* gates;             // (N, 4H) activated i, f, g, o, overwritten; null in inference
+  T* c;                 // (N, H), overwritten; null in inference
+  T* state_h;           // (B, H): the initial state, replaced by the final one
+  T* state_c;           // (B, H)
 };
 
 /// The exact gradient of LayerForward.

@@ -83,8 +83,7 @@ void LSTM<T>::infer(SequenceView<const T> x, Span<const Index> lengths,
                     Span<const StateView<T>> final) const {
   check_forward(config(), x, lengths, initial, y, final);
   const auto record = stack_->borrow_record();
-  const Rows<const T> top = stack_->forward(x, lengths, initial, final, *record, false);
-  scatter(record->schedule, top, y);
+  stack_->forward(x, lengths, initial, y, final, *record, false);
 }
 
 template <class T>
@@ -92,9 +91,7 @@ void LSTM<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
                       Span<const StateView<const T>> initial, SequenceView<T> y,
                       Span<const StateView<T>> final, Tape<T>& tape) const {
   check_forward(config(), x, lengths, initial, y, final);
-  StackRecord<T>& record = tape.impl().record;
-  const Rows<const T> top = stack_->forward(x, lengths, initial, final, record, true);
-  scatter(record.schedule, top, y);
+  stack_->forward(x, lengths, initial, y, final, tape.impl().record, true);
 }
 
 template <class T>

@@ -174,7 +174,7 @@ void Network<T>::infer(SequenceView<const T> x, Span<const Index> lengths,
   impl_->check_forward(x, lengths, initial, y, final);
   const Stack<T>& stack = *impl_->stack;
   const auto record = stack.borrow_record();
-  const Rows<const T> top = stack.forward(x, lengths, initial, final, *record, false);
+  const Rows<const T> top = stack.forward_rows(x, lengths, initial, final, *record, false);
 
   const Schedule& schedule = record->schedule;
   const Index n = impl_->rows_read(schedule);
@@ -196,7 +196,7 @@ void Network<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
   if (logits.data) check_shape("logits", logits, y.batch, y.time, y.features);
   const Stack<T>& stack = *impl_->stack;
   typename NetworkTape<T>::Impl& kept = tape.impl();
-  kept.top = stack.forward(x, lengths, initial, final, kept.record, true);
+  kept.top = stack.forward_rows(x, lengths, initial, final, kept.record, true);
 
   const Schedule& schedule = kept.record.schedule;
   const Index n = impl_->rows_read(schedule);

@@ -33,6 +33,8 @@ class Schedule {
   /// The caller's batch index of rank r.
   Index sequence(Index rank) const noexcept { return sequence_[at(rank)]; }
   Index length(Index rank) const noexcept { return length_[at(rank)]; }
+  /// Whether all sequences have all steps: packed rows then are the caller's own, time by time.
+  bool even() const noexcept { return packed_rows() == batch() * time_; }
   /// Whether ranks are the caller's own order.
   bool in_callers_order() const noexcept { return in_callers_order_; }
 

@@ -46,10 +46,15 @@ class Stack {
   /// D * H_last: the width of the top rows.
   Index output_size() const noexcept { return config_.output_size(); }
 
-  /// Returns h of the last layer, (N, output_size()), which lies in `record`.
-  Rows<const T> forward(SequenceView<const T> x, Span<const Index> lengths,
-                        Span<const StateView<const T>> initial, Span<const StateView<T>> final,
-                        StackRecord<T>& record, bool training) const;
+  /// Computes a record, from which backward may start if `training`. y: h of the last layer.
+  void forward(SequenceView<const T> x, Span<const Index> lengths,
+               Span<const StateView<const T>> initial, SequenceView<T> y,
+               Span<const StateView<T>> final, StackRecord<T>& record, bool training) const;
+  /// The same, but leaves h of the last layer, (N, output_size()), in `record`, and returns it.
+  Rows<const T> forward_rows(SequenceView<const T> x, Span<const Index> lengths,
+                             Span<const StateView<const T>> initial,
+                             Span<const StateView<T>> final, StackRecord<T>& record,
+                             bool training) const;
 
   /// dtop (N, output_size()): gradient of what forward returned.
   void backward(const StackRecord<T>& record, Rows<const T> dtop,
@@ -96,7 +101,18 @@ class Stack {
   LayerWeights<const T> weights_of(const Pass& pass) const noexcept;
   LayerWeights<T> gradients_of(const Pass& pass, T* dparameters) const noexcept;
 
-  void forward_layer(Index layer, Rows<const T> input, Rows<T> h,
+  void begin(const SequenceView<const T>& x, Span<const Index> lengths, StackRecord<T>& record,
+             bool training) const;
+  Rows<const T> pack_and_forward(const SequenceView<const T>& x,
+                                 Span<const StateView<const T>> initial,
+                                 Span<const StateView<T>> final, StackRecord<T>& record,
+                                 bool training) const;
+  /// From the rows of x; in_place: where h of the last layer goes, data null: into the record.
+  StepRows<const T> forward_layers(StepRows<const T> x, StepRows<T> in_place,
+                                   Span<const StateView<const T>> initial,
+                                   Span<const StateView<T>> final, StackRecord<T>& record,
+                                   bool training) const;
+  void forward_layer(Index layer, StepRows<const T> input, StepRows<T> h,
                      Span<const StateView<const T>> initial, Span<const StateView<T>> final,
                      StackRecord<T>& record, bool training, ForwardWorkspace& work) const;
   void backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> dh, Rows<T> dx,

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include "packing.hpp"
 #include "stack.hpp"
@@ -18,13 +19,32 @@ std::size_t kept_values(const LSTMConfig& config, const Schedule& schedule) noex
   return at(values);
 }
 
+/// The addresses from the first to the last element of an array that is not empty.
+template <class T>
+bool overlap(const SequenceView<const T>& x, const SequenceView<T>& y) noexcept {
+  const auto end = [](const auto& view) {
+    return view.at(view.batch - 1, view.time - 1) + view.features;
+  };
+  const std::less<const T*> before;
+  return before(x.data, end(y)) && before(y.data, end(x));
+}
+
+/// Whether both arrays can serve as they lie: strides as nobody would make them are left to copies.
+template <class T>
+bool usable_in_place(const Schedule& schedule, const SequenceView<const T>& x,
+                     const SequenceView<T>& y) noexcept {
+  const auto ordered = [](const auto& view) {
+    return (view.batch_stride > 0 || view.batch == 1) && view.time_stride > 0;
+  };
+  return schedule.even() && schedule.packed_rows() > 0 && ordered(x) && ordered(y) &&
+         !overlap(x, y);
+}
+
 }  // namespace
 
 template <class T>
-Rows<const T> Stack<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
-                                Span<const StateView<const T>> initial,
-                                Span<const StateView<T>> final, StackRecord<T>& record,
-                                bool training) const {
+void Stack<T>::begin(const SequenceView<const T>& x, Span<const Index> lengths,
+                     StackRecord<T>& record, bool training) const {
   parameters_->settle();
   record.training = false;  // until all is there
   record.schedule.assign(x.batch, x.time, lengths);
@@ -32,18 +52,60 @@ Rows<const T> Stack<T>::forward(SequenceView<const T> x, Span<const Index> lengt
   record.writes = parameters_->writes();
   record.h.resize(training ? at(config_.layers()) : 2);
   record.layers.resize(passes_.size());
-  const Index N = record.schedule.packed_rows(), D = config_.directions();
+}
 
-  const Rows<T> packed_x{record.x.reserve(N * x.features), x.features};
-  gather(record.schedule, x, packed_x);
-  Rows<const T> input{packed_x.data, packed_x.stride};
+template <class T>
+void Stack<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
+                       Span<const StateView<const T>> initial, SequenceView<T> y,
+                       Span<const StateView<T>> final, StackRecord<T>& record,
+                       bool training) const {
+  begin(x, lengths, record, training);
+  if (!training && usable_in_place(record.schedule, x, y)) {
+    forward_layers({x.data, x.batch_stride, x.time_stride}, {y.data, y.batch_stride, y.time_stride},
+                   initial, final, record, training);
+    return;
+  }
+  const Rows<const T> top = pack_and_forward(x, initial, final, record, training);
+  scatter(record.schedule, top, y);
+}
+
+template <class T>
+Rows<const T> Stack<T>::forward_rows(SequenceView<const T> x, Span<const Index> lengths,
+                                     Span<const StateView<const T>> initial,
+                                     Span<const StateView<T>> final, StackRecord<T>& record,
+                                     bool training) const {
+  begin(x, lengths, record, training);
+  return pack_and_forward(x, initial, final, record, training);
+}
+
+template <class T>
+Rows<const T> Stack<T>::pack_and_forward(const SequenceView<const T>& x,
+                                         Span<const StateView<const T>> initial,
+                                         Span<const StateView<T>> final, StackRecord<T>& record,
+                                         bool training) const {
+  const Rows<T> packed{record.x.reserve(record.schedule.packed_rows() * x.features), x.features};
+  gather(record.schedule, x, packed);
+  const StepRows<const T> top =
+      forward_layers({packed.data, packed.stride}, {}, initial, final, record, training);
+  return {top.data, top.stride};
+}
+
+template <class T>
+StepRows<const T> Stack<T>::forward_layers(StepRows<const T> x, StepRows<T> in_place,
+                                           Span<const StateView<const T>> initial,
+                                           Span<const StateView<T>> final, StackRecord<T>& record,
+                                           bool training) const {
+  const Index N = record.schedule.packed_rows(), D = config_.directions(), L = config_.layers();
+  StepRows<const T> input = x;
   const auto work = forward_workspaces_.borrow();
-  for (Index layer = 0; layer < config_.layers(); ++layer) {
-    const Index width = D * config_.hidden_sizes[at(layer)];
-    Buffer<T>& output = record.h[at(training ? layer : layer % 2)];
-    const Rows<T> h{output.reserve(N * width), width};
+  for (Index layer = 0; layer < L; ++layer) {
+    StepRows<T> h = in_place;
+    if (layer < L - 1 || h.data == nullptr) {
+      const Index width = D * config_.hidden_sizes[at(layer)];
+      h = {record.h[at(training ? layer : layer % 2)].reserve(N * width), width};
+    }
     forward_layer(layer, input, h, initial, final, record, training, *work);
-    input = {h.data, h.stride};
+    input = {h.data, h.stride, h.step_stride};
   }
   record.training = training;
   record.bytes = training ? kept_values(config_, record.schedule) * sizeof(T) : 0;
@@ -51,7 +113,7 @@ Rows<const T> Stack<T>::forward(SequenceView<const T> x, Span<const Index> lengt
 }
 
 template <class T>
-void Stack<T>::forward_layer(Index layer, Rows<const T> input, Rows<T> h,
+void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h,
                              Span<const StateView<const T>> initial, Span<const StateView<T>> final,
                              StackRecord<T>& record, bool training, ForwardWorkspace& work) const {
   const Schedule& schedule = record.schedule;
@@ -70,7 +132,7 @@ void Stack<T>::forward_layer(Index layer, Rows<const T> input, Rows<T> h,
       std::copy_n(state_c, B * H, kept.initial_c.reserve(B * H));
     }
     work.tasks.push_back({{pass(layer, d).spec, schedule, pass(layer, d).direction,
-                           weights_of(pass(layer, d)), input, Rows<T>{h.data + d * H, h.stride},
+                           weights_of(pass(layer, d)), input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
                            training ? kept.gates.reserve(N * kGates * H) : nullptr,
                            training ? kept.c.reserve(N * H) : nullptr, state_h, state_c},
                           pack_forward(pass(layer, d))});
@@ -82,13 +144,15 @@ void Stack<T>::forward_layer(Index layer, Rows<const T> input, Rows<T> h,
   }
 }
 
-template Rows<const float> Stack<float>::forward(SequenceView<const float>, Span<const Index>,
-                                                 Span<const StateView<const float>>,
-                                                 Span<const StateView<float>>, StackRecord<float>&,
-                                                 bool) const;
-template Rows<const double> Stack<double>::forward(SequenceView<const double>, Span<const Index>,
-                                                   Span<const StateView<const double>>,
-                                                   Span<const StateView<double>>,
-                                                   StackRecord<double>&, bool) const;
+#define PEEPHOLE_INSTANTIATE(T)                                                                  \
+  template void Stack<T>::forward(SequenceView<const T>, Span<const Index>,                      \
+                                  Span<const StateView<const T>>, SequenceView<T>,               \
+                                  Span<const StateView<T>>, StackRecord<T>&, bool) const;        \
+  template Rows<const T> Stack<T>::forward_rows(                                                 \
+      SequenceView<const T>, Span<const Index>, Span<const StateView<const T>>,                  \
+      Span<const StateView<T>>, StackRecord<T>&, bool) const;
+PEEPHOLE_INSTANTIATE(float)
+PEEPHOLE_INSTANTIATE(double)
+#undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -12,17 +12,20 @@
 namespace peephole::kernels {
 namespace {
 
-/// exp(x) = s (1 + q): n = round(x / ln 2), s = 2^n, r = x - n ln 2, q = expm1(r) = r + r² P(r).
 template <class T>
 struct ExpConstants;
 
 template <>
 struct ExpConstants<float> {
   static constexpr float log2e = 1.44269504f;
-  static constexpr float to_integer = 0x1.8p23f;  // adding it leaves no bits for a fraction
+  // Adding it leaves no bits for a fraction; the lowest ones are the biased exponent of 2^n.
+  static constexpr float to_integer = 0x1.8p23f + 127;
   // ln 2 in two parts; the first has few enough bits for n * ln2_high to be exact.
   static constexpr float ln2_high = 0.693145751953125f, ln2_low = 1.42860682e-6f;
-  // Where s and s (1 + q) are still normal.
+  // (expm1(r) - r) / r² for |r| <= ln 2 / 2, minimax, by powers of r.
+  static constexpr float polynomial[] = {5.0000000000e-1f, 1.6666573382e-1f, 4.1666550110e-2f,
+                                         8.3637738744e-3f, 1.3926926614e-3f};
+  // Of x, where 2^n and exp(x) are still normal.
   static constexpr float lowest = -87.6f, highest = 88.0f;
   // Beyond, tanh(y / 2) is 1 to half a unit in the last place.
   static constexpr float tanh_bound = 20.0f;
@@ -31,8 +34,13 @@ struct ExpConstants<float> {
 template <>
 struct ExpConstants<double> {
   static constexpr double log2e = 1.4426950408889634074;
-  static constexpr double to_integer = 0x1.8p52;
+  static constexpr double to_integer = 0x1.8p52 + 1023;
   static constexpr double ln2_high = 0.6931471805596629565116018, ln2_low = 2.8235290563031577e-13;
+  static constexpr double polynomial[] = {
+      5.0000000000000011280e-1, 1.6666666666666667534e-1, 4.1666666666620638584e-2,
+      8.3333333333297934996e-3, 1.3888888918939167785e-3, 1.9841269864380513295e-4,
+      2.4801518641395993583e-5, 2.7557266418612303703e-6, 2.7621338669142923800e-7,
+      2.5101346928350340198e-8};
   static constexpr double lowest = -708.7, highest = 709.0;
   static constexpr double tanh_bound = 40.0;
 };
@@ -48,24 +56,35 @@ template <class V, class T = typename V::Scalar>
   return fma(constant<V>(b), x, constant<V>(a));
 }
 
-/// P, minimax, in Estrin's scheme: in a recurrence it is the latency that counts.
-template <class V>
-[[gnu::always_inline]] inline V expm1_polynomial(V r, V r2, float) {
-  const V low = linear(5.0000000000e-1f, 1.6666573382e-1f, r);
-  const V high =
-      fma(constant<V>(1.3926926614e-3f), r2, linear(4.1666550110e-2f, 8.3637738744e-3f, r));
-  return fma(high, r2, low);
+/// The polynomial's coefficient of r^i as that of u^i in (u + expm1(-k u) / k) / u². Exact: k is 1
+/// or 2.
+template <class T, int k>
+constexpr T coefficient(int i) {
+  T c = ExpConstants<T>::polynomial[i] * k;
+  for (int j = 0; j < i; ++j) c *= -k;
+  return c;
 }
 
-template <class V>
-[[gnu::always_inline]] inline V expm1_polynomial(V r, V r2, double) {
-  const V r4 = r2 * r2;
-  const V p0 = fma(linear(4.1666666666620638584e-2, 8.3333333333297934996e-3, r), r2,
-                   linear(5.0000000000000011280e-1, 1.6666666666666667534e-1, r));
-  const V p4 = fma(linear(2.4801518641395993583e-5, 2.7557266418612303703e-6, r), r2,
-                   linear(1.3888888918939167785e-3, 1.9841269864380513295e-4, r));
-  const V p8 = linear(2.7621338669142923800e-7, 2.5101346928350340198e-8, r);
-  return fma(fma(p8, r4, p4), r4, p0);
+/// In Estrin's scheme: in a recurrence it is the latency that counts.
+template <int k, class V>
+[[gnu::always_inline]] inline V exp_polynomial(V u, V u2, float) {
+  constexpr float p0 = coefficient<float, k>(0), p1 = coefficient<float, k>(1),
+                  p2 = coefficient<float, k>(2), p3 = coefficient<float, k>(3),
+                  p4 = coefficient<float, k>(4);
+  return fma(fma(constant<V>(p4), u2, linear(p2, p3, u)), u2, linear(p0, p1, u));
+}
+
+template <int k, class V>
+[[gnu::always_inline]] inline V exp_polynomial(V u, V u2, double) {
+  constexpr double p0 = coefficient<double, k>(0), p1 = coefficient<double, k>(1),
+                   p2 = coefficient<double, k>(2), p3 = coefficient<double, k>(3),
+                   p4 = coefficient<double, k>(4), p5 = coefficient<double, k>(5),
+                   p6 = coefficient<double, k>(6), p7 = coefficient<double, k>(7),
+                   p8 = coefficient<double, k>(8), p9 = coefficient<double, k>(9);
+  const V u4 = u2 * u2;
+  const V low = fma(linear(p2, p3, u), u2, linear(p0, p1, u));
+  const V high = fma(linear(p6, p7, u), u2, linear(p4, p5, u));
+  return fma(fma(linear(p8, p9, u), u4, high), u4, low);
 }
 
 template <class V, class T = typename V::Scalar>
@@ -75,36 +94,26 @@ template <class V, class T = typename V::Scalar>
 
 template <class V>
 struct ExpParts {
-  V s, q;
+  V s, w;
 };
 
-/// Of x, clamped to [lowest, highest].
-template <class V, class T = typename V::Scalar>
-[[gnu::always_inline]] inline ExpParts<V> exp_parts(V x, T lowest, T highest) {
+/// exp(-k a) = s (1 - k w), k = 1 or 2: n = round(-k a / ln 2), s = 2^n, and with u the k-th part of
+/// what is left, u = a + n ln 2 / k, k w = -expm1(-k u). a: where -k a is within ExpConstants'
+/// lowest and highest.
+template <int k, class V, class T = typename V::Scalar>
+[[gnu::always_inline]] inline ExpParts<V> exp_minus(V a) {
   using C = ExpConstants<T>;
-  x = clamp(x, lowest, highest);
-  const V to_integer = constant<V>(C::to_integer);
-  const V n = fma(x, constant<V>(C::log2e), to_integer) - to_integer;
-  const V r = fnma(n, constant<V>(C::ln2_low), fnma(n, constant<V>(C::ln2_high), x));
-  const V r2 = r * r;
-  return {scale(constant<V>(1), n), fma(expm1_polynomial(r, r2, T()), r2, r)};
+  const V shifted = fnma(a, constant<V>(k * C::log2e), constant<V>(C::to_integer));
+  const V n = shifted - constant<V>(C::to_integer);
+  const V u = fma(n, constant<V>(C::ln2_low / k), fma(n, constant<V>(C::ln2_high / k), a));
+  const V u2 = u * u;
+  return {power_of_two(shifted), fnma(exp_polynomial<k>(u, u2, T()), u2, u)};
 }
 
-/// Less than the smallest normal number below `lowest`; only for x <= highest, to which it is
-/// clamped.
+/// Of exp(-a) for a >= 0; less than the smallest normal number beyond -`lowest`.
 template <class V, class T = typename V::Scalar>
-[[gnu::always_inline]] inline V exp(V x) {
-  using C = ExpConstants<T>;
-  const ExpParts<V> e = exp_parts(x, C::lowest, C::highest);
-  return fma(e.s, e.q, e.s);
-}
-
-/// exp(x) - 1 for |x| <= tanh_bound, to which x is clamped.
-template <class V, class T = typename V::Scalar>
-[[gnu::always_inline]] inline V bounded_expm1(V x) {
-  using C = ExpConstants<T>;
-  const ExpParts<V> e = exp_parts(x, -C::tanh_bound, C::tanh_bound);
-  return fma(e.s, e.q, e.s - constant<V>(1));
+[[gnu::always_inline]] inline ExpParts<V> exp_minus_positive(V a) {
+  return exp_minus<1>(min(constant<V>(-ExpConstants<T>::lowest), a));
 }
 
 /// 1 / (1 + exp(-a)), within [0, 1]. Max error: 3 ULP.
@@ -112,17 +121,17 @@ template <class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline V sigmoid(V a) {
   using C = ExpConstants<T>;
   const V one = constant<V>(1);
-  const ExpParts<V> e = exp_parts(V::zero() - a, C::lowest, C::highest);
-  return one / fma(e.s, e.q, one + e.s);
+  const ExpParts<V> e = exp_minus<1>(clamp(a, -C::highest, -C::lowest));
+  return one / fnma(e.s, e.w, one + e.s);
 }
 
-/// expm1(2a) / (expm1(2a) + 2), within [-1, 1]. Max error: 4 ULP.
+/// (1/2 - exp(-2a)/2) / (1/2 + exp(-2a)/2), within [-1, 1]. Max error: 4 ULP.
 template <class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline V tanh(V a) {
-  using C = ExpConstants<T>;
-  const V one = constant<V>(1);
-  const ExpParts<V> e = exp_parts(a + a, -C::tanh_bound, C::tanh_bound);
-  return fma(e.s, e.q, e.s - one) / fma(e.s, e.q, e.s + one);
+  constexpr T bound = ExpConstants<T>::tanh_bound / 2;
+  const V half = constant<V>(T(0.5));
+  const ExpParts<V> e = exp_minus<2>(clamp(a, -bound, bound));
+  return fma(e.s, e.w, fnma(e.s, half, half)) / fnma(e.s, e.w, fma(e.s, half, half));
 }
 
 /// max(a, 0). Exact.
@@ -167,7 +176,8 @@ template <class V>
 /// log(1 + exp(a)) = max(a, 0) + 2 atanh(e / (2 + e)) with e = exp(-|a|). Max error: 4 ULP.
 template <class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline V softplus(V a) {
-  const V e = exp(V::zero() - abs(a));
+  const ExpParts<V> parts = exp_minus_positive(abs(a));
+  const V e = fnma(parts.s, parts.w, parts.s);
   const V s = e / (constant<V>(2) + e);
   return fma(s, atanh_polynomial(s * s, T()), relu(a));
 }
@@ -219,7 +229,10 @@ template <class V, class T = typename V::Scalar>
       const V d = one - abs(y);
       return d * d;
     }
-    case Activation::softplus: return zero - bounded_expm1(zero - y);
+    case Activation::softplus: {
+      const ExpParts<V> e = exp_minus_positive(y);
+      return fma(e.s, e.w, one - e.s);
+    }
     case Activation::hard_sigmoid:
       return select_less(zero, y, select_less(y, one, constant<V>(T(0.2)), zero), zero);
     case Activation::one: break;

@@ -8,13 +8,18 @@ namespace peephole::kernels {
 namespace {
 
 /// The steps in the order of computation, each with those of the ranks that are alive.
-Index list_steps(const Schedule& schedule, Direction direction, RankRange ranks, Step* steps) {
+template <class T>
+Index list_steps(const LayerForward<T>& layer, RankRange ranks, ForwardStep* steps) {
+  const Schedule& schedule = layer.schedule;
   Index count = 0;
-  const Index time = schedule.steps();
+  const Index time = schedule.steps(), first = ranks.begin;
   for (Index s = 0; s < time; ++s) {
-    const Index t = direction == Direction::forward ? s : time - 1 - s;
-    const Index rows = std::min(schedule.rows(t), ranks.end) - ranks.begin;
-    if (rows > 0) steps[count++] = {schedule.offset(t) + ranks.begin, rows};
+    const Index t = layer.direction == Direction::forward ? s : time - 1 - s;
+    const Index rows = std::min(schedule.rows(t), ranks.end) - first;
+    if (rows <= 0) continue;
+    steps[count++] = {schedule.offset(t) + first, rows,
+                      layer.x.step(schedule, t) + first * layer.x.stride,
+                      layer.h.step(schedule, t) + first * layer.h.stride};
   }
   return count;
 }
@@ -73,9 +78,9 @@ ForwardPass<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
   pass.output_reads_current = spec.output_reads_current();
   pass.peephole_gates = peephole_gates(spec, Peephole::diagonal);
   pass.weights = packed.view();
-  Step* const steps = workspace.steps(layer.schedule.steps());
+  ForwardStep* const steps = workspace.steps(layer.schedule.steps());
   pass.steps = steps;
-  pass.step_count = list_steps(layer.schedule, layer.direction, ranks, steps);
+  pass.step_count = list_steps(layer, ranks, steps);
   pass.x = layer.x.data;
   pass.x_stride = layer.x.stride;
   pass.h = layer.h.data;

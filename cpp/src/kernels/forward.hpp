@@ -19,11 +19,11 @@ struct RankRange {
 template <class T>
 class ForwardWorkspace {
  public:
-  Step* steps(Index count) { return steps_.reserve(count); }
+  ForwardStep* steps(Index count) { return steps_.reserve(count); }
   T* values(Index count) { return values_.reserve(count); }
 
  private:
-  Buffer<Step> steps_;
+  Buffer<ForwardStep> steps_;
   Buffer<T> values_;
 };
 

@@ -63,7 +63,7 @@ class Forward {
  private:
   /// The step at hand. State is read from the rows of its parity, and written to the others.
   struct Now {
-    Step step;
+    ForwardStep step;
     Index parity;
     const T* projected;  // b + W x of its rows; null: x is still to be multiplied
   };
@@ -179,7 +179,7 @@ class Forward {
     Factors<T> of[3];
   };
   Terms terms(const Now& now, Index row) const {
-    return {{{pass_.x + (now.step.row + row) * pass_.x_stride, pass_.x_stride, pass_.input_size},
+    return {{{pass_.x + now.step.x + row * pass_.x_stride, pass_.x_stride, pass_.input_size},
              {pass_.h_rows[now.parity] + row * width_, width_, pass_.hidden_size},
              {pass_.c_rows[now.parity] + row * width_, width_, pass_.hidden_size}}};
   }
@@ -250,7 +250,7 @@ class Forward {
         pass_.c_rows[now.parity] + state,
         pass_.c_rows[next] + state,
         pass_.h_rows[next] + state,
-        pass_.h + packed * pass_.h_stride + unit,
+        pass_.h + now.step.h + row * pass_.h_stride + unit,
         pass_.c == nullptr ? nullptr : pass_.c + packed * pass_.hidden_size + unit,
         pass_.gates == nullptr ? nullptr : pass_.gates + packed * kGates * pass_.hidden_size + unit,
         pass_.hidden_size};

@@ -41,6 +41,14 @@ struct Step {
   Index rows;
 };
 
+/// The same, and where its rows of x and h begin, in elements.
+struct ForwardStep {
+  Index row;
+  Index rows;
+  Index x;
+  Index h;
+};
+
 /// A pass of one layer in one direction over some sequences of a batch ("rows", B of them).
 template <class T>
 struct ForwardPass {
@@ -53,11 +61,11 @@ struct ForwardPass {
   unsigned peephole_gates;    // of the diagonal: 1 << gate
   ForwardWeights<T> weights;
 
-  const Step* steps;  // in the order of computation
+  const ForwardStep* steps;  // in the order of computation
   Index step_count;
-  const T* x;  // (N, I), read
+  const T* x;  // of each step (rows, I), read
   Index x_stride;
-  T* h;  // (N, H), overwritten
+  T* h;  // of each step (rows, H), overwritten
   Index h_stride;
   T* gates;    // (N, 4H), overwritten; or null
   T* c;        // (N, H), overwritten; or null

@@ -15,14 +15,15 @@ struct Range {
 
 inline Index least(Index a, Index b) { return a < b ? a : b; }
 
-/// Takes the packed rows of a pass one by one.
+/// Takes the rows of a pass one by one.
 template <class T>
-class PackedRows {
+class PassRows {
  public:
-  PackedRows(const ForwardPass<T>& pass, Index step) : pass_(pass), step_(step) {}
+  PassRows(const ForwardPass<T>& pass, Index step) : pass_(pass), step_(step) {}
 
   Index step() const { return step_; }
-  Index row() const { return pass_.steps[step_].row + row_; }
+  /// Where the row's x is, in elements.
+  Index x() const { return pass_.steps[step_].x + row_ * pass_.x_stride; }
   void next() {
     if (++row_ < pass_.steps[step_].rows) return;
     row_ = 0;
@@ -42,17 +43,17 @@ void project_panel(const ForwardPass<T>& pass, Index begin, Index end, Index pan
   const Sums<const T> bias = {w.bias + panel * kPanelRow<V>, 0};
   const T* const weights = w.panel + panel * w.terms * kPanelRow<V>;
   Sums<T> to = {pass.projected + panel * kPanelRow<V>, w.panels * kPanelRow<V>};
-  PackedRows<T> rows(pass, begin);
+  PassRows<T> rows(pass, begin);
   while (rows.step() < end) {
     // As many as lie evenly spaced: all of them, but in ragged batches.
-    const Index first = rows.row();
+    const Index first = rows.x();
     Index count = 0, spacing = 0;
     for (; rows.step() < end && count < kTileRows<V>; ++count) {
-      if (count == 1) spacing = rows.row() - first;
-      if (rows.row() != first + count * spacing) break;
+      if (count == 1) spacing = rows.x() - first;
+      if (rows.x() != first + count * spacing) break;
       rows.next();
     }
-    const Factors<T> x = {pass.x + first * pass.x_stride, spacing * pass.x_stride, pass.input_size};
+    const Factors<T> x = {pass.x + first, spacing, pass.input_size};
     with_constant<kTileRows<V>>(count, [&](auto r) {
       multiply<V, r.value, 1, Begin::value>(bias, &x, 0, x.size, weights, 0, to);
     });

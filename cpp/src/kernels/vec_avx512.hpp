@@ -42,8 +42,10 @@ struct Vec<float> {
   friend Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
   friend Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
   friend Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
-  /// a 2^n for integers n; 2^n itself must be finite and normal, or infinite.
-  friend Vec scale(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+  /// The number whose biased exponent is the lowest bits of a.
+  friend Vec power_of_two(Vec a) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a.v), 23))};
+  }
   /// The sum of all lanes.
   friend float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
   /// a < b ? x : y
@@ -95,7 +97,9 @@ struct Vec<double> {
   friend Vec min(Vec a, Vec b) { return {_mm512_min_pd(a.v, b.v)}; }
   friend Vec max(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
   friend Vec abs(Vec a) { return {_mm512_abs_pd(a.v)}; }
-  friend Vec scale(Vec a, Vec n) { return {_mm512_scalef_pd(a.v, n.v)}; }
+  friend Vec power_of_two(Vec a) {
+    return {_mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a.v), 52))};
+  }
   friend double sum(Vec a) { return _mm512_reduce_add_pd(a.v); }
   friend Vec select_less(Vec a, Vec b, Vec x, Vec y) {
     return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};

@@ -19,16 +19,12 @@ template <>
 struct Bits<float> {
   using Int = std::int32_t;
   static constexpr int mantissa = 23;
-  static constexpr Int bias = 127;
-  static constexpr float to_integer = 0x1.8p23f;  // adding it leaves no room for a fraction
 };
 
 template <>
 struct Bits<double> {
   using Int = std::int64_t;
   static constexpr int mantissa = 52;
-  static constexpr Int bias = 1023;
-  static constexpr double to_integer = 0x1.8p52;
 };
 
 template <class T>
@@ -72,10 +68,8 @@ struct Vec {
     constexpr Int all_but_sign = static_cast<Int>(~(std::uint64_t{1} << (8 * sizeof(T) - 1)));
     return {reinterpret_cast<Values>(reinterpret_cast<Ints>(a.v) & all_but_sign)};
   }
-  friend Vec scale(Vec a, Vec n) {
-    // The low bits of n + to_integer are n itself.
-    const Ints exponent = reinterpret_cast<Ints>(n.v + Bits<T>::to_integer) + Bits<T>::bias;
-    return {a.v * reinterpret_cast<Values>(exponent << Bits<T>::mantissa)};
+  friend Vec power_of_two(Vec a) {
+    return {reinterpret_cast<Values>(reinterpret_cast<Ints>(a.v) << Bits<T>::mantissa)};
   }
   friend T sum(Vec a) {
     T s = a.v[0];

@@ -35,6 +35,19 @@ ConstMatrixMap<T> matrix(Rows<const T> rows, Index first, Index count, Index col
   return {rows.row(first), count, columns, Eigen::OuterStride<>(rows.stride)};
 }
 
+/// The rows of step t.
+template <class T>
+MatrixMap<T> matrix(const StepRows<T>& rows, const Schedule& schedule, Index t, Index columns) {
+  return matrix(Rows<T>{rows.data + rows.step(schedule, t), rows.stride}, 0, schedule.rows(t),
+                columns);
+}
+template <class T>
+ConstMatrixMap<T> matrix(const StepRows<const T>& rows, const Schedule& schedule, Index t,
+                         Index columns) {
+  return matrix(Rows<const T>{rows.data + rows.step(schedule, t), rows.stride}, 0, schedule.rows(t),
+                columns);
+}
+
 template <class T>
 Eigen::Map<RowVector<T>> row_vector(T* data, Index size) {
   return {data, size};

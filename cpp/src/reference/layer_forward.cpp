@@ -76,9 +76,9 @@ void forward(const LayerForward<T>& layer, Scratch<T>& scratch) {
     auto state_c = matrix(layer.state_c, n, H);
     auto gates = matrix(layer.gates ? layer.gates + at * kGates * H : gates_scratch, n, kGates * H);
     auto c = matrix(layer.c ? layer.c + at * H : c_scratch, n, H);
-    auto h = matrix(layer.h, at, n, H);
+    auto h = matrix(layer.h, schedule, t, H);
 
-    preactivations(layer, matrix(layer.x, at, n, I), state_h, state_c, gates);
+    preactivations(layer, matrix(layer.x, schedule, t, I), state_h, state_c, gates);
     update(layer, gates, state_c, c, h);
     state_h = h;
     state_c = c;
