@@ -116,22 +116,39 @@ template <class V, class T = typename V::Scalar>
   return exp_minus<1>(min(constant<V>(-ExpConstants<T>::lowest), a));
 }
 
-/// 1 / (1 + exp(-a)), within [0, 1]. Max error: 3 ULP.
+/// 1 + exp(-a), finite: what sigmoid divides 1 by.
 template <class V, class T = typename V::Scalar>
-[[gnu::always_inline]] inline V sigmoid(V a) {
+[[gnu::always_inline]] inline V sigmoid_denominator(V a) {
   using C = ExpConstants<T>;
-  const V one = constant<V>(1);
   const ExpParts<V> e = exp_minus<1>(clamp(a, -C::highest, -C::lowest));
-  return one / fnma(e.s, e.w, one + e.s);
+  return fnma(e.s, e.w, constant<V>(1) + e.s);
 }
 
-/// (1/2 - exp(-2a)/2) / (1/2 + exp(-2a)/2), within [-1, 1]. Max error: 4 ULP.
+/// 1 / (1 + exp(-a)), within [0, 1]. Max error: 3 ULP.
+template <class V>
+[[gnu::always_inline]] inline V sigmoid(V a) {
+  return constant<V>(1) / sigmoid_denominator(a);
+}
+
+template <class V>
+struct Fraction {
+  V numerator, denominator;
+};
+
+/// (1/2 - exp(-2a)/2) / (1/2 + exp(-2a)/2): tanh.
 template <class V, class T = typename V::Scalar>
-[[gnu::always_inline]] inline V tanh(V a) {
+[[gnu::always_inline]] inline Fraction<V> tanh_fraction(V a) {
   constexpr T bound = ExpConstants<T>::tanh_bound / 2;
   const V half = constant<V>(T(0.5));
   const ExpParts<V> e = exp_minus<2>(clamp(a, -bound, bound));
-  return fma(e.s, e.w, fnma(e.s, half, half)) / fnma(e.s, e.w, fma(e.s, half, half));
+  return {fma(e.s, e.w, fnma(e.s, half, half)), fnma(e.s, e.w, fma(e.s, half, half))};
+}
+
+/// Within [-1, 1]. Max error: 4 ULP.
+template <class V>
+[[gnu::always_inline]] inline V tanh(V a) {
+  const Fraction<V> t = tanh_fraction(a);
+  return t.numerator / t.denominator;
 }
 
 /// max(a, 0). Exact.

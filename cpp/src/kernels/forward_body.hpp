@@ -1,10 +1,10 @@
 #pragma once
 
 #include "kernels/forward_cell.hpp"
+#include "kernels/forward_one_row.hpp"
 #include "kernels/forward_pass.hpp"
 #include "kernels/forward_projection.hpp"
 #include "kernels/tile.hpp"
-#include "kernels/two_chains.hpp"
 
 /// The forward pass: for each step, tiles of rows times panels of units, each multiplied out and
 /// carried through to c_t and h_t while its sums are in the nearest cache.
@@ -32,10 +32,7 @@ class Forward {
         width_(w_.panels * kLanes),
         panel_size_(w_.terms * kSums),
         groups_(share(panel_groups(w_.panels))),
-        panels_{groups_.begin * kGates, least(groups_.end * kGates, w_.panels)},
-        two_chains_at_once_(w_.second_chain < pass.input_size + pass.hidden_size &&
-                            w_.terms == pass.input_size + pass.hidden_size &&
-                            panels_.end - panels_.begin == w_.panels) {}
+        panels_{groups_.begin * kGates, least(groups_.end * kGates, w_.panels)} {}
 
   void run() {
     if (pass_.step_count == 0) return;
@@ -149,11 +146,6 @@ class Forward {
   /// All rows in one tile, of several panels where that alone makes enough independent sums.
   template <int R>
   void few_rows(const Now& now) const {
-    if constexpr (R == 1) {
-      if (two_chains_at_once_) {
-        return with_constant<2>(w_.panels, [&](auto panels) { two_chain_tile<panels.value>(now); });
-      }
-    }
     constexpr int kPanels = kTilePanels<V, R>;
     const Index count = panels_.end - panels_.begin, full = count / kPanels * kPanels;
     const auto rest = [&] {
@@ -206,28 +198,6 @@ class Forward {
         finish(now, row + r, panel + p, load_sums(memory + (r * P + p) * kSums).of);
       }
     }
-  }
-
-  /// The only row, and all of its panels.
-  template <int P>
-  void two_chain_tile(const Now& now) const {
-    const Terms from = terms(now, 0);
-    const bool projected = now.projected != nullptr;
-    const RowTerms<T> row = {projected ? now.projected : w_.bias,
-                             projected ? nullptr : from.of[0].data, pass_.input_size,
-                             from.of[1].data};
-    V sums[P][kGates];
-    if constexpr (V::quarters && P == 2) {
-      if (w_.narrow != nullptr) {
-        two_chains_narrow(w_, row, sums);
-      } else {
-        two_chains(w_, row, sums);
-      }
-    } else {
-      two_chains(w_, row, sums);
-    }
-#pragma GCC unroll 2
-    for (int p = 0; p < P; ++p) finish(now, 0, p, sums[p]);
   }
 
   /// Terms k <= .. < end of a tile; sums of unfinished ones are kept in memory.
@@ -320,18 +290,28 @@ class Forward {
   const Sigma sigma_;
   const Index width_, panel_size_;
   const Range groups_, panels_;
-  const bool two_chains_at_once_;
 
   Index chunk_end_ = 0;       // the step up to which x is projected
   const T* chunk_ = nullptr;  // the next step's sums among them
 };
 
+template <class V, class Sigma, class T = typename V::Scalar>
+void forward_with(const ForwardPass<T>& pass, const TeamPart& team) {
+  if (!one_row_of_few_units(pass, team)) {
+    Forward<V, Sigma>(pass, team).run();
+  } else if (pass.weights.panels == 1) {
+    OneRowForward<V, 1, Sigma>(pass).run();
+  } else {
+    OneRowForward<V, 2, Sigma>(pass).run();
+  }
+}
+
 template <template <class> class V, class T>
 void forward(const ForwardPass<T>& pass, const TeamPart& team) noexcept {
   if (pass.standard) {
-    Forward<V<T>, StandardActivations>(pass, team).run();
+    forward_with<V<T>, StandardActivations>(pass, team);
   } else {
-    Forward<V<T>, ChosenActivations>(pass, team).run();
+    forward_with<V<T>, ChosenActivations>(pass, team);
   }
 }
 

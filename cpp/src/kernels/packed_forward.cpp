@@ -28,23 +28,38 @@ bool has_dense_output(const LayerSpec& spec) {
   return spec.peephole == Peephole::dense && spec.output_reads_current();
 }
 
-/// Fills panels with columns of row-major (H, columns) matrices, one of each of four gates.
+/// Fills panels with columns of row-major (H, columns) matrices, one of each of four gates. Few
+/// terms at a time: those of a panel's units then are in the nearest cache together.
 template <class T>
 class PanelWriter {
+  static constexpr Index kTermsAtOnce = 16;
+
  public:
   PanelWriter(T* panels, Index terms, Index lanes)
       : panels_(panels), terms_(terms), lanes_(lanes) {}
 
   /// Terms first_term <= k < first_term + columns of one gate from its (H, columns) weights.
   void write(Gate gate, const T* weights, Index units, Index columns, Index first_term) const {
-    for (Index unit = 0; unit < units; ++unit) {
-      T* const panel = panels_ + unit / lanes_ * terms_ * kGates * lanes_;
-      T* to = panel + (first_term * kGates + index(gate)) * lanes_ + unit % lanes_;
-      for (Index k = 0; k < columns; ++k, to += kGates * lanes_) *to = weights[unit * columns + k];
+    const Index row = kGates * lanes_;
+    for (Index first = 0; first < units; first += lanes_) {
+      T* const panel = panels_ + first * terms_ * kGates + index(gate) * lanes_;
+      const T* const from = weights + first * columns;
+      const Index panel_units = std::min(lanes_, units - first);
+      for (Index k = 0; k < columns; k += kTermsAtOnce) {
+        const Index end = std::min(k + kTermsAtOnce, columns);
+        for (Index unit = 0; unit < panel_units; ++unit) {
+          copy(from + unit * columns, k, end, panel + first_term * row + unit);
+        }
+      }
     }
   }
 
  private:
+  void copy(const T* from, Index k, Index end, T* to) const {
+    const Index row = kGates * lanes_;
+    for (to += k * row; k < end; ++k, to += row) *to = from[k];
+  }
+
   T* panels_;
   Index terms_, lanes_;
 };
@@ -91,7 +106,8 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
   const Index size =
       panel_size + narrow_size + vector_size + (diagonal ? vector_size : 0) + output_size;
   T* const storage = storage_.reserve(size);
-  std::fill(storage, storage + size, T(0));
+  const bool all_written = H % lanes == 0 && spec.peephole != Peephole::dense;
+  std::fill(storage + (all_written ? panel_size : 0), storage + size, T(0));
 
   T* const panel = storage;
   T* const narrow = panel + panel_size;

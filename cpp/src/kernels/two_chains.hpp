@@ -69,7 +69,8 @@ template <class V, int P, class T = typename V::Scalar>
 /// products a term instead of 8.
 template <class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline void two_chains_narrow(const ForwardWeights<T>& w,
-                                                     const RowTerms<T>& row, V (&sums)[2][kGates]) {
+                                                     const RowTerms<T>& row, V (&sums)[kGates],
+                                                     V& narrow_sums) {
   V first[kGates], second[kGates];
 #pragma GCC unroll 4
   for (int gate = 0; gate < kGates; ++gate) {
@@ -99,8 +100,8 @@ template <class V, class T = typename V::Scalar>
     add(first, first_narrow, row.h[halves.both], row.input_size + halves.both);
   }
 #pragma GCC unroll 4
-  for (int gate = 0; gate < kGates; ++gate) sums[0][gate] = first[gate] + second[gate];
-  (first_narrow + second_narrow).split(sums[1]);
+  for (int gate = 0; gate < kGates; ++gate) sums[gate] = first[gate] + second[gate];
+  narrow_sums = first_narrow + second_narrow;
 }
 
 }  // namespace

@@ -60,6 +60,9 @@ struct Vec<float> {
     a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 2 * lanes), 2);
     return {_mm512_insertf32x4(a, _mm_loadu_ps(p + 3 * lanes), 3)};
   }
+  Vec repeat_first_quarter() const {
+    return {_mm512_broadcast_f32x4(_mm512_castps512_ps128(v))};
+  }
   /// Each quarter as the first of a vector that is 0 beyond.
   void split(Vec (&quarter)[4]) const {
     quarter[0].v = _mm512_zextps128_ps512(_mm512_castps512_ps128(v));
