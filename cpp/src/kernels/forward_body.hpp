@@ -130,12 +130,15 @@ class Forward {
         if (end == w_.terms) next = w_.panel + next_p * panel_size_;
         for (Index nth = 0; nth < tiles; ++nth) {
           const Index row = rows * nth / tiles, tile_rows = rows * (nth + 1) / tiles - row;
-          if (!cached) prefetch_share(next, block * kSums, nth, tiles);
           with_constant<kRows>(tile_rows, [&](auto r) {
-            if (block < w_.terms) {
-              blocked_tile<r.value>(now, row, p, k, end);
-            } else {
+            const Index step = (kSums + tiles - 1) / tiles;
+            const Ahead<T> ahead = {next + nth * (end - k) * step, step};
+            if (cached) {
               tile<r.value, 1>(now, row, p);
+            } else if (block < w_.terms) {
+              blocked_tile<r.value>(now, row, p, k, end, ahead);
+            } else {
+              tile<r.value, 1, true>(now, row, p, ahead);
             }
           });
         }
@@ -176,8 +179,8 @@ class Forward {
              {pass_.c_rows[now.parity] + row * width_, width_, pass_.hidden_size}}};
   }
 
-  template <int R, int P>
-  void tile(const Now& now, Index row, Index panel) const {
+  template <int R, int P, bool kAhead = false>
+  void tile(const Now& now, Index row, Index panel, const Ahead<T>& ahead = {}) const {
     alignas(64) T memory[R * P * kSums];
     const Sums<T> sums = {memory, P * kSums};
     const Terms from = terms(now, row);
@@ -188,7 +191,8 @@ class Forward {
       begin = {now.projected + (row * w_.panels + panel) * kSums, w_.panels * kSums};
       k = pass_.input_size;
     }
-    multiply<V, R, P, Begin::value>(begin, from.of, k, w_.second_chain, weights, panel_size_, sums);
+    multiply<V, R, P, Begin::value, kAhead>(begin, from.of, k, w_.second_chain, weights,
+                                            panel_size_, sums, ahead);
     if (w_.second_chain < w_.terms) {
       multiply<V, R, P, Begin::zero>({}, from.of, w_.second_chain, w_.terms, weights, panel_size_,
                                      sums);
@@ -202,12 +206,13 @@ class Forward {
 
   /// Terms k <= .. < end of a tile; sums of unfinished ones are kept in memory.
   template <int R>
-  void blocked_tile(const Now& now, Index row, Index panel, Index k, Index end) const {
+  void blocked_tile(const Now& now, Index row, Index panel, Index k, Index end,
+                    const Ahead<T>& ahead) const {
     const Sums<T> sums = {pass_.sums + row * kSums, kSums};
     const Sums<const T> bias = {w_.bias + panel * kSums, 0};
-    multiply<V, R, 1, Begin::value>(k == 0 ? bias : Sums<const T>{sums.data, sums.stride},
-                                    terms(now, row).of, k, end, w_.panel + panel * panel_size_, 0,
-                                    sums);
+    multiply<V, R, 1, Begin::value, true>(k == 0 ? bias : Sums<const T>{sums.data, sums.stride},
+                                          terms(now, row).of, k, end,
+                                          w_.panel + panel * panel_size_, 0, sums, ahead);
     if (end < w_.terms) return;
     for (int r = 0; r < R; ++r) finish(now, row + r, panel, load_sums(sums.data + r * kSums).of);
   }

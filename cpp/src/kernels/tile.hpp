@@ -41,12 +41,22 @@ struct Sums {
   Index stride;
 };
 
+/// Weights to fetch into L2 meanwhile, `step` further with each term: a little at a time, since a
+/// burst would hold up the loads of the product itself.
+template <class T>
+struct Ahead {
+  const T* data;  // null: none
+  Index step;
+};
+
 /// sums += factors * panel, for `size` terms.
-template <class V, int R, int P, class T = typename V::Scalar>
+template <class V, int R, int P, bool kAhead = false, class T = typename V::Scalar>
 [[gnu::always_inline]] inline void accumulate(V (&sums)[R][P][kGates], const T* const (&factors)[R],
-                                              Index size, const T* panel, Index panel_stride) {
+                                              Index size, const T* panel, Index panel_stride,
+                                              Ahead<T> ahead = {}) {
 #pragma GCC unroll 4
   for (Index k = 0; k < size; ++k, panel += kPanelRow<V>) {
+    if constexpr (kAhead) __builtin_prefetch(ahead.data + k * ahead.step, 0, 2);
     if constexpr (P == 1 && V::registers == 32) {
       V w[kGates];
 #pragma GCC unroll 4
@@ -85,9 +95,9 @@ enum class Begin {
 
 /// result = begin + (factors[0] factors[1] ...) * panel over terms k_begin <= k < k_end, in order.
 /// The rows of `panel` are those of all factors' terms in turn. begin and result may be the same.
-template <class V, int R, int P, Begin kBegin, class T = typename V::Scalar>
+template <class V, int R, int P, Begin kBegin, bool kAhead = false, class T = typename V::Scalar>
 void multiply(Sums<const T> begin, const Factors<T>* factors, Index k_begin, Index k_end,
-              const T* panel, Index panel_stride, Sums<T> result) {
+              const T* panel, Index panel_stride, Sums<T> result, Ahead<T> ahead = {}) {
   V sums[R][P][kGates];
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
@@ -111,8 +121,9 @@ void multiply(Sums<const T> begin, const Factors<T>* factors, Index k_begin, Ind
     const T* rows[R];
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) rows[r] = factors->data + r * factors->stride + k_begin;
-    accumulate<V, R, P>(sums, rows, count, panel, panel_stride);
+    accumulate<V, R, P, kAhead>(sums, rows, count, panel, panel_stride, ahead);
     panel += count * kPanelRow<V>;
+    if constexpr (kAhead) ahead.data += count * ahead.step;
     k += count;
     k_begin = 0;
   }
@@ -145,15 +156,6 @@ template <int kMax, class F>
     if (n < kMax) return with_constant<kMax - 1>(n, f);
   }
   f(Int<kMax>());
-}
-
-/// Fetches `bytes` from `data` on into L2, of which `done` of `all` parts are already there.
-template <class T>
-inline void prefetch_share(const T* data, Index size, Index part, Index parts) {
-  constexpr Index line = 64 / sizeof(T);
-  for (Index k = size * part / parts; k < size * (part + 1) / parts; k += line) {
-    __builtin_prefetch(data + k, 0, 2);
-  }
 }
 
 }  // namespace
