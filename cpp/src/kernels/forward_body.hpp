@@ -5,6 +5,7 @@
 #include "kernels/forward_pass.hpp"
 #include "kernels/forward_projection.hpp"
 #include "kernels/tile.hpp"
+#include "kernels/transpose.hpp"
 
 /// The forward pass: for each step, tiles of rows times panels of units, each multiplied out and
 /// carried through to c_t and h_t while its sums are in the nearest cache.
@@ -322,7 +323,8 @@ void forward(const ForwardPass<T>& pass, const TeamPart& team) noexcept {
 
 template <template <class> class V>
 constexpr ForwardKernels forward_kernels() {
-  return {V<float>::lanes, V<double>::lanes, &forward<V, float>, &forward<V, double>};
+  return {V<float>::lanes,       V<double>::lanes,     &transpose<V<float>>,
+          &transpose<V<double>>, &forward<V, float>,   &forward<V, double>};
 }
 
 }  // namespace

@@ -28,41 +28,45 @@ bool has_dense_output(const LayerSpec& spec) {
   return spec.peephole == Peephole::dense && spec.output_reads_current();
 }
 
-/// Fills panels with columns of row-major (H, columns) matrices, one of each of four gates. Few
-/// terms at a time: those of a panel's units then are in the nearest cache together.
+/// Fills panels with columns of row-major (H, columns) matrices, one of each of four gates.
 template <class T>
 class PanelWriter {
-  static constexpr Index kTermsAtOnce = 16;
-
  public:
-  PanelWriter(T* panels, Index terms, Index lanes)
-      : panels_(panels), terms_(terms), lanes_(lanes) {}
+  PanelWriter(T* panels, Index terms, const ForwardKernels& kernels)
+      : panels_(panels), terms_(terms), kernels_(kernels), lanes_(lanes<T>(kernels)) {}
 
   /// Terms first_term <= k < first_term + columns of one gate from its (H, columns) weights.
   void write(Gate gate, const T* weights, Index units, Index columns, Index first_term) const {
-    const Index row = kGates * lanes_;
-    for (Index first = 0; first < units; first += lanes_) {
-      T* const panel = panels_ + first * terms_ * kGates + index(gate) * lanes_;
-      const T* const from = weights + first * columns;
-      const Index panel_units = std::min(lanes_, units - first);
-      for (Index k = 0; k < columns; k += kTermsAtOnce) {
-        const Index end = std::min(k + kTermsAtOnce, columns);
-        for (Index unit = 0; unit < panel_units; ++unit) {
-          copy(from + unit * columns, k, end, panel + first_term * row + unit);
-        }
-      }
+    for (Index unit = 0; unit < units; unit += lanes_) {
+      T* const panel = panels_ + unit * terms_ * kGates;
+      transpose(weights + unit * columns, columns, std::min(lanes_, units - unit),
+                panel + (first_term * kGates + index(gate)) * lanes_);
     }
   }
 
  private:
-  void copy(const T* from, Index k, Index end, T* to) const {
-    const Index row = kGates * lanes_;
-    for (to += k * row; k < end; ++k, to += row) *to = from[k];
+  void transpose(const T* from, Index columns, Index units, T* to) const {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      kernels_.transpose_float(from, columns, units, columns, to, kGates * lanes_);
+    } else {
+      kernels_.transpose_double(from, columns, units, columns, to, kGates * lanes_);
+    }
   }
 
   T* panels_;
-  Index terms_, lanes_;
+  Index terms_;
+  const ForwardKernels& kernels_;
+  Index lanes_;
 };
+
+/// The second of two panels again, of at most a quarter of its lanes: (terms, 4, lanes / 4).
+template <class T>
+void pack_narrow(const T* panel, Index terms, Index lanes, T* narrow) {
+  const Index quarter = lanes / kGates;
+  for (Index row = 0; row < terms * kGates; ++row) {
+    std::copy_n(panel + row * lanes, quarter, narrow + row * quarter);
+  }
+}
 
 template <class T>
 void pack_dense_output(const T* weights, Index units, Index lanes, T* groups) {
@@ -89,7 +93,8 @@ template <class T>
 void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa) {
   isa_ = isa;
   const Index H = spec.hidden_size, I = spec.input_size;
-  const Index lanes = kernels::lanes<T>(forward_kernels(isa)), row = kGates * lanes;
+  const ForwardKernels& kernels = forward_kernels(isa);
+  const Index lanes = kernels::lanes<T>(kernels), row = kGates * lanes;
   const bool diagonal = spec.peephole == Peephole::diagonal;
   const bool dense_output = has_dense_output(spec);
 
@@ -100,21 +105,20 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
 
   const Index panel_size = view_.panels * view_.terms * row, vector_size = view_.panels * row;
   const Index output_size = dense_output ? round_up(view_.panels, kGates) * H * lanes : 0;
-  const Index quarter = lanes / kGates;
-  const bool has_narrow = view_.panels == 2 && H - lanes <= quarter;
+  const bool has_narrow = view_.panels == 2 && H - lanes <= lanes / kGates;
   const Index narrow_size = has_narrow ? view_.terms * lanes : 0;
   const Index size =
       panel_size + narrow_size + vector_size + (diagonal ? vector_size : 0) + output_size;
   T* const storage = storage_.reserve(size);
-  const bool all_written = H % lanes == 0 && spec.peephole != Peephole::dense;
+  const bool all_written = spec.peephole != Peephole::dense;
   std::fill(storage + (all_written ? panel_size : 0), storage + size, T(0));
 
   T* const panel = storage;
   T* const narrow = panel + panel_size;
   T* const bias = narrow + narrow_size;
   T* const peepholes = bias + vector_size;
-  const PanelWriter<T> terms(panel, view_.terms, lanes), biases(bias, 1, lanes),
-      diagonals(peepholes, 1, lanes);
+  const PanelWriter<T> terms(panel, view_.terms, kernels), biases(bias, 1, kernels),
+      diagonals(peepholes, 1, kernels);
   for (Gate gate : kAllGates) {
     const Index k = index(gate);
     terms.write(gate, weights.weight_ih + k * H * I, H, I, 0);
@@ -128,12 +132,7 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
     }
   }
   if (has_narrow) {
-    const PanelWriter<T> to(narrow, view_.terms, quarter);
-    for (Gate gate : kAllGates) {
-      const Index first = index(gate) * H + lanes;
-      to.write(gate, weights.weight_ih + first * I, H - lanes, I, 0);
-      to.write(gate, weights.weight_hh + first * H, H - lanes, H, I);
-    }
+    pack_narrow(panel + view_.terms * row, view_.terms, lanes, narrow);
     view_.narrow = narrow;
   }
   if (dense_output) {

@@ -53,6 +53,19 @@ struct Vec<float> {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
   }
 
+  /// a0 b0 a1 b1 ... of the lower halves.
+  friend Vec interleave_low(Vec a, Vec b) {
+    const __m512i lanes_of_both =
+        _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return {_mm512_permutex2var_ps(a.v, lanes_of_both, b.v)};
+  }
+  /// The same of the upper halves.
+  friend Vec interleave_high(Vec a, Vec b) {
+    const __m512i lanes_of_both =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return {_mm512_permutex2var_ps(a.v, lanes_of_both, b.v)};
+  }
+
   /// The first quarters of four vectors in memory, side by side.
   static Vec load_quarters(const float* p) {
     __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(p));
@@ -106,6 +119,14 @@ struct Vec<double> {
   friend double sum(Vec a) { return _mm512_reduce_add_pd(a.v); }
   friend Vec select_less(Vec a, Vec b, Vec x, Vec y) {
     return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
+  }
+  friend Vec interleave_low(Vec a, Vec b) {
+    const __m512i lanes_of_both = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    return {_mm512_permutex2var_pd(a.v, lanes_of_both, b.v)};
+  }
+  friend Vec interleave_high(Vec a, Vec b) {
+    const __m512i lanes_of_both = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+    return {_mm512_permutex2var_pd(a.v, lanes_of_both, b.v)};
   }
 
  private:

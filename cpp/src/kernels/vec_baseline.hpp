@@ -76,7 +76,18 @@ struct Vec {
     for (Index lane = 1; lane < lanes; ++lane) s += a.v[lane];
     return s;
   }
+  friend Vec interleave_low(Vec a, Vec b) { return interleave(a, b, 0); }
+  friend Vec interleave_high(Vec a, Vec b) { return interleave(a, b, lanes / 2); }
   friend Vec select_less(Vec a, Vec b, Vec x, Vec y) { return {a.v < b.v ? x.v : y.v}; }
+
+ private:
+  static Vec interleave(Vec a, Vec b, Index first) {
+    Vec both;
+    for (Index lane = 0; lane < lanes; ++lane) {
+      both.v[lane] = (lane % 2 == 0 ? a : b).v[first + lane / 2];
+    }
+    return both;
+  }
 };
 
 }  // namespace
