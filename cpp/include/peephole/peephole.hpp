@@ -8,4 +8,6 @@
 #include "peephole/lstm.hpp"
 #include "peephole/network.hpp"
 #include "peephole/parameters.hpp"
+#include "peephole/runtime.hpp"
+#include "peephole/stream.hpp"
 #include "peephole/types.hpp"
