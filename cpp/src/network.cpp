@@ -5,6 +5,7 @@
 
 #include "checks.hpp"
 #include "head.hpp"
+#include "kernels/flush_denormals.hpp"
 #include "packing.hpp"
 #include "stack.hpp"
 #include "tape.hpp"
@@ -172,6 +173,7 @@ void Network<T>::infer(SequenceView<const T> x, Span<const Index> lengths,
                        Span<const StateView<const T>> initial, SequenceView<T> y,
                        Span<const StateView<T>> final) const {
   impl_->check_forward(x, lengths, initial, y, final);
+  const FlushDenormals flush;
   const Stack<T>& stack = *impl_->stack;
   const auto record = stack.borrow_record();
   const Rows<const T> top = stack.forward_rows(x, lengths, initial, final, *record, false);
@@ -194,6 +196,7 @@ void Network<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
                          NetworkTape<T>& tape) const {
   impl_->check_forward(x, lengths, initial, y, final);
   if (logits.data) check_shape("logits", logits, y.batch, y.time, y.features);
+  const FlushDenormals flush;
   const Stack<T>& stack = *impl_->stack;
   typename NetworkTape<T>::Impl& kept = tape.impl();
   kept.top = stack.forward_rows(x, lengths, initial, final, kept.record, true);
@@ -222,6 +225,7 @@ void Network<T>::backward(const NetworkTape<T>& tape, SequenceView<const T> grad
   if (dx.data) check_shape("dx", dx, B, time, impl_->config.lstm.input_size);
   check_states("dinitial", dinitial, impl_->config.lstm, B);
 
+  const FlushDenormals flush;
   const Stack<T>& stack = *impl_->stack;
   const Schedule& schedule = kept.record.schedule;
   const Index n = impl_->rows_read(schedule), N = schedule.packed_rows();

@@ -79,6 +79,13 @@ LayerWeights<T> Stack<T>::gradients_of(const Pass& pass, T* dparameters) const n
 }
 
 template <class T>
+typename Stack<T>::Layer Stack<T>::layer(Index layer) const {
+  parameters_->settle();
+  const Pass& of = pass(layer, 0);
+  return {of.spec, weights_of(of), pack_forward(of)};
+}
+
+template <class T>
 std::shared_ptr<const kernels::PackedForward<T>> Stack<T>::pack_forward(const Pass& pass) const {
   const std::optional<Isa> isa = kernel_isa();
   if (!isa) return nullptr;

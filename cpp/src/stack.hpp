@@ -61,6 +61,14 @@ class Stack {
                 Span<const StateView<const T>> dfinal, SequenceView<T> dx,
                 Span<const StateView<T>> dinitial, T* dparameters) const;
 
+  /// One layer of a stack of one direction, for who computes its steps himself.
+  struct Layer {
+    LayerSpec spec;
+    LayerWeights<const T> weights;                            // in the parameters' memory
+    std::shared_ptr<const kernels::PackedForward<T>> packed;  // null: the reference path computes
+  };
+  Layer layer(Index layer) const;
+
   /// A record to run inference with.
   auto borrow_record() const { return records_.borrow(); }
   /// Memory for rows over a record's schedule.

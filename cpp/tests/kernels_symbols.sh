@@ -10,7 +10,7 @@ failed=0
 
 for object in "$@"; do
   # A, B, C, D, R, T: global; V, W, u: weak or unique. Tables of kernels are all that is exported.
-  exported=$("$nm" --defined-only "$object" | awk '$2 ~ /^[ABCDRTVWu]$/ && $3 !~ /(forward|backward)_(baseline|avx2|avx512)E?$/ { print $3 }')
+  exported=$("$nm" --defined-only "$object" | awk '$2 ~ /^[ABCDRTVWu]$/ && $3 !~ /(forward|backward|step)_(baseline|avx2|avx512)E?$/ { print $3 }')
   if [ -n "$exported" ]; then
     echo "$object exports: $exported"
     failed=1

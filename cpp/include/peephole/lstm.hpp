@@ -12,6 +12,8 @@ template <class T>
 class Network;
 template <class T>
 class Stack;
+template <class T>
+class Stream;
 
 /// What a training pass over a stack keeps for its backward pass: for each layer and direction the
 /// activated gates (N, 4H), c (N, H), h (N, H) and the initial state, and the layer-0 input (N, I).
@@ -96,6 +98,7 @@ class LSTM {
 
  private:
   friend class Network<T>;
+  friend class Stream<T>;
   explicit LSTM(std::shared_ptr<Stack<T>> stack);
 
   std::shared_ptr<Stack<T>> stack_;

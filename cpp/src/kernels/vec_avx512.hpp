@@ -46,7 +46,7 @@ struct Vec<float> {
   friend Vec power_of_two(Vec a) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a.v), 23))};
   }
-  /// The sum of all lanes.
+  /// The sum of all lanes, by halves: the upper half is added to the lower, and so on.
   friend float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
   /// a < b ? x : y
   friend Vec select_less(Vec a, Vec b, Vec x, Vec y) {

@@ -72,9 +72,10 @@ struct Vec {
     return {reinterpret_cast<Values>(reinterpret_cast<Ints>(a.v) << Bits<T>::mantissa)};
   }
   friend T sum(Vec a) {
-    T s = a.v[0];
-    for (Index lane = 1; lane < lanes; ++lane) s += a.v[lane];
-    return s;
+    for (Index width = lanes / 2; width > 0; width /= 2) {
+      for (Index lane = 0; lane < width; ++lane) a.v[lane] += a.v[lane + width];
+    }
+    return a.v[0];
   }
   friend Vec interleave_low(Vec a, Vec b) { return interleave(a, b, 0); }
   friend Vec interleave_high(Vec a, Vec b) { return interleave(a, b, lanes / 2); }
