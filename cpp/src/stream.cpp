@@ -21,8 +21,7 @@ struct Stream<T>::Impl {
     head = {model->head_weights.weight, model->head_weights.bias, model->head->input_size,
             model->head->output_size};
     const auto& packed = model->layers.back().packed;
-    head_kernel =
-        kernels::step_head_kernel<T>(kernels::step_kernels(packed ? packed->isa() : Isa::baseline));
+    head_kernel = kernels::step_kernels<T>(packed ? packed->isa() : Isa::baseline).head;
   }
 
   Index batch() const noexcept { return one_step.batch(); }

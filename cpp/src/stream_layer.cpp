@@ -5,7 +5,7 @@
 namespace peephole {
 
 template <class T>
-StreamLayer<T>::StreamLayer(const typename Stack<T>::Layer& layer, const Schedule& one_step)
+StreamLayer<T>::StreamLayer(const StreamModelLayer<T>& layer, const Schedule& one_step)
     : layer_(layer), one_step_(one_step) {
   const Index B = one_step.batch(), H = layer.spec.hidden_size;
   Index room = B * H;
@@ -23,14 +23,14 @@ StreamLayer<T>::StreamLayer(const typename Stack<T>::Layer& layer, const Schedul
       layer.spec, one_step, Direction::forward, layer.weights,  {}, Rows<T>{h, H},
       nullptr,    nullptr,  state_h_.data(),    state_c_.data()};
   pass_ = kernels::prepare_forward(forward, *layer.packed, workspace_, {0, B});
-  if (B == 1 && kernels::steps_alone(pass_.weights)) {
-    kernel_ = kernels::step_kernel<T>(kernels::step_kernels(layer.packed->isa()));
-  }
+  if (B > 1 || !layer.packed_step) return;
+  step_ = layer.packed_step->pass(pass_);
+  kernel_ = kernels::step_kernels<T>(layer.packed->isa()).step;
 }
 
 template <class T>
 void StreamLayer<T>::step(Rows<const T> x) noexcept {
-  if (kernel_ != nullptr) return kernel_(pass_, x.data);
+  if (kernel_ != nullptr) return kernel_(step_, x.data);
   if (!layer_.packed) return step_by_reference(x);
   pass_.x = x.data;
   pass_.x_stride = x.stride;

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <memory>
-
 #include "kernels/forward.hpp"
 #include "kernels/step.hpp"
 #include "reference/layer.hpp"
-#include "stack.hpp"
+#include "stream_model.hpp"
 
 namespace peephole {
 
@@ -15,7 +13,7 @@ template <class T>
 class StreamLayer {
  public:
   /// `layer` and `one_step`, the schedule of B sequences of one step, must outlive it.
-  StreamLayer(const typename Stack<T>::Layer& layer, const Schedule& one_step);
+  StreamLayer(const StreamModelLayer<T>& layer, const Schedule& one_step);
 
   /// x  (B, I), read. Denormals count as zeros or not, as the caller has it.
   void step(Rows<const T> x) noexcept;
@@ -29,13 +27,14 @@ class StreamLayer {
  private:
   void step_by_reference(Rows<const T> x);
 
-  const typename Stack<T>::Layer& layer_;
+  const StreamModelLayer<T>& layer_;
   const Schedule& one_step_;
   Buffer<T> state_h_, state_c_;
   Buffer<T> h_;  // (B, H)
   kernels::ForwardWorkspace<T> workspace_;
   kernels::ForwardPass<T> pass_ = {};
-  kernels::StepKernel<T> kernel_ = nullptr;  // null: the step is a pass over one_step
+  kernels::StepPass<T> step_ = {};
+  kernels::StepKernel<T> kernel_ = nullptr;  // null: a step is a forward pass over one_step
   reference::Scratch<T> scratch_;
 };
 

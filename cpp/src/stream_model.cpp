@@ -29,7 +29,12 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, Index first_kept) {
         "stream: expected a model of one direction, got a bidirectional one, which reads "
         "sequences from their ends too");
   }
-  for (Index l = 0; l < stack.config().layers(); ++l) layers.push_back(stack.layer(l));
+  for (Index l = 0; l < stack.config().layers(); ++l) {
+    StreamModelLayer<T>& layer = layers.emplace_back(StreamModelLayer<T>{stack.layer(l), {}});
+    if (layer.packed && layer.packed->view().dense_output == nullptr) {
+      layer.packed_step.emplace(*layer.packed, layer.spec);
+    }
+  }
 
   const Parameters<T>& parameters = stack.parameters();
   const T* const flat = parameters.flat();

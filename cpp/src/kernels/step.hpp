@@ -1,37 +1,36 @@
 #pragma once
 
-#include "kernels/isa.hpp"
+#include <vector>
+
+#include "kernels/packed_forward.hpp"
 #include "kernels/step_pass.hpp"
 
 /// Single steps of one sequence, with the bits of the forward kernels.
 namespace peephole::kernels {
 
 /// The exports of an available instruction set.
-const StepKernels& step_kernels(Isa isa) noexcept;
-
-/// Whether the kernels for single steps take the layer: not where dense P_o reads c_t, which waits
-/// for all of c_t and gains nothing.
 template <class T>
-bool steps_alone(const ForwardWeights<T>& weights) noexcept {
-  return weights.dense_output == nullptr;
-}
+const StepKernelsOf<T>& step_kernels(Isa isa) noexcept;
 
+/// A layer's weights in the order in which single steps read them; see StepPass. What else they
+/// need stays where it is packed for the forward kernels.
 template <class T>
-StepKernel<T> step_kernel(const StepKernels& kernels) noexcept {
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return kernels.step_float;
-  } else {
-    return kernels.step_double;
+class PackedStep {
+ public:
+  explicit PackedStep(const PackedForward<T>& packed, const LayerSpec& spec);
+
+  /// `layer`: a pass over one sequence with the same packed weights.
+  StepPass<T> pass(const ForwardPass<T>& layer) const noexcept {
+    return {layer, weights_.data(), tile_panels_, whole_panels_, tail_vectors_, false};
   }
-}
 
-template <class T>
-StepHeadKernel<T> step_head_kernel(const StepKernels& kernels) noexcept {
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return kernels.head_float;
-  } else {
-    return kernels.head_double;
-  }
-}
+ private:
+  Buffer<T> weights_;
+  Index tile_panels_, whole_panels_;
+  int tail_vectors_;
+};
+
+extern template class PackedStep<float>;
+extern template class PackedStep<double>;
 
 }  // namespace peephole::kernels

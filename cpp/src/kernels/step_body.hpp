@@ -7,18 +7,23 @@
 namespace peephole::kernels {
 namespace {
 
-template <template <class> class V, class T>
-void step(const ForwardPass<T>& pass, const T* x) noexcept {
-  if (pass.standard) {
-    LayerStep<V<T>, StandardActivations>(pass, x).run();
+template <class V, class T = typename V::Scalar>
+void step(StepPass<T>& pass, const T* x) noexcept {
+  if (pass.layer.standard) {
+    LayerStep<V, StandardActivations>(pass, x).run();
   } else {
-    LayerStep<V<T>, ChosenActivations>(pass, x).run();
+    LayerStep<V, ChosenActivations>(pass, x).run();
   }
+}
+
+template <class V>
+constexpr StepKernelsOf<typename V::Scalar> step_kernels_of() {
+  return {&step<V>, &step_head<V>, V::lanes, kTilePanels<V, 1>, V::quarters};
 }
 
 template <template <class> class V>
 constexpr StepKernels step_kernels() {
-  return {&step<V, float>, &step<V, double>, &step_head<V<float>>, &step_head<V<double>>};
+  return {step_kernels_of<V<float>>(), step_kernels_of<V<double>>()};
 }
 
 }  // namespace

@@ -3,12 +3,34 @@
 #include "kernels/forward_cell.hpp"
 #include "kernels/step_pass.hpp"
 #include "kernels/tile.hpp"
-#include "kernels/two_chains.hpp"
 
 /// A layer at one step of one sequence: all that the forward kernels do around their sums for
-/// batches, chunks and teams is left out, and nothing is copied.
+/// batches, chunks and teams is left out, nothing is copied, and weights are read as one stream.
 namespace peephole::kernels {
 namespace {
+
+/// Vectors of sums that hide the latency of an addition, 4 cycles at 2 a cycle.
+inline constexpr int kEnoughSums = 8;
+
+/// Some consecutive factors, and where their weights begin.
+template <class T>
+struct StepTerms {
+  const T* factors;
+  Index size;
+  const T* weights;
+};
+
+/// sums += factors * weights, in order.
+template <class V, int N, class T = typename V::Scalar>
+[[gnu::always_inline]] inline void add_terms(const StepTerms<T>& terms, V (&sums)[N]) {
+  const T* weights = terms.weights;
+#pragma GCC unroll 2
+  for (Index k = 0; k < terms.size; ++k, weights += N * V::lanes) {
+    const V factor = V::broadcast(terms.factors[k]);
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n) sums[n] = fma(V::load(weights + n * V::lanes), factor, sums[n]);
+  }
+}
 
 template <class V, class Sigma>
 class LayerStep {
@@ -16,124 +38,158 @@ class LayerStep {
   static constexpr Index kLanes = V::lanes;
   static constexpr Index kSums = kPanelRow<V>;
   static constexpr int kPanels = kTilePanels<V, 1>;
-  static constexpr int kPanelsOfTwoChains = 2;  // whose sums fit into registers
 
  public:
-  LayerStep(const ForwardPass<T>& pass, const T* x)
-      : pass_(pass), w_(pass.weights), sigma_(pass), x_(x) {}
+  LayerStep(StepPass<T>& step, const T* x)
+      : step_(step),
+        pass_(step.layer),
+        w_(pass_.weights),
+        sigma_(pass_),
+        x_(x),
+        dense_(w_.terms > pass_.input_size + pass_.hidden_size) {}
 
-  [[gnu::always_inline]] void run() const {
-    const bool one_chain = w_.second_chain == w_.terms;
-    if (!dense() && w_.panels <= (one_chain ? kPanels : kPanelsOfTwoChains)) return few_panels();
-    many_panels();
+  [[gnu::always_inline]] void run() {
+    if (w_.panels <= step_.tile_panels && !dense_) {
+      // All sums are formed before any of h is replaced.
+      last_tile(0, step_.weights, pass_.state_h, pass_.state_c);
+    } else {
+      many_tiles();
+    }
   }
 
  private:
-  /// Whether c is among the terms.
-  bool dense() const { return w_.terms > pass_.input_size + pass_.hidden_size; }
-
-  /// All sums are known before any of h is replaced.
-  [[gnu::always_inline]] void few_panels() const {
-    with_constant<kPanels>(w_.panels, [&](auto panels) __attribute__((always_inline)) {
-      V sums[panels.value][kGates];
-      if (w_.second_chain < w_.terms) {
-        if constexpr (panels.value <= kPanelsOfTwoChains) two_chain_sums(sums);
+  /// Tiles are taken from first to last and from last to first by turns, so that those still in
+  /// cache come first. h, and c where it is among the terms, are replaced when all sums are formed.
+  void many_tiles() {
+    T* const h = pass_.h_rows[1];
+    T* const c = dense_ ? pass_.c_rows[1] : pass_.state_c;
+    const Index each = step_.tile_panels, last = (w_.panels - 1) / each;
+    for (Index n = 0; n <= last; ++n) {
+      const Index nth = step_.backwards ? last - n : n;
+      const T* const weights = step_.weights + nth * each * kSums * w_.terms;
+      if (nth == last) {
+        last_tile(nth * each, weights, h, c);
       } else {
-        one_chain_sums(0, sums);
+        with_constant<kPanels>(each, [&](auto P) { tile<P.value, 0>(nth * each, weights, h, c); });
       }
-#pragma GCC unroll 4
-      for (int p = 0; p < panels.value; ++p) {
-        finish(p, sums[p], pass_.state_h, pass_.state_c);
-      }
+    }
+    step_.backwards = !step_.backwards;
+    for (Index p = 0; p < w_.panels; ++p) {
+      V::load(h + p * kLanes).store(pass_.state_h + p * kLanes);
+      if (dense_) V::load(c + p * kLanes).store(pass_.state_c + p * kLanes);
+    }
+  }
+
+  /// Of 1 to kPanels panels.
+  [[gnu::always_inline]] void last_tile(Index panel, const T* weights, T* h, T* c) const {
+    const Index whole = step_.whole_panels - panel;
+    if constexpr (V::quarters) {
+      if (step_.tail_vectors == 1) return tailed_tile<1>(whole, panel, weights, h, c);
+      if (step_.tail_vectors == 2) return tailed_tile<2>(whole, panel, weights, h, c);
+    }
+    with_constant<kPanels>(whole, [&](auto P) __attribute__((always_inline)) {
+      tile<P.value, 0>(panel, weights, h, c);
     });
   }
 
-  template <int P>
-  [[gnu::always_inline]] void two_chain_sums(V (&sums)[P][kGates]) const {
-    const RowTerms<T> row = {w_.bias, x_, pass_.input_size, pass_.state_h};
-    if constexpr (V::quarters && P == 2) {
-      if (w_.narrow != nullptr) return two_chains_narrow(w_, row, sums);
-    }
-    two_chains(w_, row, sums);
+  template <int kTail>
+  [[gnu::always_inline]] void tailed_tile(Index whole, Index panel, const T* weights, T* h,
+                                          T* c) const {
+    with_constant<kPanels>(whole + 1, [&](auto P) __attribute__((always_inline)) {
+      tile<P.value - 1, kTail>(panel, weights, h, c);
+    });
   }
 
-  /// Of the panels from `panel` on.
-  template <int P>
-  [[gnu::always_inline]] void one_chain_sums(Index panel, V (&sums)[P][kGates]) const {
-    V chain[1][P][kGates];
-#pragma GCC unroll 4
-    for (int p = 0; p < P; ++p) {
-#pragma GCC unroll 4
-      for (int gate = 0; gate < kGates; ++gate) {
-        chain[0][p][gate] = V::load(w_.bias + (panel + p) * kSums + gate * kLanes);
+  /// P whole panels and, with kTail vectors, the last one.
+  template <int P, int kTail>
+  [[gnu::always_inline]] void tile(Index panel, const T* weights, T* h, T* c) const {
+    constexpr int N = P * kGates + kTail;
+    V sums[N];
+    begin<P, kTail>(panel, sums);
+    if (w_.second_chain == w_.terms) {
+      add_range(0, w_.terms, weights, sums);
+    } else {
+      V second[N];
+#pragma GCC unroll 16
+      for (int n = 0; n < N; ++n) second[n] = V::zero();
+      if (N < kEnoughSums && !dense_) {
+        add_side_by_side(weights, sums, second);
+      } else {
+        add_range(0, w_.second_chain, weights, sums);
+        add_range(w_.second_chain, w_.terms, weights, second);
       }
+#pragma GCC unroll 16
+      for (int n = 0; n < N; ++n) sums[n] = sums[n] + second[n];
     }
-    add_terms(0, w_.terms, panel, chain);
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) {
-#pragma GCC unroll 4
-      for (int gate = 0; gate < kGates; ++gate) sums[p][gate] = chain[0][p][gate];
+      const V of_panel[kGates] = {sums[p * kGates], sums[p * kGates + 1], sums[p * kGates + 2],
+                                  sums[p * kGates + 3]};
+      finish(panel + p, of_panel, h, c);
+    }
+    if constexpr (kTail > 0) {
+      V of_panel[kGates];
+      split<kTail>(&sums[P * kGates], of_panel);
+      finish(panel + P, of_panel, h, c);
+    }
+  }
+
+  /// The biases.
+  template <int P, int kTail, int N>
+  [[gnu::always_inline]] void begin(Index panel, V (&sums)[N]) const {
+    const T* const bias = w_.bias + panel * kSums;
+#pragma GCC unroll 16
+    for (int n = 0; n < P * kGates; ++n) sums[n] = V::load(bias + n * kLanes);
+    const T* const tail = bias + P * kSums;
+    if constexpr (kTail == 1) sums[N - 1] = V::load_quarters(tail);
+    if constexpr (kTail == 2) {
+      sums[N - 2] = V::load_halves(tail, tail + kLanes);
+      sums[N - 1] = V::load_halves(tail + 2 * kLanes, tail + 3 * kLanes);
+    }
+  }
+
+  template <int kTail>
+  [[gnu::always_inline]] static void split(const V* shared, V (&gates)[kGates]) {
+    if constexpr (kTail == 1) {
+      shared[0].split(gates);
+    } else {
+      shared[0].split(gates[0], gates[1]);
+      shared[1].split(gates[2], gates[3]);
     }
   }
 
   /// Terms first <= k < last of x, h and c in turn.
-  template <int P>
-  [[gnu::always_inline]] void add_terms(Index first, Index last, Index panel,
-                                        V (&chain)[1][P][kGates]) const {
-    const Index I = pass_.input_size, H = pass_.hidden_size, stride = w_.terms * kSums;
-    const T* const weights = w_.panel + panel * stride;
+  template <int N>
+  [[gnu::always_inline]] void add_range(Index first, Index last, const T* weights,
+                                        V (&sums)[N]) const {
     const auto add = [&](const T* factors, Index begin, Index size) __attribute__((always_inline)) {
       const Index from = first > begin ? first : begin;
       const Index to = last < begin + size ? last : begin + size;
       if (from < to) {
-        accumulate<V, 1, P>(chain, {factors + from - begin}, to - from, weights + from * kSums,
-                            stride);
+        add_terms<V, N>({factors + from - begin, to - from, weights + from * N * kLanes}, sums);
       }
     };
+    const Index I = pass_.input_size, H = pass_.hidden_size;
     add(x_, 0, I);
     add(pass_.state_h, I, H);
-    if (dense()) add(pass_.state_c, I + H, H);
+    if (dense_) add(pass_.state_c, I + H, H);
   }
 
-  /// Tile after tile; h, and c where it is among the terms, are replaced when all sums are formed.
-  void many_panels() const {
-    T* const h = pass_.h_rows[1];
-    T* const c = dense() ? pass_.c_rows[1] : pass_.state_c;
-    const Index full = w_.panels / kPanels * kPanels;
-    for (Index p = 0; p < full; p += kPanels) tile<kPanels>(p, h, c);
-    for (Index p = full; p < w_.panels; ++p) tile<1>(p, h, c);
-    for (Index p = 0; p < w_.panels; ++p) {
-      V::load(h + p * kLanes).store(pass_.state_h + p * kLanes);
-      if (dense()) V::load(c + p * kLanes).store(pass_.state_c + p * kLanes);
+  /// Both chains of x and h, where one has too few sums to keep the adders busy.
+  template <int N>
+  [[gnu::always_inline]] void add_side_by_side(const T* weights, V (&first)[N],
+                                               V (&second)[N]) const {
+    const Index I = pass_.input_size, both = w_.terms - w_.second_chain;
+    const Index last = w_.second_chain - I - both;  // 1 where H is odd
+    const T* const h = pass_.state_h;
+    const T* const a = weights + I * N * kLanes;
+    const T* const b = weights + w_.second_chain * N * kLanes;
+    add_terms<V, N>({x_, I, weights}, first);
+    for (Index k = 0; k < both; ++k) {
+      add_terms<V, N>({h + k, 1, a + k * N * kLanes}, first);
+      add_terms<V, N>({h + both + last + k, 1, b + k * N * kLanes}, second);
     }
-  }
-
-  template <int P>
-  void tile(Index panel, T* h, T* c) const {
-    V sums[P][kGates];
-    if (w_.second_chain < w_.terms) {
-      V chain[2][1][P][kGates];
-#pragma GCC unroll 4
-      for (int p = 0; p < P; ++p) {
-#pragma GCC unroll 4
-        for (int gate = 0; gate < kGates; ++gate) {
-          chain[0][0][p][gate] = V::load(w_.bias + (panel + p) * kSums + gate * kLanes);
-          chain[1][0][p][gate] = V::zero();
-        }
-      }
-      add_terms(0, w_.second_chain, panel, chain[0]);
-      add_terms(w_.second_chain, w_.terms, panel, chain[1]);
-#pragma GCC unroll 4
-      for (int p = 0; p < P; ++p) {
-#pragma GCC unroll 4
-        for (int gate = 0; gate < kGates; ++gate) {
-          sums[p][gate] = chain[0][0][p][gate] + chain[1][0][p][gate];
-        }
-      }
-    } else {
-      one_chain_sums(panel, sums);
-    }
-    for (int p = 0; p < P; ++p) finish(panel + p, sums[p], h, c);
+    add_terms<V, N>({h + both, last, a + both * N * kLanes}, first);
   }
 
   /// From the sums of one panel to its c_t and h_t.
@@ -145,10 +201,12 @@ class LayerStep {
     y.h.store(h + unit);
   }
 
+  StepPass<T>& step_;
   const ForwardPass<T>& pass_;
   const ForwardWeights<T>& w_;
   const Sigma sigma_;
   const T* const x_;
+  const bool dense_;  // c is among the terms
 };
 
 }  // namespace

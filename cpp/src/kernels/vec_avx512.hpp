@@ -20,7 +20,7 @@ struct Vec<float> {
   static constexpr Index lanes = 16;
   static constexpr int registers = 32;
   static constexpr bool fused = true;     // fma rounds once
-  static constexpr bool quarters = true;  // load_quarters and split exist
+  static constexpr bool quarters = true;  // load_quarters, load_halves and split exist
   __m512 v;
 
   static Vec zero() { return {_mm512_setzero_ps()}; }
@@ -75,6 +75,16 @@ struct Vec<float> {
   }
   Vec repeat_first_quarter() const {
     return {_mm512_broadcast_f32x4(_mm512_castps512_ps128(v))};
+  }
+  /// The first halves of two vectors in memory, side by side.
+  static Vec load_halves(const float* low, const float* high) {
+    return {
+        _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1)};
+  }
+  /// Each half as the first of a vector that is 0 beyond.
+  void split(Vec& low, Vec& high) const {
+    low.v = _mm512_zextps256_ps512(_mm512_castps512_ps256(v));
+    high.v = _mm512_zextps256_ps512(_mm512_extractf32x8_ps(v, 1));
   }
   /// Each quarter as the first of a vector that is 0 beyond.
   void split(Vec (&quarter)[4]) const {
