@@ -220,7 +220,7 @@ StateOut<T>::StateOut(const std::vector<Shape>& shapes) : tuple_(shapes.size()) 
 template <class T>
 py::array_t<T> output(py::handle object, const std::string& argument, const Shape& shape,
                       const std::vector<std::pair<std::string, py::array>>& inputs,
-                      const Parameters<T>& parameters) {
+                      const Parameters<T>* parameters) {
   const std::string expected = std::string("a writable C-contiguous ") + dtype_name<T>() +
                                " array of shape " + shape_text(shape);
   if (!py::isinstance<py::array>(object)) refuse_type(argument, expected, type_text(object));
@@ -237,8 +237,9 @@ py::array_t<T> output(py::handle object, const std::string& argument, const Shap
       refuse_value(argument, "memory of its own", "an array that overlaps " + name);
     }
   }
-  const auto first = reinterpret_cast<std::intptr_t>(parameters.flat());
-  const auto bytes = parameters.flat_size() * static_cast<std::intptr_t>(sizeof(T));
+  if (parameters == nullptr) return array;
+  const auto first = reinterpret_cast<std::intptr_t>(parameters->flat());
+  const auto bytes = parameters->flat_size() * static_cast<std::intptr_t>(sizeof(T));
   if (overlap(mine, {first, first + bytes})) {
     refuse_value(argument, "memory of its own", "an array that overlaps the parameters");
   }
@@ -254,7 +255,7 @@ py::array_t<T> output(py::handle object, const std::string& argument, const Shap
   template class StateOut<T>;                                                           \
   template py::array_t<T> output(py::handle, const std::string&, const Shape&,          \
                                  const std::vector<std::pair<std::string, py::array>>&, \
-                                 const Parameters<T>&);
+                                 const Parameters<T>*);
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE

@@ -123,10 +123,10 @@ SequenceView<T> sequence_view(Array&& array, Index batch, Index time) {
 }
 
 /// The caller's `out`: writable, C-contiguous, of dtype T and `shape`, apart from all of `inputs`
-/// and from the parameters. None: a new array.
+/// and from the parameters, if there are any to be apart from.
 template <class T>
 py::array_t<T> output(py::handle object, const std::string& argument, const Shape& shape,
                       const std::vector<std::pair<std::string, py::array>>& inputs,
-                      const Parameters<T>& parameters);
+                      const Parameters<T>* parameters);
 
 }  // namespace peephole::binding

@@ -48,7 +48,7 @@ template <class T>
 py::array_t<T> output_of(py::handle out, const Shape& shape, const Inputs<T>& in,
                          const Parameters<T>& parameters) {
   if (out.is_none()) return py::array_t<T>(shape);
-  return output<T>(out, "out", shape, in.arrays(), parameters);
+  return output<T>(out, "out", shape, in.arrays(), &parameters);
 }
 
 /// A core tape, and whether its arrays have a batch axis in Python.

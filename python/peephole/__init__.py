@@ -6,11 +6,13 @@ from peephole.files import load
 from peephole.lstm import LSTM, Gradients
 from peephole.network import Network
 from peephole.runtime import build_info, num_threads, set_isa, set_num_threads
+from peephole.stream import Stream
 
 __all__ = [
     "LSTM",
     "Gradients",
     "Network",
+    "Stream",
     "__version__",
     "build_info",
     "datasets",

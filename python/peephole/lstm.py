@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,9 @@ from peephole import _core as core
 from peephole.model import Model
 from peephole.options import Activations, Seed, build
 from peephole.parameters import Parameters
+
+if TYPE_CHECKING:
+    from peephole.stream import Stream
 
 State: TypeAlias = Sequence[tuple[ArrayLike, ArrayLike]]
 StateArrays: TypeAlias = tuple[tuple[NDArray[Any], NDArray[Any]], ...]
@@ -174,6 +177,12 @@ class LSTM(Model):
                 names it.
         """
         return self._core(x, state, lengths, out)
+
+    def stream(self, batch: int = 1) -> Stream:
+        """A `Stream` of B = `batch` sequences: the stack as it is now, a step at a time."""
+        from peephole.stream import Stream
+
+        return Stream(self, batch)
 
     def forward(
         self, x: ArrayLike, state: State | None = None, lengths: ArrayLike | None = None

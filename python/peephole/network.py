@@ -18,6 +18,7 @@ from peephole.parameters import Parameters
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from peephole.stream import Stream
     from peephole.training import History
 
 _CLASSES = {"float32": core.NetworkFloat32, "float64": core.NetworkFloat64}
@@ -159,6 +160,12 @@ class Network(Model):
         y = np.zeros((len(inputs.lengths), *steps, self.output_size), self.dtype)
         predict_into(y, self._core, inputs, batch_size)
         return y
+
+    def stream(self, batch: int = 1) -> Stream:
+        """A `Stream` of B = `batch` sequences: the network as it is now, a step at a time."""
+        from peephole.stream import Stream
+
+        return Stream(self, batch)
 
     def forward(
         self, x: ArrayLike, state: State | None = None, lengths: ArrayLike | None = None
