@@ -5,12 +5,10 @@ import json
 import os
 import stat
 import sys
-from pathlib import Path
 
 import numpy as np
 import peephole
 import pytest
-from peephole import files
 from safetensors import safe_open
 from safetensors.numpy import save as serialise
 
@@ -30,6 +28,11 @@ def assert_identical(loaded, saved):
         np.testing.assert_array_equal(loaded.parameters[name], saved.parameters[name])
     np.testing.assert_equal(loaded.masks, saved.masks)
     np.testing.assert_array_equal(loaded(X)[0], saved(X)[0])
+
+
+def assert_same_array(got, expected):
+    assert (got.dtype, got.shape) == (expected.dtype, expected.shape)
+    assert got.tobytes() == expected.tobytes()
 
 
 def contents(path):
@@ -58,10 +61,16 @@ class TestEveryShape:
         }
         return peephole.LSTM(3, [4, 2], **options), peephole.Network(3, 4, 5, **options)
 
-    def test_shapes_by_arithmetic_are_those_of_the_core(self, models):
+    def test_what_other_programs_see(self, models, tmp_path):
         for model in models:
-            expected = {name: model.parameters.shape(name) for name in model.parameters}
-            assert dict(files.parameter_shapes(model.options)) == expected
+            model.save(tmp_path / "model")
+            tensors, metadata = contents(tmp_path / "model")
+            assert tensors.keys() == set(model.parameters)
+            for name, tensor in tensors.items():
+                assert_same_array(tensor, model.parameters[name])
+            assert json.loads(metadata.pop("options")) == model.options
+            kind = type(model).__name__
+            assert metadata == {"format": "peephole", "format_version": "1", "kind": kind}
 
     def test_round_trip(self, models, tmp_path):
         for model in models:
@@ -123,7 +132,7 @@ class TestPaths:
     def test_missing(self, tmp_path):
         with pytest.raises(FileNotFoundError):
             peephole.load(tmp_path / "model")
-        with pytest.raises(FileNotFoundError, match="folder"):
+        with pytest.raises(FileNotFoundError, match="No such file"):
             network().save(tmp_path / "no" / "model")
 
     def test_folder(self, tmp_path):
@@ -141,18 +150,20 @@ class TestReplacing:
         net.save(tmp_path / "model")
         assert_identical(peephole.load(tmp_path / "model"), net)
 
-    @pytest.mark.parametrize("failing", ["fsync", "replace"])
-    def test_failure_leaves_the_old_file(self, failing, tmp_path, monkeypatch):
+    @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+    def test_failure_leaves_the_old_file(self, tmp_path):
+        import resource
+
         old = network(seed=1)
         old.save(tmp_path / "model")
-
-        def fail(*args):
-            raise OSError("No space left on device")
-
-        monkeypatch.setattr(*{"fsync": (os, "fsync"), "replace": (Path, "replace")}[failing], fail)
-        with pytest.raises(OSError, match="No space left"):
-            network(seed=2).save(tmp_path / "model")
-        monkeypatch.undo()
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            with pytest.raises(OSError, match="too large") as failed:
+                network(seed=2).save(tmp_path / "model")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert failed.value.filename == str(tmp_path / "model")
         assert_identical(peephole.load(tmp_path / "model"), old)
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
@@ -188,21 +199,12 @@ def path(tmp_path):
     return tmp_path / "model"
 
 
-@pytest.fixture
-def nothing_is_made(monkeypatch):
-    def refuse(*args):
-        raise AssertionError("made a model")
-
-    monkeypatch.setattr(files, "restore", refuse)
-
-
 def assert_refused(path, message):
     with pytest.raises(ValueError, match=message) as refused:
         peephole.load(path)
     assert str(path) in str(refused.value)
 
 
-@pytest.mark.usefixtures("nothing_is_made")
 class TestRefusedByTheHeader:
     @pytest.mark.parametrize("kept", [0, 1, 7, 8, 9, 100, 0.5, 0.9, -1])
     def test_cut_short(self, kept, path):
@@ -230,14 +232,14 @@ class TestRefusedByTheHeader:
     @pytest.mark.parametrize(
         ("message", "change"),
         [
-            ("format version '2'", {"format_version": "2"}),
-            ("kind: .*'GRU'", {"kind": "GRU"}),
+            ('format version "2"', {"format_version": "2"}),
+            ('kind: .*"GRU"', {"kind": "GRU"}),
             ("kind", {"kind": "Model"}),
             ("options: expected JSON", {"options": "{"}),
             ("options: expected JSON", {"options": "[" * 100_000}),
             ("options: expected JSON", {"options": "9" * 10_000}),
             ("options: expected a JSON object", {"options": "[]"}),
-            ("unknown: 'head', 'output_size', 'readout'", {"kind": "LSTM"}),
+            ('unknown: "head"', {"kind": "LSTM"}),
         ],
     )
     def test_metadata(self, message, change, path):
@@ -249,7 +251,7 @@ class TestRefusedByTheHeader:
         ("key", "message"),
         [
             ("format", "not one that peephole wrote"),
-            ("format_version", "format version None"),
+            ("format_version", 'format version ""'),
             ("kind", "kind: "),
             ("options", "options: expected JSON"),
         ],
@@ -268,12 +270,12 @@ class TestRefusedByTheHeader:
             ("input_size cannot be true", {"input_size": True}),
             ("input_size cannot be 3.0", {"input_size": 3.0}),
             ('input_size cannot be "3"', {"input_size": "3"}),
-            ("input_size cannot be 1000", {"input_size": 10**30}),
+            (r"input_size cannot be 1e\+30", {"input_size": 10**30}),
             ("hidden_size cannot be 4", {"hidden_size": 4}),
             ("hidden_size cannot be", {"hidden_size": []}),
             ("hidden_size cannot be", {"hidden_size": [4, None]}),
             ("output_size cannot be null", {"output_size": None}),
-            ("peephole cannot be", {"peephole": "sparse"}),
+            ('peephole: expected .*"sparse"', {"peephole": "sparse"}),
             ("peephole cannot be", {"peephole": ["dense"]}),
             ("bias cannot be 1", {"bias": 1}),
             ("bidirectional cannot be", {"bidirectional": "yes"}),
@@ -281,14 +283,14 @@ class TestRefusedByTheHeader:
             ("head cannot be", {"head": 1}),
             ("activations cannot be", {"activations": {}}),
             ("activations cannot be", {"activations": [{"i": 1}, {}]}),
-            ("unknown: 'dropout'", {"dropout": 0.1}),
+            ('unknown: "dropout"', {"dropout": 0.1}),
             # Options that ask for other tensors than there are.
             (r"weight_ih_l0.*\(16, 900\).*\(16, 3\)", {"input_size": 900}),
-            (r"\(400000000000, 3\)", {"hidden_size": [10**11, 2]}),
-            ("weight_ih_l2.* missing", {"hidden_size": [4, 2, 2]}),
-            ("unknown tensor", {"hidden_size": [4]}),
+            ("hidden_size: .*, got 100000000000", {"hidden_size": [10**11, 2]}),
+            ("weight_ih_l2.* missing", {"hidden_size": [4, 2, 2], "activations": [{}] * 3}),
+            (r"head.weight.*\(5, 4\).*\(5, 2\)", {"hidden_size": [4], "activations": [{}]}),
             ("weight_ih_l0_reverse.* missing", {"bidirectional": True}),
-            ("unknown tensor 'bias_l0'", {"bias": False}),
+            ('unknown tensor "bias_l0"', {"bias": False}),
             (r"weight_ch_l0.*\(4, 4\).*\(16, 4\)", {"peephole": "diagonal"}),
             ("expected F64", {"dtype": "float64"}),
         ],
@@ -304,7 +306,7 @@ class TestRefusedByTheHeader:
         options = json.loads(metadata["options"])
         del options["bias"]
         path.write_bytes(serialise(tensors, {**metadata, "options": json.dumps(options)}))
-        assert_refused(path, "missing: 'bias'")
+        assert_refused(path, 'missing: "bias"')
 
     @pytest.mark.parametrize(
         ("message", "name", "tensor"),
@@ -314,8 +316,8 @@ class TestRefusedByTheHeader:
             ("head.bias.*F32.*F64", "head.bias", np.zeros(5)),
             ("head.bias.*F32.*I32", "head.bias", np.zeros(5, "i4")),
             ("head.bias.* missing", "head.bias", None),
-            ("unknown tensor 'extra'", "extra", np.zeros(5, "f4")),
-            ("unknown tensor 'masks/extra'", "masks/extra", np.zeros(5, bool)),
+            ('unknown tensor "extra"', "extra", np.zeros(5, "f4")),
+            ('unknown tensor "masks/extra"', "masks/extra", np.zeros(5, bool)),
             (r"masks/weight_hh_l0.*\(16, 4\)", "masks/weight_hh_l0", np.zeros((4, 16), bool)),
             ("masks/weight_hh_l0.*BOOL.*U8", "masks/weight_hh_l0", np.zeros((16, 4), "u1")),
         ],
@@ -331,7 +333,7 @@ class TestRefusedByTheHeader:
         tensors, metadata = contents(path)
         tensors["weight_hh_l0"] = np.ones((16, 4), "f4")
         path.write_bytes(serialise(tensors, metadata))
-        assert_refused(path, "'weight_hh_l0' is not 0 where its mask")
+        assert_refused(path, '"weight_hh_l0" is not 0 where its mask')
 
 
 @pytest.mark.parametrize(

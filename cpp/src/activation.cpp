@@ -1,5 +1,7 @@
 #include "peephole/activation.hpp"
 
+#include <utility>
+
 #include "names.hpp"
 
 namespace peephole {
@@ -13,6 +15,21 @@ constexpr Name<Activation> kActivations[] = {
 };
 
 }  // namespace
+
+const Activation* Activations::find(char key) const noexcept {
+  switch (key) {
+    case 'i': return &i;
+    case 'f': return &f;
+    case 'g': return &g;
+    case 'o': return &o;
+    case 'c': return &c;
+    default: return nullptr;
+  }
+}
+
+Activation* Activations::find(char key) noexcept {
+  return const_cast<Activation*>(std::as_const(*this).find(key));
+}
 
 const char* to_string(Activation activation) noexcept { return name_of(kActivations, activation); }
 

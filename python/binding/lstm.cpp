@@ -1,3 +1,5 @@
+#include <pybind11/stl/filesystem.h>
+
 #include <memory>
 
 #include "bindings.hpp"
@@ -85,6 +87,7 @@ void bind(py::module_& module, const char* name) {
             initialise(self, seed, parse_initialisation(text(recurrent, "recurrent_init")));
           },
           "seed"_a, "recurrent"_a)
+      .def("save", &save<LSTM<T>>, "path"_a, py::call_guard<py::gil_scoped_release>())
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none)
       .def("backward", &backward<T>, "tape"_a, "dy"_a, "dstate"_a = none);

@@ -8,5 +8,6 @@ PYBIND11_MODULE(_core, module) {
   peephole::binding::bind_network(module);
   peephole::binding::bind_stream(module);
   peephole::binding::bind_adam(module);
+  peephole::binding::bind_files(module);
   peephole::binding::bind_runtime(module);
 }

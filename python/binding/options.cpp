@@ -5,24 +5,16 @@
 namespace peephole::binding {
 namespace {
 
-constexpr const char* kActivationKeys[] = {"i", "f", "g", "o", "c"};
-
-Activation& of_key(Activations& activations, const std::string& key) {
-  if (key == "i") return activations.i;
-  if (key == "f") return activations.f;
-  if (key == "g") return activations.g;
-  if (key == "o") return activations.o;
-  if (key == "c") return activations.c;
-  refuse_value("activations", "keys among i, f, g, o, c", '"' + key + '"');
-}
-
 Activations activations_of(py::handle mapping) {
   if (!py::isinstance<py::dict>(mapping)) {
     refuse_type("activations", "a mapping per layer", type_text(mapping));
   }
   Activations activations;
   for (const auto& [key, name] : py::reinterpret_borrow<py::dict>(mapping)) {
-    of_key(activations, text(key, "activations")) = parse_activation(text(name, "activations"));
+    const std::string letter = text(key, "activations");
+    Activation* const activation = letter.size() == 1 ? activations.find(letter[0]) : nullptr;
+    if (!activation) refuse_value("activations", "keys among i, f, g, o, c", '"' + letter + '"');
+    *activation = parse_activation(text(name, "activations"));
   }
   return activations;
 }
@@ -123,9 +115,9 @@ NetworkConfig network_config(py::handle input_size, py::handle hidden_sizes, py:
 py::dict options_of(const LSTMConfig& config) {
   py::list hidden_sizes, activations;
   for (Index size : config.hidden_sizes) hidden_sizes.append(size);
-  for (Activations layer : config.activations) {
+  for (const Activations& layer : config.activations) {
     py::dict mapping;
-    for (const char* key : kActivationKeys) mapping[key] = to_string(of_key(layer, key));
+    for (char key : Activations::kKeys) mapping[py::str(&key, 1)] = to_string(*layer.find(key));
     activations.append(mapping);
   }
   py::dict options;

@@ -69,6 +69,7 @@ class LSTM:
     @property
     def parameters(self) -> Parameters: ...
     def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
+    def save(self, path: str | bytes) -> None: ...
     def __call__(
         self,
         x: ArrayLike,
@@ -115,6 +116,7 @@ class Network:
     def lstm(self) -> LSTM:
         """The stack inside, over the same parameters."""
     def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
+    def save(self, path: str | bytes) -> None: ...
     def __call__(
         self,
         x: ArrayLike,
@@ -177,6 +179,9 @@ class Adam:
 
 def clip_norm(gradients: Mapping[str, _Array], max_norm: float) -> float:
     """Scales gradients in place to a joint norm of at most max_norm; returns the norm before."""
+
+def load(path: str | bytes) -> LSTM | Network:
+    """Of their subclasses for float32 and float64."""
 
 def num_threads() -> int: ...
 def set_num_threads(num_threads: int) -> None: ...

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from peephole import _core as core
 from peephole.model import Model
 from peephole.options import Activations, Seed, build
-from peephole.parameters import Parameters
 
 if TYPE_CHECKING:
     from peephole.stream import Stream
@@ -125,7 +124,7 @@ class LSTM(Model):
         seed: Seed = None,
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
     ) -> None:
-        self._core = build(
+        core_lstm = build(
             _CLASSES,
             input_size,
             hidden_size,
@@ -142,7 +141,7 @@ class LSTM(Model):
             seed=seed,
             recurrent_init=recurrent_init,
         )
-        self._parameters = Parameters(self._core.parameters)
+        self._adopt(core_lstm)
 
     @property
     def output_size(self) -> int:
@@ -204,11 +203,3 @@ class LSTM(Model):
                 shape}.
         """
         return Gradients(*self._core.backward(tape, dy, dstate))
-
-
-def over(stack: core.LSTM) -> LSTM:
-    """An LSTM over a core stack that exists."""
-    lstm = LSTM.__new__(LSTM)
-    lstm._core = stack
-    lstm._parameters = Parameters(stack.parameters)
-    return lstm

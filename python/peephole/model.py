@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from peephole import _core as core
 from peephole.options import DEFAULT_ACTIVATIONS
 from peephole.parameters import Parameters
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _DEFAULTS = {
     "head": "identity",
@@ -34,6 +37,17 @@ class Model:
 
     _core: core.LSTM | core.Network
     _parameters: Parameters
+
+    def _adopt(self, core_model: Any) -> None:
+        self._core = core_model
+        self._parameters = Parameters(core_model.parameters)
+
+    @classmethod
+    def _over(cls, core_model: core.LSTM | core.Network) -> Self:
+        """One over a core model that exists."""
+        model = cls.__new__(cls)
+        model._adopt(core_model)
+        return model
 
     @property
     def parameters(self) -> Parameters:
@@ -91,10 +105,12 @@ class Model:
         """Writes the model to a safetensors file, for `peephole.load`.
 
         The file at `path`, if there is one, is replaced as a whole or not at all.
-        """
-        from peephole.files import save
 
-        save(self, path)
+        Raises:
+            OSError: For a file that cannot be written.
+            ValueError: For a model of some thousand layers, whose names a file has no room for.
+        """
+        self._core.save(os.fspath(path))
 
     def __repr__(self) -> str:
         options = self.options

@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
 from peephole.batches import is_ragged, predict_into, predict_list, read_sequences
-from peephole.lstm import LSTM, Gradients, State, StateArrays, over
+from peephole.lstm import LSTM, Gradients, State, StateArrays
 from peephole.model import Model
 from peephole.options import LSTMOptions, Seed, at_least_one, build
-from peephole.parameters import Parameters
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -76,7 +75,7 @@ class Network(Model):
         unknown = lstm_options.keys() - LSTMOptions.__annotations__
         if unknown:
             raise TypeError(f"Network() got unexpected options: {', '.join(sorted(unknown))}")
-        self._core = build(
+        core_network = build(
             _CLASSES,
             input_size,
             hidden_size,
@@ -85,8 +84,11 @@ class Network(Model):
             readout=readout,
             **lstm_options,
         )
-        self._parameters = Parameters(self._core.parameters)
-        self._lstm = over(self._core.lstm)
+        self._adopt(core_network)
+
+    def _adopt(self, core_model: core.Network) -> None:
+        super()._adopt(core_model)
+        self._lstm = LSTM._over(core_model.lstm)
 
     @property
     def lstm(self) -> LSTM:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "peephole/types.hpp"
 
@@ -36,6 +37,11 @@ struct Activations {
     }
     return o;
   }
+
+  /// By its key in Python and in files, one of kKeys; nullptr for another.
+  const Activation* find(char key) const noexcept;
+  Activation* find(char key) noexcept;
+  static constexpr std::string_view kKeys = "ifgoc";
 };
 
 const char* to_string(Activation activation) noexcept;

@@ -4,6 +4,7 @@
 #include "peephole/activation.hpp"
 #include "peephole/adam.hpp"
 #include "peephole/config.hpp"
+#include "peephole/files.hpp"
 #include "peephole/initialise.hpp"
 #include "peephole/lstm.hpp"
 #include "peephole/network.hpp"

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+/// What model files call things: see peephole/files.hpp.
+namespace peephole::files {
+
+inline constexpr char kFormat[] = "peephole";
+inline constexpr char kVersion[] = "1";
+inline const std::string kMasks = "masks/";
+inline constexpr char kBool[] = "BOOL";
+
+template <class T>
+constexpr const char* dtype_of();
+template <>
+constexpr const char* dtype_of<float>() {
+  return "F32";
+}
+template <>
+constexpr const char* dtype_of<double>() {
+  return "F64";
+}
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "Model files are little-endian, and values are copied as they are"
+#endif
+
+}  // namespace peephole::files

@@ -1,0 +1,226 @@
+#include "files/header.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+#include "peephole/files.hpp"
+
+namespace peephole::files {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kMetadata[] = "__metadata__";
+/// More than any writer uses; each costs memory before its meaning is known.
+constexpr std::size_t kMostMetadata = 64;
+/// More than any tensor library has.
+constexpr std::size_t kMostDimensions = 8;
+/// To which the values are aligned: the largest of their types.
+constexpr std::size_t kAlignment = 8;
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw FileError("not a whole safetensors file: " + what);
+}
+
+/// Takes a header's JSON as the parser comes upon it and accepts nothing but the form above, so
+/// that neither depth nor memory depends on who wrote the file.
+class HeaderReader {
+ public:
+  explicit HeaderReader(Header& header) : header_(header) {}
+
+  bool start_object(std::size_t) {
+    switch (place_) {
+      case Place::outside: return enter(Place::header);
+      case Place::header:
+        if (name_ == kMetadata) return enter(Place::metadata);
+        tensor_ = &header_.tensors[name_];
+        fields_ = 0;
+        return enter(Place::tensor);
+      default: unexpected("an object");
+    }
+  }
+
+  bool key(std::string& key) {
+    if (place_ == Place::header) {
+      const bool known = key == kMetadata ? metadata_seen_ : header_.tensors.count(key) != 0;
+      if (known) refuse("second " + in_quotes(key));
+      metadata_seen_ = metadata_seen_ || key == kMetadata;
+      name_ = key;
+    } else if (place_ == Place::metadata) {
+      if (header_.metadata.size() == kMostMetadata) refuse("too many metadata");
+      if (!header_.metadata.emplace(key, "").second) refuse("second metadata " + in_quotes(key));
+      field_ = key;
+    } else {
+      const auto* known = std::find(std::begin(kFields), std::end(kFields), key);
+      if (known == std::end(kFields)) {
+        refuse("tensor " + in_quotes(name_) + ": unknown " + in_quotes(key));
+      }
+      const unsigned bit = 1u << (known - std::begin(kFields));
+      if ((fields_ & bit) != 0) refuse("tensor " + in_quotes(name_) + ": second " + in_quotes(key));
+      fields_ |= bit;
+      field_ = key;
+    }
+    return true;
+  }
+
+  bool string(std::string& text) {
+    if (place_ == Place::metadata) {
+      header_.metadata[field_] = text;
+    } else if (place_ == Place::tensor && field_ == "dtype") {
+      tensor_->dtype = text;
+    } else {
+      unexpected("a string");
+    }
+    return true;
+  }
+
+  bool start_array(std::size_t) {
+    if (place_ != Place::tensor || field_ == "dtype") unexpected("a list");
+    offsets_ = 0;
+    return enter(field_ == "shape" ? Place::shape : Place::offsets);
+  }
+
+  bool number_unsigned(std::uint64_t number) {
+    if (place_ == Place::shape) {
+      if (tensor_->shape.size() == kMostDimensions) unexpected("one more dimension");
+      tensor_->shape.push_back(number);
+    } else if (place_ == Place::offsets && offsets_ < 2) {
+      (offsets_ == 0 ? tensor_->begin : tensor_->end) = number;
+      ++offsets_;
+    } else {
+      unexpected("a number");
+    }
+    return true;
+  }
+
+  bool end_array() {
+    if (place_ == Place::offsets && offsets_ != 2) unexpected("an end");
+    return enter(Place::tensor);
+  }
+
+  bool end_object() {
+    if (place_ == Place::tensor && fields_ != kAllFields) {
+      refuse("tensor " + in_quotes(name_) + ": dtype, shape or data_offsets is missing");
+    }
+    return enter(place_ == Place::header ? Place::outside : Place::header);
+  }
+
+  bool null() { unexpected("null"); }
+  bool boolean(bool) { unexpected("a bool"); }
+  bool number_integer(std::int64_t) { unexpected("a negative number"); }
+  bool number_float(double, const std::string&) { unexpected("a number that is no size"); }
+  bool binary(json::binary_t&) { unexpected("binary data"); }
+  // The parser's own text quotes what it read, which may be anything.
+  bool parse_error(std::size_t position, const std::string&, const json::exception&) {
+    refuse("no JSON in the header, as of its byte " + std::to_string(position));
+  }
+
+ private:
+  static constexpr std::string_view kFields[] = {"dtype", "shape", "data_offsets"};
+  static constexpr unsigned kAllFields = 0b111;
+  enum class Place { outside, header, metadata, tensor, shape, offsets };
+
+  bool enter(Place place) noexcept {
+    place_ = place;
+    return true;
+  }
+
+  [[noreturn]] void unexpected(const std::string& what) const {
+    switch (place_) {
+      case Place::outside: refuse("the header is " + what + ", not an object");
+      case Place::header: refuse(in_quotes(name_) + " is " + what + ", not an object");
+      case Place::metadata:
+        refuse("metadata " + in_quotes(field_) + " is " + what + ", not a string");
+      default: refuse("tensor " + in_quotes(name_) + ": " + what + " in " + field_);
+    }
+  }
+
+  Header& header_;
+  Place place_ = Place::outside;
+  std::string name_, field_;  // the keys on the way to here
+  unsigned fields_ = 0;       // of the tensor: those that have been, a bit each
+  Tensor* tensor_ = nullptr;
+  int offsets_ = 0;
+  bool metadata_seen_ = false;
+};
+
+/// That the tensors lie one after the other, from the first byte of the data to its last.
+void check_offsets(const Header& header, std::uint64_t data_size) {
+  std::vector<std::pair<const std::string, Tensor> const*> in_order;
+  in_order.reserve(header.tensors.size());
+  for (const auto& named : header.tensors) in_order.push_back(&named);
+  std::sort(in_order.begin(), in_order.end(), [](const auto* a, const auto* b) {
+    return std::pair(a->second.begin, a->second.end) < std::pair(b->second.begin, b->second.end);
+  });
+  std::uint64_t reached = 0;
+  for (const auto* named : in_order) {
+    const auto& [name, tensor] = *named;
+    if (tensor.begin != reached || tensor.end < tensor.begin) {
+      refuse("tensor " + in_quotes(name) + " lies at " + std::to_string(tensor.begin) + ".." +
+             std::to_string(tensor.end) + " where " + std::to_string(reached) + " was reached");
+    }
+    reached = tensor.end;
+  }
+  if (reached != data_size) {
+    refuse("the header tells of " + std::to_string(reached) + " bytes of values, there are " +
+           std::to_string(data_size));
+  }
+}
+
+}  // namespace
+
+std::size_t read_header_size(const unsigned char (&bytes)[kSizeBytes], std::uint64_t file_size) {
+  std::uint64_t size = 0;
+  for (std::size_t i = kSizeBytes; i-- > 0;) size = size << 8 | bytes[i];
+  if (size > kLargestHeader || size > file_size - kSizeBytes) {
+    refuse("a header of " + std::to_string(size) + " bytes in a file of " +
+           std::to_string(file_size) + "; at most " + std::to_string(kLargestHeader) + " can be");
+  }
+  return static_cast<std::size_t>(size);
+}
+
+Header read_header(const std::string& text, std::uint64_t data_size) {
+  // The parser would pass over a byte order mark, and stop at a zero as if the text ended there.
+  if (text.empty() || text.front() != '{' || text.find('\0') != std::string::npos) {
+    refuse("no JSON object in the header");
+  }
+  Header header;
+  HeaderReader reader(header);
+  json::sax_parse(text, &reader);
+  check_offsets(header, data_size);
+  return header;
+}
+
+std::string write_header(const Header& header) {
+  json root = json::object();
+  root[kMetadata] = header.metadata;
+  for (const auto& [name, tensor] : header.tensors) {
+    root[name] = {{"dtype", tensor.dtype},
+                  {"shape", tensor.shape},
+                  {"data_offsets", {tensor.begin, tensor.end}}};
+  }
+  std::string text = root.dump();
+  text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
+  if (text.size() > kLargestHeader) {
+    throw FileError("a model of " + std::to_string(header.tensors.size()) +
+                    " tensors: they do not fit the " + std::to_string(kLargestHeader) +
+                    " bytes that a file's header may have");
+  }
+  std::string bytes;
+  for (std::size_t i = 0; i < kSizeBytes; ++i) {
+    bytes += static_cast<char>(static_cast<std::uint64_t>(text.size()) >> 8 * i & 0xFF);
+  }
+  return bytes + text;
+}
+
+std::string in_quotes(const std::string& name) {
+  constexpr std::size_t kLongest = 60;
+  const std::string text =
+      json(name.substr(0, kLongest)).dump(-1, ' ', true, json::error_handler_t::replace);
+  return name.size() > kLongest ? text + "..." : text;
+}
+
+}  // namespace peephole::files
