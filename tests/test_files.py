@@ -236,10 +236,10 @@ class TestRefusedByTheHeader:
             ('kind: .*"GRU"', {"kind": "GRU"}),
             ("kind", {"kind": "Model"}),
             ("options: expected JSON", {"options": "{"}),
-            ("options: expected JSON", {"options": "[" * 100_000}),
+            ("options: expected a JSON object", {"options": "[" * 100_000}),
             ("options: expected JSON", {"options": "9" * 10_000}),
             ("options: expected a JSON object", {"options": "[]"}),
-            ('unknown: "head"', {"kind": "LSTM"}),
+            ('unknown: "output_size"', {"kind": "LSTM"}),
         ],
     )
     def test_metadata(self, message, change, path):
@@ -270,7 +270,7 @@ class TestRefusedByTheHeader:
             ("input_size cannot be true", {"input_size": True}),
             ("input_size cannot be 3.0", {"input_size": 3.0}),
             ('input_size cannot be "3"', {"input_size": "3"}),
-            (r"input_size cannot be 1e\+30", {"input_size": 10**30}),
+            ("input_size cannot be 1000000", {"input_size": 10**30}),
             ("hidden_size cannot be 4", {"hidden_size": 4}),
             ("hidden_size cannot be", {"hidden_size": []}),
             ("hidden_size cannot be", {"hidden_size": [4, None]}),

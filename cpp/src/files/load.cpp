@@ -53,10 +53,10 @@ Header read_header(Source& source, std::uint64_t& data_at) {
   return files::read_header(text, source.size() - data_at);
 }
 
-Options read_options(const std::map<std::string, std::string>& metadata) {
+Options read_options(const Header& header) {
   const auto value = [&](const char* key) {
-    const auto found = metadata.find(key);
-    return found == metadata.end() ? std::string() : found->second;
+    const auto found = header.metadata.find(key);
+    return found == header.metadata.end() ? std::string() : found->second;
   };
   if (value("format") != files::kFormat) {
     throw FileError("a safetensors file, but not one that peephole wrote");
@@ -65,27 +65,8 @@ Options read_options(const std::map<std::string, std::string>& metadata) {
     throw FileError("format version " + in_quotes(value("format_version")) +
                     "; this release reads " + in_quotes(files::kVersion));
   }
-  return files::read_options(value("kind"), value("options"));
-}
-
-/// The model's parameters. `tensors`: how many the file has.
-std::vector<ParameterSpec> parameters_of(const Options& options, std::size_t tensors) {
-  const LSTMConfig& lstm = options.config.lstm;
-  // Each has weights of its own; so what follows takes no more memory than the header did.
-  if (lstm.hidden_sizes.size() > tensors) {
-    throw FileError("options: " + std::to_string(lstm.layers()) + " layers, but " +
-                    std::to_string(tensors) + " tensors");
-  }
-  try {
-    if (options.network) {
-      validate(options.config);
-    } else {
-      validate(lstm);
-    }
-  } catch (const std::invalid_argument& error) {
-    throw FileError(std::string("options: ") + error.what());
-  }
-  return options.network ? parameter_specs(options.config) : parameter_specs(lstm);
+  // Each layer has weights of its own; so what follows takes no more memory than the header did.
+  return files::read_options(value("kind"), value("options"), header.tensors.size());
 }
 
 void check_tensor(const std::string& name, const Tensor& tensor, const std::string& dtype,
@@ -153,8 +134,8 @@ void check_values(Source& source, const Parts& parts) {
 Parts read_parts(Source& source) {
   Parts parts;
   parts.header = read_header(source, parts.data_at);
-  parts.options = read_options(parts.header.metadata);
-  parts.specs = parameters_of(parts.options, parts.header.tensors.size());
+  parts.options = read_options(parts.header);
+  parts.specs = files::parameter_specs(parts.options);
   if (parts.options.float64) {
     check_values<double>(source, parts);
   } else {

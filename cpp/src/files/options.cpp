@@ -1,9 +1,12 @@
 #include "files/options.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "files/header.hpp"
@@ -15,154 +18,213 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-/// Some 3000 layers' worth. A parsed value takes up to 40 times its text.
-constexpr std::size_t kLongestText = std::size_t{1} << 18;
-/// Of {"activations": [{"i": ...}]}.
-constexpr int kDeepest = 3;
+constexpr char kFloat32[] = "float32", kFloat64[] = "float64";
+
+/// All must be there, those of the head in a Network alone.
+constexpr std::string_view kNames[] = {
+    "input_size",  "hidden_size", "peephole", "peephole_gates",       "output_peephole",
+    "bias",        "activations", "dtype",    "coupled_input_forget", "bidirectional",
+    "output_size", "head",        "readout",
+};
+constexpr std::size_t kOfLSTM = 10;
 
 [[noreturn]] void refuse(const std::string& what) { throw FileError("options: " + what); }
 
-/// Of what a message quotes, and of any name that an option may have.
-constexpr std::size_t kLongestQuote = 60;
+/// Takes the options' JSON as the parser comes upon it, so that neither depth nor memory depends on
+/// who wrote the file: {name: value}, where only hidden_size and activations are lists, of sizes
+/// and of {key: name}.
+class OptionsReader {
+ public:
+  OptionsReader(Options& options, std::size_t most_layers)
+      : options_(options), lstm_(options.config.lstm), most_layers_(most_layers) {}
 
-[[noreturn]] void cannot_be(const std::string& name, const json& value) {
-  const std::string text = value.dump(-1, ' ', true);
-  refuse(name + " cannot be " +
-         (text.size() > kLongestQuote ? text.substr(0, kLongestQuote) + "..." : text));
-}
+  bool start_object(std::size_t) {
+    if (place_ == Place::outside) return enter(Place::options);
+    if (place_ != Place::activations) unexpected("an object");
+    check_layers(lstm_.activations.size());
+    lstm_.activations.emplace_back();
+    keys_.clear();
+    return enter(Place::layer);
+  }
 
-/// `text` as JSON that is not deeper than kDeepest and has no second keys, of which nlohmann's
-/// objects would keep the last.
-json parse(const std::string& text) {
-  if (text.size() > kLongestText) refuse(std::to_string(text.size()) + " bytes are too many");
-  std::vector<std::size_t> keys;  // of each object around, how many
-  const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) {
-      keys.push_back(0);
-    } else if (event == json::parse_event_t::key) {
-      ++keys.back();
-    } else if (event == json::parse_event_t::object_end) {
-      if (parsed.size() != keys.back()) refuse("a second value of the same name");
-      keys.pop_back();
+  bool key(std::string& key) {
+    if (place_ == Place::layer) {
+      if (key.size() != 1 || lstm_.activations.back().find(key[0]) == nullptr) {
+        refuse("activations cannot be of " + in_quotes(key));
+      }
+      if (keys_.find(key) != std::string::npos) refuse("activations: second " + in_quotes(key));
+      keys_ += key;
+      return true;
     }
-    if (depth > kDeepest) refuse("expected JSON, got something too deep");
+    const auto* const known = std::find(std::begin(kNames), end_of_names(), key);
+    if (known == end_of_names()) refuse("unknown: " + in_quotes(key));
+    const unsigned bit = 1u << (known - std::begin(kNames));
+    if ((seen_ & bit) != 0) refuse("second " + in_quotes(key));
+    seen_ |= bit;
+    name_ = key;
     return true;
-  };
-  // The parser would stop at a zero as if the text ended there.
-  if (text.find('\0') != std::string::npos) refuse("expected JSON, got something else");
-  try {
-    return json::parse(text, check);
-  } catch (const json::exception&) {
+  }
+
+  bool start_array(std::size_t) {
+    if (place_ == Place::options && name_ == "hidden_size") return enter(Place::sizes);
+    if (place_ == Place::options && name_ == "activations") return enter(Place::activations);
+    unexpected("a list");
+  }
+
+  bool string(std::string& text) {
+    if (place_ == Place::layer) {
+      *lstm_.activations.back().find(keys_.back()) = parse_activation(short_name(text));
+    } else if (place_ != Place::options || !set_choice(short_name(text))) {
+      unexpected(in_quotes(text));
+    }
+    return true;
+  }
+
+  bool boolean(bool flag) {
+    bool* const target = name_ == "bias"                   ? &lstm_.bias
+                         : name_ == "coupled_input_forget" ? &lstm_.coupled_input_forget
+                         : name_ == "bidirectional"        ? &lstm_.bidirectional
+                                                           : nullptr;
+    if (place_ != Place::options || target == nullptr) unexpected(flag ? "true" : "false");
+    *target = flag;
+    return true;
+  }
+
+  bool number_unsigned(std::uint64_t number) {
+    constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
+    const auto size = static_cast<Index>(number);
+    if (number == 0 || number > kLargest) unexpected(std::to_string(number));
+    if (place_ == Place::sizes) {
+      check_layers(lstm_.hidden_sizes.size());
+      lstm_.hidden_sizes.push_back(size);
+    } else if (place_ == Place::options && name_ == "input_size") {
+      lstm_.input_size = size;
+    } else if (place_ == Place::options && name_ == "output_size") {
+      options_.config.output_size = size;
+    } else {
+      unexpected(std::to_string(number));
+    }
+    return true;
+  }
+
+  bool end_array() {
+    if (place_ == Place::sizes && lstm_.hidden_sizes.empty()) unexpected("empty");
+    return enter(Place::options);
+  }
+  bool end_object() { return enter(place_ == Place::layer ? Place::activations : Place::outside); }
+
+  bool null() { unexpected("null"); }
+  bool number_integer(std::int64_t number) { unexpected(std::to_string(number)); }
+  bool number_float(double, const std::string& text) { unexpected(text.substr(0, kLongestName)); }
+  bool binary(json::binary_t&) { unexpected("binary data"); }
+  bool parse_error(std::size_t, const std::string&, const json::exception&) {
     refuse("expected JSON, got something else");
   }
-}
 
-/// The options of a file, each taken once.
-class Reader {
- public:
-  explicit Reader(const std::string& text) : object_(parse(text)) {
-    if (!object_.is_object()) refuse("expected a JSON object");
-  }
-
-  json take(const char* name) {
-    const auto found = object_.find(name);
-    if (found == object_.end()) refuse("missing: " + in_quotes(name));
-    json value = std::move(*found);
-    object_.erase(found);
-    return value;
-  }
-
-  std::string text(const char* name) {
-    const json value = take(name);
-    return short_text(name, value);
-  }
-
-  bool boolean(const char* name) {
-    const json value = take(name);
-    if (!value.is_boolean()) cannot_be(name, value);
-    return value.get<bool>();
-  }
-
-  static std::string short_text(const char* name, const json& value) {
-    const auto* text = value.get_ptr<const json::string_t*>();
-    if (text == nullptr || text->size() > kLongestQuote) cannot_be(name, value);
-    return *text;
-  }
-
-  static Index size(const char* name, const json& value) {
-    constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
-    const auto* number = value.get_ptr<const json::number_unsigned_t*>();
-    if (number == nullptr || *number == 0 || *number > kLargest) cannot_be(name, value);
-    return static_cast<Index>(*number);
-  }
-
-  /// That all have been taken.
+  /// That nothing is missing.
   void finish() const {
-    if (!object_.empty()) refuse("unknown: " + in_quotes(object_.begin().key()));
+    for (const auto* name = std::begin(kNames); name != end_of_names(); ++name) {
+      if ((seen_ >> (name - std::begin(kNames)) & 1u) == 0) {
+        refuse("missing: " + in_quotes(std::string(*name)));
+      }
+    }
+    if (lstm_.activations.size() != lstm_.hidden_sizes.size()) {
+      refuse("activations cannot be of " + std::to_string(lstm_.activations.size()) +
+             " layers, for there are " + std::to_string(lstm_.hidden_sizes.size()));
+    }
   }
 
  private:
-  json object_;
+  enum class Place { outside, options, sizes, activations, layer };
+  /// More than the longest of all names that an option may have.
+  static constexpr std::size_t kLongestName = 60;
+
+  bool enter(Place place) noexcept {
+    place_ = place;
+    return true;
+  }
+
+  const std::string_view* end_of_names() const noexcept {
+    return options_.network ? std::end(kNames) : std::begin(kNames) + kOfLSTM;
+  }
+
+  /// For messages, which would quote all of it.
+  const std::string& short_name(const std::string& text) const {
+    if (text.size() > kLongestName) unexpected(in_quotes(text));
+    return text;
+  }
+
+  void check_layers(std::size_t layers) const {
+    if (layers == most_layers_) {
+      refuse("more layers than the file's " + std::to_string(most_layers_) + " tensors can be of");
+    }
+  }
+
+  /// Sets the option `name_`; false if it is no name.
+  bool set_choice(const std::string& text) {
+    if (name_ == "peephole") {
+      lstm_.peephole = parse_peephole(text);
+    } else if (name_ == "peephole_gates") {
+      lstm_.peephole_gates = parse_gates(text);
+    } else if (name_ == "output_peephole") {
+      lstm_.output_peephole = parse_output_peephole(text);
+    } else if (name_ == "head") {
+      options_.config.head = parse_head_activation(text);
+    } else if (name_ == "readout") {
+      options_.config.readout = parse_readout(text);
+    } else if (name_ == "dtype" && (text == kFloat32 || text == kFloat64)) {
+      options_.float64 = text == kFloat64;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  [[noreturn]] void unexpected(const std::string& value) const {
+    if (place_ == Place::outside) refuse("expected a JSON object");
+    refuse(name_ + " cannot be " + value);
+  }
+
+  Options& options_;
+  LSTMConfig& lstm_;
+  std::size_t most_layers_;
+  Place place_ = Place::outside;
+  std::string name_;   // of the option
+  std::string keys_;   // of the layer's activations: those that have been
+  unsigned seen_ = 0;  // of kNames, a bit each
 };
 
-Activations read_activations(const json& mapping) {
-  Activations activations;
-  for (const auto& [key, value] : mapping.items()) {
-    Activation* const activation = key.size() == 1 ? activations.find(key.front()) : nullptr;
-    if (activation == nullptr) cannot_be("activations", mapping);
-    *activation = parse_activation(Reader::short_text("activations", value));
-  }
-  return activations;
-}
-
-LSTMConfig read_lstm(Reader& reader) {
-  LSTMConfig config;
-  config.input_size = Reader::size("input_size", reader.take("input_size"));
-  const json sizes = reader.take("hidden_size");
-  if (!sizes.is_array() || sizes.empty()) cannot_be("hidden_size", sizes);
-  for (const json& size : sizes) config.hidden_sizes.push_back(Reader::size("hidden_size", size));
-  config.peephole = parse_peephole(reader.text("peephole"));
-  config.peephole_gates = parse_gates(reader.text("peephole_gates"));
-  config.output_peephole = parse_output_peephole(reader.text("output_peephole"));
-  config.bias = reader.boolean("bias");
-  const json layers = reader.take("activations");
-  if (!layers.is_array() || layers.size() != sizes.size()) cannot_be("activations", layers);
-  for (const json& mapping : layers) {
-    if (!mapping.is_object()) cannot_be("activations", layers);
-    config.activations.push_back(read_activations(mapping));
-  }
-  config.coupled_input_forget = reader.boolean("coupled_input_forget");
-  config.bidirectional = reader.boolean("bidirectional");
-  return config;
-}
-
 }  // namespace
+
+std::vector<ParameterSpec> parameter_specs(const Options& options) {
+  return options.network ? peephole::parameter_specs(options.config)
+                         : peephole::parameter_specs(options.config.lstm);
+}
 
 const char* kind_of(const Options& options) noexcept {
   return options.network ? "Network" : "LSTM";
 }
 
-Options read_options(const std::string& kind, const std::string& text) {
+Options read_options(const std::string& kind, const std::string& text, std::size_t most_layers) {
   Options options;
   options.network = kind == "Network";
   if (kind != kind_of(options)) {
     throw FileError("kind: expected LSTM or Network, got " + in_quotes(kind));
   }
-  Reader reader(text);
+  // The parser would stop at a zero as if the text ended there.
+  if (text.find('\0') != std::string::npos) refuse("expected JSON, got something else");
+  OptionsReader reader(options, most_layers);
   try {
-    options.config.lstm = read_lstm(reader);
+    json::sax_parse(text, &reader);
+    reader.finish();
     if (options.network) {
-      options.config.output_size = Reader::size("output_size", reader.take("output_size"));
-      options.config.head = parse_head_activation(reader.text("head"));
-      options.config.readout = parse_readout(reader.text("readout"));
+      validate(options.config);
+    } else {
+      validate(options.config.lstm);
     }
   } catch (const std::invalid_argument& error) {
     refuse(error.what());
   }
-  const std::string dtype = reader.text("dtype");
-  options.float64 = dtype == "float64";
-  if (!options.float64 && dtype != "float32") cannot_be("dtype", dtype);
-  reader.finish();
   return options;
 }
 
@@ -190,13 +252,8 @@ std::string write_options(const Options& options) {
     object["head"] = to_string(options.config.head);
     object["readout"] = to_string(options.config.readout);
   }
-  object["dtype"] = options.float64 ? "float64" : "float32";
-  std::string text = object.dump();
-  if (text.size() > kLongestText) {
-    throw FileError("a model of " + std::to_string(lstm.layers()) +
-                    " layers: they do not fit the header of a file");
-  }
-  return text;
+  object["dtype"] = options.float64 ? kFloat64 : kFloat32;
+  return object.dump();
 }
 
 }  // namespace peephole::files

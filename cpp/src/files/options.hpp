@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "peephole/config.hpp"
 
@@ -14,11 +16,12 @@ struct Options {
   NetworkConfig config;
 };
 
-/// Reads and checks all but the total size. Throws FileError.
-Options read_options(const std::string& kind, const std::string& text);
+/// Reads and checks. `most_layers`: how many can be true of the file. Throws FileError.
+Options read_options(const std::string& kind, const std::string& text, std::size_t most_layers);
 
-/// Throws FileError for a text that read_options() would find too long.
 std::string write_options(const Options& options);
+
+std::vector<ParameterSpec> parameter_specs(const Options& options);
 
 const char* kind_of(const Options& options) noexcept;
 

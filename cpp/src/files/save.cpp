@@ -36,10 +36,6 @@ files::Options options_of(const Network<T>& model) {
   return {true, std::is_same_v<T, double>, model.config()};
 }
 
-std::vector<ParameterSpec> specs_of(const files::Options& options) {
-  return options.network ? parameter_specs(options.config) : parameter_specs(options.config.lstm);
-}
-
 /// The tensors in the order of their values: all parameters, then the masks.
 template <class T>
 void add_tensors(files::Header& header, const std::vector<ParameterSpec>& specs,
@@ -85,7 +81,7 @@ void write_values(std::ostream& stream, const std::vector<ParameterSpec>& specs,
 template <class Model>
 void write_model(std::ostream& stream, const Model& model) {
   const files::Options options = options_of(model);
-  const std::vector<ParameterSpec> specs = specs_of(options);
+  const std::vector<ParameterSpec> specs = files::parameter_specs(options);
   files::Header header;
   header.metadata = {{"format", files::kFormat},
                      {"format_version", files::kVersion},
@@ -145,6 +141,14 @@ void replace(const fs::path& path, F&& write) {
     throw fs::filesystem_error("no such folder", folder,
                                std::make_error_code(std::errc::no_such_file_or_directory));
   }
+  std::error_code absent;
+  const fs::file_status old = fs::status(target, absent);
+  if (fs::exists(old) && !fs::is_regular_file(old)) {  // a device would be gone
+    throw fs::filesystem_error(
+        "not a regular file", target,
+        std::make_error_code(fs::is_directory(old) ? std::errc::is_a_directory
+                                                   : std::errc::operation_not_supported));
+  }
   const fs::path temporary = temporary_in(folder);
   try {
     errno = 0;
@@ -153,8 +157,6 @@ void replace(const fs::path& path, F&& write) {
     stream.close();
     if (!stream) files::throw_system_error("cannot write", path);
     flush_to_disk(temporary);
-    std::error_code absent;
-    const fs::file_status old = fs::status(target, absent);
     if (fs::exists(old)) fs::permissions(temporary, old.permissions());
     fs::rename(temporary, target);
   } catch (...) {
