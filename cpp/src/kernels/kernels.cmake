@@ -10,6 +10,9 @@ set(PEEPHOLE_KERNEL_DEFINITIONS "")
 # Tiles are loops that must be unrolled, which sanitizers make slow to compile; bits must not depend on
 # what a compiler contracts; and exceptions would bring in symbols of their own.
 set(common $<IF:$<CONFIG:Debug>,-O1,-O3> -ffp-contract=off -fno-exceptions)
+if(PEEPHOLE_BUILD_FUZZERS)
+  list(APPEND common -fno-sanitize=all)  # what is fuzzed never gets to them
+endif()
 set(PEEPHOLE_KERNEL_FLAGS_baseline ${common})
 set(PEEPHOLE_KERNEL_FLAGS_avx2 ${common} -mavx2 -mfma)
 # GCC 12 takes its own _mm512_undefined_ps() for a mistake.
