@@ -1,0 +1,20 @@
+#ifndef PEEPHOLE_C_API_CALLS_H
+#define PEEPHOLE_C_API_CALLS_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* x (n, 2) and y (n, 3) of the model in the file. */
+void check_float(const char* path, const float* x, const float* y, size_t n);
+void check_double(const void* file, size_t size, const double* x, const double* y, size_t n);
+void check_refusals(const char* bidirectional, const char* absent, const char* foreign);
+int c_api_failures(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
