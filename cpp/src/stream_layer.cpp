@@ -20,7 +20,7 @@ StreamLayer<T>::StreamLayer(const StreamModelLayer<T>& layer, const Schedule& on
   if (!layer.packed) return;
 
   const LayerForward<T> forward = {
-      layer.spec, one_step, Direction::forward, layer.weights,  {}, Rows<T>{h, H},
+      layer.spec, one_step, Direction::forward, layer.weights,  {}, {h, H},
       nullptr,    nullptr,  state_h_.data(),    state_c_.data()};
   pass_ = kernels::prepare_forward(forward, *layer.packed, workspace_, {0, B});
   if (B > 1 || !layer.packed_step) return;
@@ -39,9 +39,16 @@ void StreamLayer<T>::step(Rows<const T> x) noexcept {
 
 template <class T>
 void StreamLayer<T>::step_by_reference(Rows<const T> x) {
-  reference::forward({layer_.spec, one_step_, Direction::forward, layer_.weights, x,
-                      Rows<T>{h_.data(), layer_.spec.hidden_size}, nullptr, nullptr,
-                      state_h_.data(), state_c_.data()},
+  reference::forward({layer_.spec,
+                      one_step_,
+                      Direction::forward,
+                      layer_.weights,
+                      {x.data, x.stride},
+                      {h_.data(), layer_.spec.hidden_size},
+                      nullptr,
+                      nullptr,
+                      state_h_.data(),
+                      state_c_.data()},
                      scratch_);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/forward_cell.hpp"
 #include "kernels/step_pass.hpp"
 #include "kernels/tile.hpp"
@@ -128,6 +130,9 @@ class LayerStep {
       finish(panel + p, of_panel, h, c);
     }
     if constexpr (kTail > 0) {
+      if constexpr (kTail == 1 && std::is_same_v<Sigma, StandardActivations>) {
+        if (all_or_no_peepholes()) return finish_quarters(panel + P, sums[N - 1], h, c);
+      }
       V of_panel[kGates];
       split<kTail>(&sums[P * kGates], of_panel);
       finish(panel + P, of_panel, h, c);
@@ -190,6 +195,20 @@ class LayerStep {
       add_terms<V, N>({h + both + last + k, 1, b + k * N * kLanes}, second);
     }
     add_terms<V, N>({h + both, last, a + both * N * kLanes}, first);
+  }
+
+  /// Whether quarter_cell computes the last panel, if its gates share one vector.
+  bool all_or_no_peepholes() const {
+    const bool all = pass_.peephole_gates == (1u << kGates) - 1 && !pass_.output_reads_current;
+    return all || pass_.peephole_gates == 0;
+  }
+
+  [[gnu::always_inline]] void finish_quarters(Index panel, V sums, T* h, T* c) const {
+    const T* const diagonal = w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kSums;
+    const Index unit = panel * kLanes;
+    const Cell<V> y = quarter_cell(pass_, sums, diagonal, V::load(pass_.state_c + unit));
+    y.c.store(c + unit);
+    y.h.store(h + unit);
   }
 
   /// From the sums of one panel to its c_t and h_t.
