@@ -105,9 +105,8 @@ peephole_status process(peephole_model* model, const T* x, T* y, std::size_t n) 
 }  // namespace
 
 peephole_status peephole_load(const char* path, peephole_model** model) {
-  return create(model, path, "path", [&] {
-    return stream_of(peephole::load(std::filesystem::u8path(path)));
-  });
+  return create(model, path, "path",
+                [&] { return stream_of(peephole::load(std::filesystem::u8path(path))); });
 }
 
 peephole_status peephole_load_memory(const void* data, size_t size, peephole_model** model) {

@@ -15,9 +15,9 @@ static void check(int passed, const char* what, int line) {
   printf("%s:%d: %s (%s)\n", __FILE__, line, what, peephole_error());
 }
 #define CHECK(condition) check(condition, #condition, __LINE__)
-#define CHECK_FAILS(call, status, fragment) \
-  do {                                      \
-    CHECK((call) == (status));              \
+#define CHECK_FAILS(call, status, fragment)            \
+  do {                                                 \
+    CHECK((call) == (status));                         \
     CHECK(strstr(peephole_error(), fragment) != NULL); \
   } while (0)
 

@@ -3,8 +3,8 @@
 
 /* A trained model, step by step, for C and for whatever calls C: Rust, Swift, Lua, C#, ctypes.
  *
- * A model is loaded from a file that Python's save() or C++'s save() wrote, and keeps its state from
- * step to step. One model belongs to one thread at a time; different ones, copies too, are
+ * A model is loaded from a file that Python's save() or C++'s save() wrote, and keeps its state
+ * from step to step. One model belongs to one thread at a time; different ones, copies too, are
  * independent.
  *
  *   peephole_model* model = NULL;
@@ -46,8 +46,8 @@ typedef enum peephole_status {
 peephole_status peephole_load(const char* path, peephole_model** model);
 peephole_status peephole_load_memory(const void* data, size_t size, peephole_model** model);
 
-/* Sets *copy to a model of the same weights, which both share, in the same state, which each has for
- * itself from then on; to NULL where that fails. */
+/* Sets *copy to a model of the same weights, which both share, in the same state, which each has
+ * for itself from then on; to NULL where that fails. */
 peephole_status peephole_copy(const peephole_model* model, peephole_model** copy);
 
 /* Ends a model; NULL is none. */
