@@ -10,6 +10,7 @@
 #include "options.hpp"
 #include "plain.hpp"
 #include "step.hpp"
+#include "stream.hpp"
 
 namespace bench {
 
@@ -167,7 +168,8 @@ void run(const Options& options) {
 }  // namespace bench
 
 int main(int count, char** arguments) try {
-  bench::run(bench::parse(count, arguments));
+  const bench::Options options = bench::parse(count, arguments);
+  (options.streams ? bench::run_streams : bench::run)(options);
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

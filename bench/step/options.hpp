@@ -14,6 +14,7 @@ struct Options {
   double seconds = 0.5;  // of calls per implementation and measurement
   int rounds = 10;
   bool same_weights = false;
+  bool streams = false;  // those alone
   bool json = false;
 };
 

@@ -17,6 +17,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m peephole", description="LSTM networks with peephole connections."
     )
     parser.add_argument("--version", action="version", version=f"peephole {__version__}")
+    parser.add_argument(
+        "--cmakedir",
+        action=_PrintCmakeDir,
+        nargs=0,
+        help="print the folder for CMAKE_PREFIX_PATH or peephole_DIR of C++ projects, and exit",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     options = commands.add_parser(
         "demo",
@@ -40,6 +46,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--output: there is no folder {arguments.output.parent}")
     demo.run(arguments.seed, arguments.epochs, arguments.output, arguments.quiet)
     return 0
+
+
+class _PrintCmakeDir(argparse.Action):
+    """Prints where the CMake package of the C++ core is."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        folder = cmake_dir()
+        if not folder.joinpath("peephole-config.cmake").is_file():
+            parser.error(f"--cmakedir: this installation has no C++ package in {folder}")
+        print(folder)
+        parser.exit()
+
+
+def cmake_dir() -> Path:
+    """Where an installed wheel has the CMake package of the C++ core."""
+    return Path(__file__).parent / "lib" / "cmake" / "peephole"
 
 
 def _natural(text: str) -> int:
