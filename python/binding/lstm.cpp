@@ -45,7 +45,7 @@ py::tuple forward(const LSTM<T>& self, py::handle x, py::handle state, py::handl
 
 template <class T>
 py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object, py::handle dy,
-                   py::handle dstate) {
+                   py::handle dstate, bool inputs) {
   const auto& tape = tape_of<Tape<T>>(tape_object);
   const LSTMConfig& config = self->config();
   const Index B = tape.tape.batch(), time = tape.tape.time();
@@ -53,17 +53,16 @@ py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object,
   const std::vector<Shape> shapes = state_shapes(config, B, tape.batched);
   const StateIn<T> dfinal(dstate, "dstate", shapes);
   const StateOut<T> dinitial(shapes);
-  py::array_t<T> dx(tape.shape({time, config.input_size}));
+  InputGradient<T> dx(tape, config.input_size, inputs);
   const ParametersOf<T> parameters = parameters_of(self);
   auto flat = parameters.new_flat();
   const auto dy_view = sequence_view<const T>(dy_array, B, time);
-  const auto dx_view = sequence_view<T>(dx, B, time);
   T* const dparameters = flat.mutable_data();
   {
     const py::gil_scoped_release release;
-    self->backward(tape.tape, dy_view, dfinal.span(), dx_view, dinitial.span(), dparameters);
+    self->backward(tape.tape, dy_view, dfinal.span(), dx.view(), dinitial.span(), dparameters);
   }
-  return py::make_tuple(std::move(dx), dinitial.tuple(), parameters.split(flat));
+  return py::make_tuple(dx.object(), dinitial.tuple(), parameters.split(flat));
 }
 
 template <class T>
@@ -87,7 +86,7 @@ void bind(py::module_& module, const char* name) {
           "seed"_a, "recurrent"_a)
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none)
-      .def("backward", &backward<T>, "tape"_a, "dy"_a, "dstate"_a = none);
+      .def("backward", &backward<T>, "tape"_a, "dy"_a, "dstate"_a = none, "inputs"_a = true);
 }
 
 }  // namespace

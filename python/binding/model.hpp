@@ -64,6 +64,28 @@ struct TapeOf {
   }
 };
 
+/// dx of a backward pass: an array shaped as x, or None where it is not wanted.
+template <class T>
+class InputGradient {
+ public:
+  template <class CoreTape>
+  InputGradient(const TapeOf<CoreTape>& tape, Index features, bool wanted) {
+    if (!wanted) return;
+    const Index B = tape.tape.batch(), time = tape.tape.time();
+    py::array_t<T> dx(tape.shape({time, features}));
+    view_ = sequence_view<T>(dx, B, time);
+    object_ = std::move(dx);
+  }
+
+  /// Its data is null where it is not wanted.
+  const SequenceView<T>& view() const noexcept { return view_; }
+  const py::object& object() const noexcept { return object_; }
+
+ private:
+  py::object object_ = py::none();
+  SequenceView<T> view_;
+};
+
 template <class CoreTape>
 void bind_tape(py::module_& module, const char* name) {
   using Self = TapeOf<CoreTape>;

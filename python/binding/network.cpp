@@ -60,7 +60,7 @@ py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::ha
 
 template <class T>
 py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_object, py::handle dy,
-                   py::handle dstate, py::handle dlogits) {
+                   py::handle dstate, py::handle dlogits, bool inputs) {
   using GradientOf = typename Network<T>::GradientOf;
   if (dy.is_none() == dlogits.is_none()) {
     refuse_value("dy", "exactly one of dy and dlogits", dy.is_none() ? "neither" : "both");
@@ -75,18 +75,17 @@ py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_obje
   const std::vector<Shape> shapes = state_shapes(config.lstm, B, tape.batched);
   const StateIn<T> dfinal(dstate, "dstate", shapes);
   const StateOut<T> dinitial(shapes);
-  py::array_t<T> dx(tape.shape({time, config.lstm.input_size}));
+  InputGradient<T> dx(tape, config.lstm.input_size, inputs);
   const ParametersOf<T> parameters = parameters_of(self);
   auto flat = parameters.new_flat();
   const auto gradient_view = sequence_view<const T>(gradient, B, steps_read(config, time));
-  const auto dx_view = sequence_view<T>(dx, B, time);
   T* const dparameters = flat.mutable_data();
   {
     const py::gil_scoped_release release;
-    self->backward(tape.tape, gradient_view, of, dfinal.span(), dx_view, dinitial.span(),
+    self->backward(tape.tape, gradient_view, of, dfinal.span(), dx.view(), dinitial.span(),
                    dparameters);
   }
-  return py::make_tuple(std::move(dx), dinitial.tuple(), parameters.split(flat));
+  return py::make_tuple(dx.object(), dinitial.tuple(), parameters.split(flat));
 }
 
 template <class T>
@@ -113,8 +112,8 @@ void bind(py::module_& module, const char* name) {
           "seed"_a, "recurrent"_a)
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none)
-      .def("backward", &backward<T>, "tape"_a, "dy"_a = none, "dstate"_a = none,
-           "dlogits"_a = none);
+      .def("backward", &backward<T>, "tape"_a, "dy"_a = none, "dstate"_a = none, "dlogits"_a = none,
+           "inputs"_a = true);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ TypeError before anything is computed or changed.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, type_check_only
+from typing import Any, Literal, SupportsIndex, TypeAlias, type_check_only
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -83,9 +83,9 @@ class LSTM:
         lengths: ArrayLike | None = None,
     ) -> tuple[_Array, _StateOut, Tape]: ...
     def backward(
-        self, tape: Tape, dy: ArrayLike, dstate: _State | None = None
-    ) -> tuple[_Array, _StateOut, dict[str, _Array]]:
-        """(dx, gradient of the initial state, gradients by parameter name)."""
+        self, tape: Tape, dy: ArrayLike, dstate: _State | None = None, inputs: bool = True
+    ) -> tuple[Any, _StateOut, dict[str, _Array]]:
+        """(dx or None, gradient of the initial state, gradients by parameter name)."""
 
 @type_check_only
 class Network:
@@ -136,27 +136,30 @@ class Network:
         dy: ArrayLike | None = None,
         dstate: _State | None = None,
         dlogits: ArrayLike | None = None,
-    ) -> tuple[_Array, _StateOut, dict[str, _Array]]:
+        inputs: bool = True,
+    ) -> tuple[Any, _StateOut, dict[str, _Array]]:
         """Of exactly one of dy and dlogits."""
 
 @type_check_only
-class Adam:
+class Optimiser:
     def __init__(
-        self,
-        parameters: Parameters,
-        learning_rate: float = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-    ) -> None: ...
+        self, parameters: Parameters, rule: str, learning_rate: float, **options: Any
+    ) -> None:
+        """`rule` is "Adam", "AdamW", "SGD" or "RMSprop", `options` all numbers of the rule."""
     learning_rate: float
     @property
     def steps(self) -> int: ...
     def step(self, gradients: Mapping[str, _Array]) -> None:
         """Updates the parameters in place from one gradient for each of them."""
+    def memories(self) -> dict[str, _Array]:
+        """Copies of what the rule remembers, as "m/weight_ih_l0"."""
+    def set_memories(self, memories: Mapping[str, ArrayLike], steps: SupportsIndex) -> None: ...
 
 def clip_norm(gradients: Mapping[str, _Array], max_norm: float) -> float:
     """Scales gradients in place to a joint norm of at most max_norm; returns the norm before."""
+
+def clip_value(gradients: Mapping[str, _Array], max_value: float) -> None:
+    """Moves each value into ±max_value, in place."""
 
 def num_threads() -> int: ...
 def set_num_threads(num_threads: int) -> None: ...
@@ -173,5 +176,5 @@ class LSTMFloat32(LSTM): ...
 class LSTMFloat64(LSTM): ...
 class NetworkFloat32(Network): ...
 class NetworkFloat64(Network): ...
-class AdamFloat32(Adam): ...
-class AdamFloat64(Adam): ...
+class OptimiserFloat32(Optimiser): ...
+class OptimiserFloat64(Optimiser): ...

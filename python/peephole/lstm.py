@@ -22,7 +22,7 @@ _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
 class Gradients(NamedTuple):
     """What a backward pass returns: gradients, each of the shape of what it is of."""
 
-    x: NDArray[Any]
+    x: Any  # an array, or None where it was not asked for
     state: StateArrays
     parameters: dict[str, NDArray[Any]]
 
@@ -181,7 +181,14 @@ class LSTM(Model):
         """As calling it, and also returns the tape that `backward` needs: (y, state, tape)."""
         return self._core.forward(x, state, lengths)
 
-    def backward(self, tape: core.Tape, dy: ArrayLike, dstate: State | None = None) -> Gradients:
+    def backward(
+        self,
+        tape: core.Tape,
+        dy: ArrayLike,
+        dstate: State | None = None,
+        *,
+        inputs: bool = True,
+    ) -> Gradients:
         """Exact gradients, by backpropagation through time.
 
         Args:
@@ -189,12 +196,13 @@ class LSTM(Model):
             dy: (B, T, output_size), the gradient of y; entries beyond a sequence's length do not
                 count.
             dstate: The gradient of the final state, shaped as it; None stands for zeros.
+            inputs: Whether the gradient of x is wanted; training needs none, and is faster without.
 
         Returns:
-            Gradients: x (B, T, I); state, of the initial one; parameters, {name: array of its
-                shape}.
+            Gradients: x (B, T, I), or None; state, of the initial one; parameters, {name: array of
+                its shape}.
         """
-        return Gradients(*self._core.backward(tape, dy, dstate))
+        return Gradients(*self._core.backward(tape, dy, dstate, inputs))
 
 
 def over(stack: core.LSTM) -> LSTM:

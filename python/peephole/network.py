@@ -174,6 +174,7 @@ class Network(Model):
         dstate: State | None = None,
         *,
         dlogits: ArrayLike | None = None,
+        inputs: bool = True,
     ) -> Gradients:
         """Exact gradients, by backpropagation through time.
 
@@ -183,12 +184,13 @@ class Network(Model):
             dstate: The gradient of the final state, shaped as it; None stands for zeros.
             dlogits: Instead of dy: the gradient of V h_t + v. For cross-entropy after softmax that
                 is y - onehot(label), with nothing to divide by.
+            inputs: Whether the gradient of x is wanted; training needs none, and is faster without.
 
         Returns:
-            Gradients: x, shaped as x; state, of the initial one; parameters, {name: array of its
-                shape}.
+            Gradients: x, shaped as x, or None; state, of the initial one; parameters, {name: array
+                of its shape}.
         """
-        return Gradients(*self._core.backward(tape, dy, dstate, dlogits))
+        return Gradients(*self._core.backward(tape, dy, dstate, dlogits, inputs))
 
     def fit(
         self,

@@ -2,10 +2,10 @@
 
 /// The whole public interface of the C++ core.
 #include "peephole/activation.hpp"
-#include "peephole/adam.hpp"
 #include "peephole/config.hpp"
 #include "peephole/initialise.hpp"
 #include "peephole/lstm.hpp"
 #include "peephole/network.hpp"
+#include "peephole/optimiser.hpp"
 #include "peephole/parameters.hpp"
 #include "peephole/types.hpp"
