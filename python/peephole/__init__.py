@@ -1,11 +1,12 @@
 """LSTM networks with peephole connections on all four gates, over a C++ core."""
 
-from peephole import datasets, optim
+from peephole import datasets, losses, metrics, optim, schedules, training
 from peephole._core import __version__
 from peephole.files import load
 from peephole.lstm import LSTM, Gradients
 from peephole.network import Network
 from peephole.runtime import build_info, num_threads, set_isa, set_num_threads
+from peephole.windows import windows
 
 __all__ = [
     "LSTM",
@@ -15,8 +16,13 @@ __all__ = [
     "build_info",
     "datasets",
     "load",
+    "losses",
+    "metrics",
     "num_threads",
     "optim",
+    "schedules",
     "set_isa",
     "set_num_threads",
+    "training",
+    "windows",
 ]

@@ -17,9 +17,14 @@ class Sequences(NamedTuple):
     dtype: np.dtype[Any]  # of a batch from a list
 
     def take(self, rows: NDArray[np.intp]) -> NDArray[Any]:
-        """(len(rows), T, ...): some of the sequences, in an array as long as their longest."""
+        """(len(rows), T, ...): some of the sequences, in an array as long as their longest.
+
+        A single sequence, which may be a long one, is not copied.
+        """
         longest = int(self.lengths[rows].max(initial=0))
         if not isinstance(self.values, list):
+            if len(rows) == 1:
+                return self.values[rows[0] : rows[0] + 1, :longest]
             return self.values[rows, :longest]
         chosen = [self.values[row] for row in rows]
         batch = np.zeros((len(chosen), longest, *chosen[0].shape[1:]), self.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, TypedDict
@@ -166,3 +167,40 @@ def set_masks(parameters: _core.Parameters, masks: Mapping[str, NDArray[np.bool_
             parameters.set_mask(name, mask)
         except (TypeError, ValueError) as error:
             raise type(error)(f"masks: {error}") from None
+
+
+def positive(value: Any, name: str) -> float:
+    """`value` as a float, checked to be finite and above 0."""
+    number = _real(value, name)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+    return number
+
+
+def share(value: Any, name: str) -> float:
+    """`value` as a float in 0..1."""
+    number = _real(value, name)
+    if not 0 <= number <= 1:
+        raise ValueError(f"{name}: expected a number in 0..1, got {value}")
+    return number
+
+
+def not_negative(value: Any, name: str) -> float:
+    """`value` as a float, checked to be finite and 0 or more."""
+    number = _real(value, name)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name}: expected a finite number of 0 or more, got {value}")
+    return number
+
+
+def flag(value: Any, name: str) -> bool:
+    """`value`, checked to be True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, got {value!r}")
+    return bool(value)
+
+
+def _real(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    return float(value)
