@@ -84,7 +84,7 @@ class TestAgainstTorch:
         for tensor, g in zip(theirs, gradients.values(), strict=True):
             tensor.grad = torch.tensor(g)
         norm = torch.nn.utils.clip_grad_norm_(theirs, 0.5)
-        assert optim.clip_norm(gradients, 0.5) == pytest.approx(float(norm), rel=1e-12)
+        assert optim.clip_norm(gradients, 0.5) == pytest.approx(norm.item(), rel=1e-12)
         for tensor, g in zip(theirs, gradients.values(), strict=True):
             # PyTorch divides by norm + 1e-6.
             np.testing.assert_allclose(g, tensor.grad.numpy(), rtol=1e-5)

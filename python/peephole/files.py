@@ -101,16 +101,19 @@ def parameter_shapes(options: Mapping[str, Any]) -> Iterator[tuple[str, tuple[in
         yield "head.bias", (options["output_size"],)
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, temporary: Path | None = None) -> None:
     """Makes `data` the content of `path`: all of it or, whatever happens meanwhile, none.
 
     A file that was there passes its permissions on; a new one has those that the process gives.
+    Until then the data is in `temporary`, a file of the same folder that nobody else writes to,
+    which a process that is killed leaves behind; None: one with a name of its own.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(path.parent))
-    temporary = path.with_name(f".peephole-{secrets.token_hex(8)}.tmp")
+    if temporary is None:
+        temporary = path.with_name(f".peephole-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -83,7 +83,7 @@ class CrossEntropy(Loss):
     probability that has underflowed to 0. The gradient to the logits z is softmax(z) - onehot.
 
     Args:
-        class_weight: (O,) weight of each class, 0 or more; or "balanced" is up to the caller.
+        class_weight: (O,) weight of each class, 0 or more.
         ignore_label: Targets with this label (any integer) do not count.
     """
 

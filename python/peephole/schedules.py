@@ -215,7 +215,7 @@ def schedule_of(schedule: Schedule | Callable[[int], float] | None) -> Schedule:
 def _known(steps: int | None) -> int:
     if steps is None:
         raise ValueError(
-            "steps: expected a number, where that of the batches is not known; got None"
+            "steps: expected a number, where that of the batches is not known, got None"
         )
     return steps
 

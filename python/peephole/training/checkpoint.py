@@ -34,6 +34,8 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str], every: float) -> None:
         self.path = Path(os.path.realpath(path))
+        # Always the same: the next one takes the place of what a killed process left behind.
+        self._temporary = self.path.with_name(f".{self.path.name}.tmp")
         self._every = every
         self._written = time.monotonic()
 
@@ -49,7 +51,7 @@ class Checkpoint:
         tensors |= {TRAINING + name: np.asarray(v) for name, v in snapshot.tensors.items()}
         metadata["training"] = json.dumps({"version": _VERSION, **snapshot.notes})
         try:
-            replace_file(self.path, save(tensors, metadata))
+            replace_file(self.path, save(tensors, metadata), self._temporary)
         except OSError as error:
             raise OSError(
                 error.errno,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from peephole.losses import Custom, Loss, loss_of
 from peephole.metrics import metrics_of
 from peephole.options import draw_seed
-from peephole.schedules import schedule_of
+from peephole.schedules import Schedule, schedule_of
 from peephole.training.callbacks import Run, callbacks_of
 from peephole.training.checkpoint import Checkpoint, Snapshot, require_same
 from peephole.training.data import read_data
@@ -39,7 +40,7 @@ def fit(net: Network, x: Any, y: Any, options: FitOptions) -> History:
         source=source,
         loss=loss,
         learning_rate=options.learning_rate,
-        schedule=None if options.schedule is None else schedule_of(options.schedule),
+        schedule=_own_schedule(options),
         clip_norm=options.clip_norm,
         clip_value=options.clip_value,
         tbptt=options.tbptt,
@@ -58,6 +59,11 @@ def fit(net: Network, x: Any, y: Any, options: FitOptions) -> History:
     if snapshot is not None:
         trainer.restore(snapshot)
     return trainer.train()
+
+
+def _own_schedule(options: FitOptions) -> Schedule | None:
+    """A copy, which takes note of this training and leaves the caller's for the next one."""
+    return None if options.schedule is None else copy.deepcopy(schedule_of(options.schedule))
 
 
 def _check_network(net: Network, options: FitOptions) -> None:

@@ -82,6 +82,8 @@ class Trainer:
         self._epoch_random = random.bit_generator.state  # when the epoch began
         of_an_epoch = plan.steps_of_an_epoch
         self._steps = None if of_an_epoch is None else run.epochs * of_an_epoch
+        if plan.schedule is not None:
+            plan.schedule.factor(0, self._steps)  # raises for one that lacks its steps
         self._watchers = [c for c in plan.callbacks if watches_steps(c)]
         # An infinite bound still measures the norm, and never clips.
         self._max_norm = math.inf if plan.clip_norm is None else plan.clip_norm
@@ -89,8 +91,6 @@ class Trainer:
     def train(self) -> History:
         """Up to the last epoch, or until stopped."""
         run, plan = self._run, self._plan
-        if plan.schedule is not None:
-            plan.schedule.factor(run.step, self._steps)  # raises for one that lacks its steps
         bar = Bar(self._steps, run.step, plan.progress)
         with bar, Interruptions() as self._interruptions:
             try:
