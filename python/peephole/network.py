@@ -293,6 +293,7 @@ class Network(Model):
             FloatingPointError: When the loss or its gradient is not finite; the weights are those
                 from before the step, which the message names with what is at fault.
             OSError: When the checkpoint cannot be written; the one before it is as it was.
+                Whatever else ends a training, the checkpoint has its last finished step.
             TrainingInterrupted: A KeyboardInterrupt, by Ctrl-C; the weights are those of the last
                 finished step, which the checkpoint has as well.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -106,6 +107,10 @@ class Trainer:
                 )
                 logger.warning(message)
                 raise TrainingInterrupted(message, run.history) from None
+            except Exception:
+                with contextlib.suppress(OSError):  # which may be what was raised
+                    self._save()
+                raise
         if run.stopping and run.history.stopped is None:
             run.history.stopped = "callback"
         if plan.best is not None:
@@ -200,15 +205,16 @@ class Trainer:
         scores = {} if plan.validation is None else plan.validation.scores(self._model)
         with self._interruptions.held():
             history = run.history
-            history.loss.append(position.loss / position.weight if position.weight else math.nan)
+            loss = position.loss / position.weight if position.weight else math.nan
+            if plan.schedule is not None:
+                plan.schedule.observe(scores.get("loss", loss))
+            history.loss.append(loss)
             history.gradient_norm.append(position.norm / max(position.steps, 1))
             history.learning_rate.append(run.optimiser.learning_rate)
             history.seconds.append(time.perf_counter() - begin)
             for name, score in scores.items():
                 history.validation.setdefault(name, []).append(score)
             run.epoch += 1
-            if plan.schedule is not None:
-                plan.schedule.observe(scores.get("loss", history.loss[-1]))
             if plan.best is not None:
                 if plan.best.observe(run.epoch, scores, run.net.parameters):
                     history.stopped = "early"
