@@ -155,13 +155,13 @@ class _ByElement(Loss):
         weights: NDArray[Any] | None = None,
     ) -> Value:
         """See Loss."""
-        missing = np.isnan(targets)
-        if missing.any():
-            targets = np.where(missing, y, targets)
-            weights = ~missing * (1.0 if weights is None else weights[:, None])
-        elif weights is not None:
+        if weights is not None:
             weights = np.broadcast_to(weights[:, None], y.shape)
-        return _mean(*self.terms(y, logits, targets), weights)
+        value = _mean(*self.terms(y, logits, targets), weights)
+        if np.isnan(value.mean) and (missing := np.isnan(targets)).any():
+            weights = ~missing * (1.0 if weights is None else weights)
+            value = _mean(*self.terms(y, logits, np.where(missing, y, targets)), weights)
+        return value
 
     def terms(
         self, y: NDArray[Any], logits: NDArray[Any], targets: NDArray[Any]
@@ -314,7 +314,8 @@ def _mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | 
         if terms.size == 0:
             return Value(0.0, 0.0, gradients)
         gradients *= 1 / terms.size
-        return Value(float(terms.mean(dtype=np.float64)), float(terms.size), gradients)
+        mean = float(terms.sum(dtype=np.float64)) / terms.size
+        return Value(mean, float(terms.size), gradients)
     total = float(weights.sum(dtype=np.float64))
     if total == 0:
         return Value(0.0, 0.0, np.zeros_like(gradients))
