@@ -167,7 +167,9 @@ class Run:
             records = calls.measure([self.ours, *self.peers], dtype, self.effort)
             title, table = "Single calls, 1 thread", calls.table(records)
         elif mode == "fit":
-            records = fit.measure(self.threads, self.effort)
+            records = fit.measure(
+                self.threads, self.effort, "torch" in {peer.name for peer in self.peers}
+            )
             title, table = "Training, float32", fit.table(records)
         else:
             records = self._step()

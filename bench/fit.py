@@ -10,7 +10,6 @@ import peephole
 from numpy.typing import NDArray
 
 from bench.answers import WrongAnswerError
-from bench.implementations.interface import not_installed
 from bench.progress import say
 from bench.tables import markdown, significant, threads
 from bench.timing import Call, Effort, Timed, take_turns
@@ -25,8 +24,11 @@ SPEAKERS, FEATURES, DEMO_UNITS, DEMO_BATCH = 9, 12, 100, 32
 TOLERANCE = 1e-5
 
 
-def measure(counts: Sequence[int], effort: Effort) -> list[dict[str, Any]]:
-    """Milliseconds a step, and of an epoch of the demo, with each number of threads."""
+def measure(counts: Sequence[int], effort: Effort, torch: bool) -> list[dict[str, Any]]:
+    """Milliseconds a step, and of an epoch of the demo, with each number of threads.
+
+    torch: Whether PyTorch takes part in the demo.
+    """
     records = []
     for count in counts:
         for units in UNITS:
@@ -37,7 +39,7 @@ def measure(counts: Sequence[int], effort: Effort) -> list[dict[str, Any]]:
                 ratio = value / seconds["calls"]
                 records.append(_record(f"a step, H = {units}", name, count, value / steps, ratio))
         say(f"an epoch of the demo, {threads(count)}")
-        seconds = take_turns(_demo_epochs(count), effort)
+        seconds = take_turns(_demo_epochs(count, torch), effort)
         for name, value in seconds.items():
             ratio = value / seconds["peephole"]
             records.append(_record("an epoch of the demo", name, count, value, ratio))
@@ -83,7 +85,7 @@ def _fit_and_calls(units: int, count: int) -> dict[str, Timed]:
     return {"calls": Call(calls, turn=turn), "fit": Call(fit, turn=turn)}
 
 
-def _demo_epochs(count: int) -> dict[str, Timed]:
+def _demo_epochs(count: int, torch: bool) -> dict[str, Timed]:
     data = peephole.datasets.japanese_vowels()
     x = [utterance.astype(np.float32) for utterance in data.train_x]
     net = peephole.Network(FEATURES, DEMO_UNITS, SPEAKERS, head="softmax", readout="last", seed=0)
@@ -92,7 +94,7 @@ def _demo_epochs(count: int) -> dict[str, Timed]:
         net.fit(x, data.train_y, epochs=1, batch_size=DEMO_BATCH, seed=0, progress=False)
 
     runs: dict[str, Timed] = {"peephole": Call(epoch, turn=lambda: peephole.set_num_threads(count))}
-    if not_installed("torch") is None:
+    if torch:
         for name, run in _torch_epochs(x, data.train_y).items():
             runs[name] = Call(run, turn=lambda: _set_torch_threads(count))
     return runs
