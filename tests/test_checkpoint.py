@@ -1,5 +1,6 @@
 """Training that is interrupted goes on as if it had not been; nothing is lost on the way."""
 
+import json
 import os
 import random
 import signal
@@ -13,7 +14,7 @@ import peephole
 import pytest
 from fitting import INPUTS, OUTPUTS, N, network, quiet, ragged, targets, values_of
 from peephole import schedules
-from peephole.training import Callback, EarlyStopping, TrainingInterrupted
+from peephole.training import Callback, EarlyStopping, TrainingInterrupted, load_checkpoint
 from refusals import refused
 
 # How many times a training is killed here; 50 were tried when this was written.
@@ -145,11 +146,11 @@ class TestResume:
         quiet(twin, x, y, epochs=5)
         np.testing.assert_equal(values_of(net), values_of(twin))
 
-    def test_the_file_is_a_model(self, rng, tmp_path):
+    def test_the_file_has_the_network(self, rng, tmp_path):
         x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
         net = network(masks={"weight_hh_l0": np.eye(20, 5, dtype=bool)})
         quiet(net, x, y, checkpoint=tmp_path / "run")
-        loaded = peephole.load(tmp_path / "run")
+        loaded = load_checkpoint(tmp_path / "run")
         np.testing.assert_equal(values_of(loaded), values_of(net))
         assert loaded.masks.keys() == net.masks.keys()
 
@@ -200,7 +201,41 @@ class TestResume:
         before = values_of(net)
         for name in ("model", "cut", "text"):
             with pytest.raises(ValueError, match=f"{name}: not a"):
+                load_checkpoint(tmp_path / name)
+            with pytest.raises(ValueError, match=f"{name}: not a"):
                 quiet(net, x, y, checkpoint=tmp_path / name, resume=True)
+        np.testing.assert_equal(values_of(net), before)
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda notes, tensors: notes.pop("position"),
+            lambda notes, tensors: notes["position"].update(page=3),
+            lambda notes, tensors: notes.update(history=[]),
+            lambda notes, tensors: tensors.pop("optimiser/m/bias_l0"),
+            lambda notes, tensors: tensors.pop("bias_l0"),
+            lambda notes, tensors: tensors.update({"head.weight": np.zeros((9, 9))}),
+            lambda notes, tensors: tensors.update({"optimiser/v/bias_l0": np.zeros(3)}),
+        ],
+    )
+    def test_spoilt_files(self, spoil, rng, tmp_path):
+        """They are refused with a ValueError, and the network is as it was."""
+        from safetensors import safe_open
+        from safetensors.numpy import save_file
+
+        x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
+        path = tmp_path / "run"
+        quiet(network(), x, y, checkpoint=path)
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        notes = json.loads(metadata["notes"])
+        spoil(notes, tensors)
+        save_file(tensors, path, {**metadata, "notes": json.dumps(notes)})
+        net = network()
+        before = values_of(net)
+        with pytest.raises(ValueError, match="run: not a checkpoint"):
+            quiet(net, x, y, checkpoint=path, resume=True)
         np.testing.assert_equal(values_of(net), before)
 
 
@@ -256,7 +291,7 @@ def check_kills(folder, kills, chance):
             continue  # it was faster
         killed += 1
         if path.exists():
-            peephole.load(path)
+            load_checkpoint(path)
         again = start(folder, SCRIPT, path, final)
         again.communicate()
         assert again.returncode == 0
@@ -297,7 +332,7 @@ class TestFullDisk:
 
     def test_no_such_folder(self, rng, tmp_path):
         x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
-        with pytest.raises(FileNotFoundError, match="checkpoint: There is no such folder"):
+        with pytest.raises(FileNotFoundError, match="checkpoint: there is no such folder"):
             quiet(network(), x, y, checkpoint=tmp_path / "none" / "run")
 
 
@@ -339,7 +374,7 @@ class TestInterrupt:
         assert len(caught.value.history) == 2
         assert caught.value.history.stopped == "interrupted"
         np.testing.assert_equal(values_of(net), weights[0])
-        np.testing.assert_equal(values_of(peephole.load(path)), weights[0])
+        np.testing.assert_equal(values_of(load_checkpoint(path)), weights[0])
         assert np.isfinite(net.predict(x)).all()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         history = quiet(net, x, y, epochs=5, checkpoint=path, resume=True)

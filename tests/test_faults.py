@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
-import peephole
 import pytest
 from fitting import GOOD_LABELS, GOOD_X, INPUTS, OUTPUTS, N, T, network, quiet, values_of
 from peephole import optim
-from peephole.training import loop
+from peephole.training import load_checkpoint, loop
 
 
 def test_loss_that_overflows(rng):
@@ -97,7 +96,7 @@ def test_the_checkpoint_is_from_before(rng, tmp_path):
     options = {"batch_size": 1, "checkpoint": tmp_path / "run", "checkpoint_every": 60, "seed": 8}
     with pytest.raises(FloatingPointError):
         quiet(net, spoilt, y, **options)
-    np.testing.assert_equal(values_of(peephole.load(tmp_path / "run")), values_of(net))
+    np.testing.assert_equal(values_of(load_checkpoint(tmp_path / "run")), values_of(net))
     quiet(net, x, y, resume=True, **options)
     quiet(twin, x, y, batch_size=1, seed=8)
     np.testing.assert_equal(values_of(net), values_of(twin))

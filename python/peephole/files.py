@@ -2,8 +2,7 @@
 
 A file holds each parameter by its name, in the model's dtype, and the mask of each masked one as
 `masks/{name}`, of bool. Its metadata are strings: "format" is "peephole", "format_version" the
-version of what is described here, "kind" the class, and "options" its `options` as JSON. Tensors
-named `training/...` are a checkpoint's, and not looked at here.
+version of what is described here, "kind" the class, and "options" its `options` as JSON.
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ from peephole.network import Network
 _FORMAT = "peephole"
 _VERSION = "1"
 _MASKS = "masks/"
-# What begins so is a checkpoint's, and not the model's; see peephole.training.checkpoint.
-TRAINING = "training/"
 _KINDS: dict[str, type[LSTM] | type[Network]] = {"LSTM": LSTM, "Network": Network}
 # Values by which a size is told to be absurd rather than large: no address space has 2**48 of them.
 _LARGEST_SIZE = 2**48
@@ -38,11 +35,6 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     """See Model.save."""
     from safetensors.numpy import save as serialise
 
-    replace_file(Path(os.path.realpath(path)), serialise(*contents(model)))
-
-
-def contents(model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """The tensors and the metadata of the model's file."""
     kind = next(name for name, cls in _KINDS.items() if isinstance(model, cls))
     tensors = {name: np.array(model.parameters[name]) for name in model.parameters}
     tensors.update({_MASKS + name: mask for name, mask in model.masks.items()})
@@ -52,7 +44,7 @@ def contents(model: Model) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         "kind": kind,
         "options": json.dumps(model.options),
     }
-    return tensors, metadata
+    _replace(Path(os.path.realpath(path)), serialise(tensors, metadata))
 
 
 def load(path: str | os.PathLike[str]) -> LSTM | Network:
@@ -101,19 +93,16 @@ def parameter_shapes(options: Mapping[str, Any]) -> Iterator[tuple[str, tuple[in
         yield "head.bias", (options["output_size"],)
 
 
-def replace_file(path: Path, data: bytes, temporary: Path | None = None) -> None:
+def _replace(path: Path, data: bytes) -> None:
     """Makes `data` the content of `path`: all of it or, whatever happens meanwhile, none.
 
     A file that was there passes its permissions on; a new one has those that the process gives.
-    Until then the data is in `temporary`, a file of the same folder that nobody else writes to,
-    which a process that is killed leaves behind; None: one with a name of its own.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(path.parent))
-    if temporary is None:
-        temporary = path.with_name(f".peephole-{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".peephole-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -209,7 +198,7 @@ def _read_metadata(
 def _check_tensors(file: Any, options: Mapping[str, Any]) -> list[str]:
     """The header's names; they, dtypes and shapes are checked to be what the options ask for."""
     dtype = {"float32": "F32", "float64": "F64"}[options["dtype"]]
-    present = set(filter(lambda name: not name.startswith(TRAINING), file.keys()))
+    present = set(file.keys())
     expected: dict[str, tuple[str, tuple[int, ...]]] = {}
     for name, shape in parameter_shapes(options):
         if name not in present:

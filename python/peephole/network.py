@@ -278,8 +278,8 @@ class Network(Model):
             early_stopping: Ends the training after so many epochs that are no better in validation,
                 and returns to the best epoch's weights; or an `EarlyStopping`.
             callbacks: Functions of the `Run`, called after each epoch, or `Callback` objects.
-            checkpoint: A file to write the training to, whole or not at all; `peephole.load` reads
-                the network from it.
+            checkpoint: A file to write the training to, whole or not at all;
+                `peephole.training.load_checkpoint` reads the network from it.
             checkpoint_every: Seconds from one time to the next; it is also written at the end.
             resume: Whether to go on from the checkpoint, if there is one, with the same arguments
                 and data: the result has the same bits as without the interruption.

@@ -1,25 +1,32 @@
 """A training in a file, to go on from after whatever happens.
 
-The file is one of `Model.save` that `peephole.load` reads, with the weights of the last step, and
-besides holds tensors named `training/...` and, as JSON in its metadata, "training".
+A safetensors file of the network's weights and masks, by the names that its own file would have,
+and of `optimiser/...`, `best/...`, `carry/...`. Its metadata are "format", "peephole-training";
+"version", of what is described here; "options", of the network, and "notes", the rest of a
+training, as JSON.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole.files import TRAINING, contents, replace_file
-from peephole.model import Model
+from peephole.model import Model, restore
+from peephole.network import Network
 
-_VERSION = 1
+_FORMAT = "peephole-training"
+_VERSION = "1"
+_MASKS = "masks/"
+_NOTES = {"settings", "seed", "random", "epoch", "step", "position", "history", "schedule", "best"}
 
 
 class Snapshot(NamedTuple):
@@ -43,15 +50,19 @@ class Checkpoint:
         """Whether the last one is older than asked for."""
         return time.monotonic() - self._written >= self._every
 
-    def write(self, model: Model, snapshot: Snapshot) -> None:
+    def write(self, net: Model, snapshot: Snapshot) -> None:
         """Replaces the file. An OSError leaves the one before as it is."""
         from safetensors.numpy import save
 
-        tensors, metadata = contents(model)
-        tensors |= {TRAINING + name: np.asarray(v) for name, v in snapshot.tensors.items()}
-        metadata["training"] = json.dumps({"version": _VERSION, **snapshot.notes})
+        metadata = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "options": json.dumps(net.options),
+            "notes": json.dumps(snapshot.notes),
+        }
+        tensors = {name: np.asarray(value) for name, value in snapshot.tensors.items()}
         try:
-            replace_file(self.path, save(tensors, metadata), self._temporary)
+            self._replace(save(weights_and_masks(net) | tensors, metadata))
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -61,35 +72,86 @@ class Checkpoint:
             ) from error
         self._written = time.monotonic()
 
-    def read(self, model: Model) -> Snapshot | None:
+    def _replace(self, data: bytes) -> None:
+        """Makes `data` the content of the file: all of it or, whatever happens meanwhile, none."""
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "there is no such folder")
+        try:
+            with self._temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                self._temporary.chmod(self.path.stat().st_mode & 0o777)
+            self._temporary.replace(self.path)
+        except BaseException:
+            self._temporary.unlink(missing_ok=True)
+            raise
+        if os.name == "posix":  # the new name is on the disk once its folder is
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def read(self, net: Model) -> Snapshot | None:
         """What was written, with the weights among the tensors; None: there is no file.
 
-        Raises ValueError for what is no checkpoint of such a model.
+        Raises ValueError for what is no checkpoint of such a network.
         """
-        from safetensors import SafetensorError, safe_open
-
         if not self.path.exists():
             return None
-        try:
-            with safe_open(self.path, framework="np") as file:
-                notes = json.loads((file.metadata() or {}).get("training", "null"))
-                options = json.loads((file.metadata() or {}).get("options", "null"))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, ValueError) as error:
-            raise ValueError(f"{self.path}: not a whole safetensors file: {error}") from None
-        if not isinstance(notes, dict) or notes.pop("version", None) != _VERSION:
-            raise ValueError(f"{self.path}: not a checkpoint that this release wrote")
-        require_same(self.path, {"model": model.options}, {"model": options})
-        masks = {name: np.array_equal(tensors.get(name, 1), m) for name, m in _masks_of(model)}
-        if not all(masks.values()):
+        options, notes, tensors = _read(self.path)
+        require_same(self.path, {"model": net.options}, {"model": options})
+        masks = under(_MASKS, tensors)
+        mine = net.masks
+        if masks.keys() != mine.keys() or any((masks[k] != mine[k]).any() for k in masks):
             raise ValueError(f"resume: expected the masks of {self.path}, got others")
-        return Snapshot(notes, {name.removeprefix(TRAINING): t for name, t in tensors.items()})
+        return Snapshot(notes, tensors)
 
 
-def _masks_of(model: Model) -> Iterator[tuple[str, NDArray[Any]]]:
-    """(name, values) of what a model's file holds beside the weights."""
-    weights = set(model.parameters)
-    yield from ((k, v) for k, v in contents(model)[0].items() if k not in weights)
+def load_checkpoint(path: str | os.PathLike[str]) -> Network:
+    """The network of a training's checkpoint, with the weights of the last step in it.
+
+    Raises ValueError for a file that is no checkpoint, and the usual OSError for one that cannot be
+    read.
+    """
+    with Path(path).open("rb"):
+        pass  # safe_open's own errors are less clear
+    options, _, tensors = _read(Path(path))
+    try:
+        masks = under(_MASKS, tensors)
+        parameters = {k: v for k, v in tensors.items() if "/" not in k}
+        return restore(Network, options, masks, parameters)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a checkpoint of this release: {error}") from None
+
+
+def weights_and_masks(net: Model) -> dict[str, NDArray[Any]]:
+    """Copies, by name."""
+    weights = {name: np.array(net.parameters[name]) for name in net.parameters}
+    return weights | {_MASKS + name: mask for name, mask in net.masks.items()}
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, NDArray[Any]]]:
+    """(options of the network, notes, tensors) of a file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a whole safetensors file: {error}") from None
+    if metadata.get("format") != _FORMAT or metadata.get("version") != _VERSION:
+        raise ValueError(f"{path}: not a checkpoint of this release")
+    try:
+        options, notes = (json.loads(metadata.get(name, "")) for name in ("options", "notes"))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: not a checkpoint of this release") from None
+    if not isinstance(options, dict) or not isinstance(notes, dict) or notes.keys() != _NOTES:
+        raise ValueError(f"{path}: not a checkpoint of this release")
+    return options, notes, tensors
 
 
 def require_same(path: Path, now: Mapping[str, Any], then: Mapping[str, Any]) -> None:

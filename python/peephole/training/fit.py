@@ -56,8 +56,13 @@ def fit(net: Network, x: Any, y: Any, options: FitOptions) -> History:
     )
     run = Run(net, options.make_optimiser(net.parameters), History(), options.epochs)
     trainer = Trainer(run, plan, random)
-    if snapshot is not None:
-        trainer.restore(snapshot)
+    if checkpoint is not None and snapshot is not None:
+        try:
+            trainer.restore(snapshot)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{checkpoint.path}: not a checkpoint of this training: {error}"
+            ) from None
     return trainer.train()
 
 

@@ -263,18 +263,22 @@ class Trainer:
         return Snapshot(notes, tensors)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Goes on from a snapshot."""
-        run, plan, notes = self._run, self._plan, snapshot.notes
-        for name in run.net.parameters:
-            run.net.parameters[name] = snapshot.tensors[name]
-        run.optimiser.set_state(under("optimiser/", snapshot.tensors))
+        """Goes on from a snapshot; the network is changed last, when all else has proved right."""
+        run, plan, notes, tensors = self._run, self._plan, snapshot.notes, snapshot.tensors
+        weights = {name: tensors[name] for name in run.net.parameters}
+        for name, value in weights.items():
+            if value.shape != run.net.parameters.shape(name):
+                raise ValueError(f"{name} of {value.shape}")
+        run.optimiser.set_state(under("optimiser/", tensors))
         run.history = History(**notes["history"])
         run.epoch, run.step = notes["epoch"], notes["step"]
         self._epoch_random = notes["random"]
         self._position = Position(**notes["position"])
-        h, c = under("carry/h/", snapshot.tensors), under("carry/c/", snapshot.tensors)
+        h, c = under("carry/h/", tensors), under("carry/c/", tensors)
         self._carry = tuple((h[str(k)], c[str(k)]) for k in range(len(h))) or None
         if plan.schedule is not None:
             plan.schedule.set_state(notes["schedule"])
         if plan.best is not None and notes["best"] is not None:
-            plan.best.set_state(notes["best"], under("best/", snapshot.tensors))
+            plan.best.set_state(notes["best"], under("best/", tensors))
+        for name, value in weights.items():
+            run.net.parameters[name] = value
