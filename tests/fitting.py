@@ -2,6 +2,7 @@
 
 import numpy as np
 import peephole
+from peephole.training import Callback
 
 N, T, INPUTS, OUTPUTS = 12, 7, 3, 4
 
@@ -51,3 +52,16 @@ KINDS = [
 
 GOOD_X = np.zeros((N, T, INPUTS))
 GOOD_LABELS = np.zeros(N, int)
+
+
+class StopAfter(Callback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_step(self, run):
+        if run.step == self.step:
+            run.stop()
+
+
+def classification(rng, n=N):
+    return rng.standard_normal((n, T, INPUTS)), rng.integers(0, OUTPUTS, n)

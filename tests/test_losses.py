@@ -7,6 +7,7 @@ import peephole
 import pytest
 from fitting import network, quiet, ragged, values_of
 from peephole import losses
+from peephole.training.loss import loss_of
 from refusals import refused
 
 N, O = 7, 4  # noqa: E741
@@ -301,7 +302,7 @@ class TestInFit:
         (
             ValueError,
             "class_weight",
-            lambda: losses.loss_of(losses.CrossEntropy([1.0, 2.0]), "softmax", 3),
+            lambda: loss_of(losses.CrossEntropy([1.0, 2.0]), "softmax", 3),
         ),
     ],
 )

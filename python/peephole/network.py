@@ -19,12 +19,12 @@ from peephole.parameters import Parameters
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from peephole.losses import Function as LossFunction
     from peephole.losses import Loss
     from peephole.metrics import Metrics
     from peephole.schedules import Schedule
     from peephole.training import EarlyStopping, History
     from peephole.training.callbacks import Callbacks
+    from peephole.training.loss import Function as LossFunction
     from peephole.training.options import OptimiserChoice
 
 _CLASSES = {"float32": core.NetworkFloat32, "float64": core.NetworkFloat64}

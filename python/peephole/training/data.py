@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole.batches import Sequences, is_ragged, read_sequences, real_steps
-from peephole.losses import Custom, Loss, Value
-from peephole.targets import Targets, read_targets
+from peephole.losses import Loss, Value
+from peephole.training.loss import Custom
+from peephole.training.targets import Targets, read_targets
 
 if TYPE_CHECKING:
     from peephole.network import Network

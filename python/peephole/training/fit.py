@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole.losses import Custom, Loss, loss_of
+from peephole.losses import Loss
 from peephole.metrics import metrics_of
 from peephole.options import draw_seed
 from peephole.schedules import Schedule, schedule_of
@@ -17,6 +17,7 @@ from peephole.training.checkpoint import Checkpoint, Snapshot, require_same
 from peephole.training.data import read_data
 from peephole.training.history import History
 from peephole.training.loop import Plan, Trainer
+from peephole.training.loss import Custom, loss_of
 from peephole.training.options import FitOptions
 from peephole.training.sources import InMemory, Source, Stream, is_stream
 from peephole.training.validation import Best, Part, Validation, hold_out

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from peephole import _core as core
-from peephole.losses import Custom, Loss
+from peephole.losses import Loss
 from peephole.lstm import StateArrays
 from peephole.schedules import Schedule
 from peephole.training.callbacks import Callback, Run, watches_steps
@@ -20,6 +20,7 @@ from peephole.training.data import Batch
 from peephole.training.faults import describe
 from peephole.training.history import History
 from peephole.training.interrupt import Interruptions, TrainingInterrupted
+from peephole.training.loss import Custom
 from peephole.training.passes import forward, piece, pieces_of
 from peephole.training.progress import Bar, log_epoch, logger
 from peephole.training.sources import Source

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from peephole import optim
-from peephole.losses import Function, Loss
+from peephole.losses import Loss
 from peephole.metrics import Metrics
 from peephole.optim import Optimiser
 from peephole.options import Seed, at_least_one, flag, not_negative, positive, share
 from peephole.parameters import Parameters
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.callbacks import Callbacks, callbacks_of
+from peephole.training.loss import Function
 from peephole.training.validation import EarlyStopping
 
 OptimiserChoice: TypeAlias = (

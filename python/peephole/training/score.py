@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peephole.batches import inference_batches
-from peephole.losses import loss_of
 from peephole.metrics import accuracy, r2
 from peephole.options import at_least_one
 from peephole.training.data import read_data
+from peephole.training.loss import loss_of
 
 if TYPE_CHECKING:
     from peephole.network import Network

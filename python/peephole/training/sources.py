@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole.losses import Custom, Loss
+from peephole.losses import Loss
 from peephole.training.data import Batch, Data, read_data
+from peephole.training.loss import Custom
 
 if TYPE_CHECKING:
     from peephole.network import Network

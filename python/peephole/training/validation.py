@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
-from peephole.losses import Custom, Loss
+from peephole.losses import Loss
 from peephole.metrics import GREATER_IS_BETTER, Metric
 from peephole.options import at_least_one, not_negative
 from peephole.training.data import Batch, Data, in_batches
+from peephole.training.loss import Custom
 from peephole.training.passes import without_gradient
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole.batches import Sequences, is_ragged, real_steps
-from peephole.losses import Custom, Loss
+from peephole.losses import Loss
+from peephole.training.loss import Custom
 
 # Sequences whose targets are looked at at a time: a batch of windows is as large as their array.
 _AT_A_TIME = 1024
