@@ -8,6 +8,7 @@ import peephole
 import pytest
 from fitting import INPUTS, OUTPUTS, N, T, network, padded, quiet, ragged, targets, values_of
 from peephole import optim
+from peephole.batches import as_slice
 from peephole.training.sources import bucketed
 from refusals import refused
 
@@ -204,6 +205,17 @@ class TestWindows:
             peephole.windows(*arguments)
         with refused(ValueError, "stride"):
             peephole.windows(np.zeros(5), 2, stride=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "consecutive"),
+    [([3], True), ([2, 3, 4], True), ([], False), ([2, 4], False), ([2, 4, 3, 5], False)],
+)
+def test_consecutive_rows_are_not_copied(rows, consecutive):
+    values, rows = np.arange(24).reshape(8, 3), np.array(rows, np.intp)
+    chosen = values[as_slice(rows)]
+    np.testing.assert_array_equal(chosen, values[rows])
+    assert np.shares_memory(chosen, values) == consecutive
 
 
 class _StopAtOnce(peephole.training.Callback):

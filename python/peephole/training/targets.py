@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole.batches import Sequences, is_ragged, real_steps
+from peephole.batches import Sequences, as_slice, is_ragged, real_steps
 from peephole.losses import Loss
 from peephole.training.loss import Custom
 
@@ -30,7 +30,7 @@ class Targets(NamedTuple):
     def take(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """(B,), (B, O), or per step (B, T) or (B, T, O), padded: those of some sequences."""
         values = self.values
-        batch = values.take(rows) if isinstance(values, Sequences) else values[rows]
+        batch = values.take(rows) if isinstance(values, Sequences) else values[as_slice(rows)]
         if self.dtype is None:
             return batch
         with np.errstate(over="ignore"):  # infinities are reported with what is not finite
@@ -136,7 +136,7 @@ def _check_values(
         wrong = loss.wrong(values, outputs)
         if missing == "error" and not loss.labels:
             wrong |= np.isnan(values)
-        if targets.per_step:
+        if wrong.any() and targets.per_step:
             real = real_steps(inputs.lengths[rows], values.shape[1])
             wrong &= real if wrong.ndim == 2 else real[..., None]
         if wrong.any():
