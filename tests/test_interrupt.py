@@ -94,7 +94,7 @@ class TestInterrupt:
                     signal.raise_signal(signal.SIGINT)
 
         net, twin = network(), network()
-        with pytest.raises(TrainingInterrupted, match=r"after step 7 \(epoch 3, batch 2") as caught:
+        with pytest.raises(TrainingInterrupted, match="after step 7, in epoch 3 of 5") as caught:
             quiet(net, x, y, epochs=5, checkpoint=path, callbacks=Press())
         assert isinstance(caught.value, KeyboardInterrupt)
         assert len(caught.value.history) == 2
@@ -135,7 +135,7 @@ class TestInterrupt:
             quiet(net, x, y, epochs=5)
         monkeypatch.undo()
         steps = 4 if place in ("step", "settle") else 3
-        assert f"after step {steps} " in str(caught.value)
+        assert f"after step {steps}," in str(caught.value)
         quiet(twin, x, y, epochs=5, callbacks=StopAfter(steps))
         np.testing.assert_equal(values_of(net), values_of(twin))
 

@@ -102,11 +102,12 @@ class Trainer:
             except KeyboardInterrupt:
                 self._save()
                 run.history.stopped = "interrupted"
+                epoch = min(run.epoch + 1, run.epochs)
                 message = (
-                    f"interrupted after step {run.step} ({self._place()}); "
+                    f"interrupted after step {run.step}, in epoch {epoch} of {run.epochs}; "
                     "the weights are those of that step"
                 )
-                logger.warning(message)
+                logger.info(message)
                 raise TrainingInterrupted(message, run.history) from None
             except Exception:
                 with contextlib.suppress(OSError):  # which may be what was raised
