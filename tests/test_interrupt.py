@@ -15,7 +15,7 @@ from fitting import OUTPUTS, N, StopAfter, network, quiet, ragged, values_of
 from peephole.training import Callback, TrainingInterrupted, load_checkpoint
 
 # How many times a training is killed here; 50 were tried when this was written.
-KILLS = 4
+KILLS = 3
 # Beyond the 200 ms of Ctrl-C: a busy machine may let a process wait.
 SLACK = 1.0
 
