@@ -1,6 +1,6 @@
 """LSTM networks with peephole connections on all four gates, over a C++ core."""
 
-from peephole import datasets, losses, metrics, optim, schedules, training
+from peephole import datasets, inspection, losses, metrics, optim, plot, schedules, training
 from peephole._core import __version__
 from peephole.files import load
 from peephole.lstm import LSTM, Gradients
@@ -15,11 +15,13 @@ __all__ = [
     "__version__",
     "build_info",
     "datasets",
+    "inspection",
     "load",
     "losses",
     "metrics",
     "num_threads",
     "optim",
+    "plot",
     "schedules",
     "set_isa",
     "set_num_threads",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(slots=True)
@@ -31,3 +34,9 @@ class History:
     def as_json(self) -> dict[str, Any]:
         """Plain types, to be given to History(**...) later."""
         return asdict(self)
+
+    def plot(self) -> Figure:
+        """A picture of the training, a matplotlib figure: see `peephole.plot.history`."""
+        from peephole.plot import history
+
+        return history(self)
