@@ -109,6 +109,19 @@ def test_history_over_magnitudes_is_logarithmic(trained):
     assert replace(trained, loss=[1.0, 0.1, 0.0]).plot().axes[0].get_yscale() == "linear"
 
 
+def test_history_with_validation(trained):
+    validation = {"loss": [3.0, 1.0, 2.0], "accuracy": [0.1, 0.5, 0.4]}
+    rates = [0.3, 0.2, 0.1]
+    history = replace(trained, validation=validation, best_epoch=2, learning_rate=rates)
+    figure = history.plot()
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["loss", "gradient norm", "learning rate", "accuracy"]
+    shown = curves(figure.axes[0])
+    np.testing.assert_array_equal(shown["validation"], [3.0, 1.0, 2.0])
+    np.testing.assert_array_equal(shown["best: epoch 2"], [1.0])
+    np.testing.assert_array_equal(curves(figure.axes[3])["validation"], [0.1, 0.5, 0.4])
+
+
 @pytest.mark.parametrize(
     ("argument", "value", "error"),
     [

@@ -16,7 +16,7 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=["layer", "network", "training"])
+@pytest.mark.parametrize("code", blocks("python"), ids=["layer", "network", "training", "sklearn"])
 def test_python(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})

@@ -141,6 +141,9 @@ def test_parameters_reach_the_network(windows):
         "bias": False,
         "coupled_input_forget": True,
         "bidirectional": True,
+        "dropout": 0.1,
+        "recurrent_dropout": 0.2,
+        "zoneout": 0.3,
         "dtype": "float64",
     }
     regressor = LSTMRegressor(3, 2, epochs=1, **options).fit(*windows)

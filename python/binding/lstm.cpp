@@ -29,16 +29,19 @@ py::tuple infer(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
 }
 
 template <class T>
-py::tuple forward(const LSTM<T>& self, py::handle x, py::handle state, py::handle lengths) {
+py::tuple forward(const LSTM<T>& self, py::handle x, py::handle state, py::handle lengths,
+                  py::handle seed_object) {
   const Inputs<T> in(self.config(), x, state, lengths);
   py::array_t<T> y(in.x.shape({in.x.time(), self.config().output_size()}));
   const StateOut<T> final(in.shapes);
   const auto y_view = sequence_view<T>(y, in.x.batch(), in.x.time());
+  const std::optional<std::uint64_t> seed = seed_of(seed_object);
   auto tape = std::make_unique<TapeOf<Tape<T>>>();
   tape->batched = in.x.batched();
   {
     const py::gil_scoped_release release;
-    self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), tape->tape);
+    self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), tape->tape,
+                 seed);
   }
   return py::make_tuple(std::move(y), final.tuple(), std::move(tape));
 }
@@ -85,7 +88,7 @@ void bind(py::module_& module, const char* name) {
           },
           "seed"_a, "recurrent"_a)
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
-      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none)
+      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none)
       .def("backward", &backward<T>, "tape"_a, "dy"_a, "dstate"_a = none, "inputs"_a = true);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "arrays.hpp"
@@ -42,6 +44,12 @@ struct Inputs {
   std::vector<Shape> shapes;
   StateIn<T> state;
 };
+
+/// None, or an int that peephole.options has checked.
+inline std::optional<std::uint64_t> seed_of(py::handle object) {
+  if (object.is_none()) return std::nullopt;
+  return py::cast<std::uint64_t>(object);
+}
 
 /// What y is written to: the caller's `out`, or for None a new array.
 template <class T>

@@ -60,6 +60,9 @@ class LSTM:
         activations: Sequence[Mapping[str, str]] = ...,
         coupled_input_forget: bool = False,
         bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
     ) -> None: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
@@ -81,6 +84,7 @@ class LSTM:
         x: ArrayLike,
         state: _State | None = None,
         lengths: ArrayLike | None = None,
+        seed: int | None = None,
     ) -> tuple[_Array, _StateOut, Tape]: ...
     def backward(
         self, tape: Tape, dy: ArrayLike, dstate: _State | None = None, inputs: bool = True
@@ -104,6 +108,9 @@ class Network:
         activations: Sequence[Mapping[str, str]] = ...,
         coupled_input_forget: bool = False,
         bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
     ) -> None: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
@@ -123,11 +130,19 @@ class Network:
         out: _Array | None = None,
     ) -> tuple[_Array, _StateOut]:
         """y is (B, T, O), or (B, O) for readout "last"."""
+    def evaluate(
+        self,
+        x: ArrayLike,
+        state: _State | None = None,
+        lengths: ArrayLike | None = None,
+    ) -> tuple[_Array, _Array, _StateOut]:
+        """(y, logits, state), of inference."""
     def forward(
         self,
         x: ArrayLike,
         state: _State | None = None,
         lengths: ArrayLike | None = None,
+        seed: int | None = None,
     ) -> tuple[_Array, _Array, _StateOut, Tape]:
         """(y, logits, state, tape)."""
     def backward(

@@ -143,6 +143,10 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 # Here are the types, and the values that shapes depend on; the core checks the rest.
 _LSTM_OPTIONS: dict[str, Callable[[Any], bool]] = {
     "input_size": _is_size,
@@ -154,6 +158,9 @@ _LSTM_OPTIONS: dict[str, Callable[[Any], bool]] = {
     "activations": _is_activations,
     "coupled_input_forget": _is_bool,
     "bidirectional": _is_bool,
+    "dropout": _is_number,
+    "recurrent_dropout": _is_number,
+    "zoneout": _is_number,
     "dtype": _is_one_of("float32", "float64"),
 }
 _OPTIONS = {

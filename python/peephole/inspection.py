@@ -30,9 +30,9 @@ class Activities(NamedTuple):
     o: Array
     """The output gate."""
     c: Array
-    """The cell state."""
+    """The cell state, after zoneout where there is any."""
     h: Array
-    """The output."""
+    """The output, after zoneout where there is any."""
     peepholes: dict[str, Array]
     """{gate: P_k c}: what each gate that has a peephole is told through it, before its activation.
 
@@ -104,6 +104,7 @@ def _run(lstm: LSTM, x: Array, layer: int, reverse: bool) -> Activities:
     peepholes = _peepholes(weights, options)
     late = peepholes.pop("o", None) if options["output_peephole"] == "current" else None
     bias = weights.get("bias", 0.0)
+    z = options["zoneout"]
 
     h = c = np.zeros(lstm.hidden_sizes[layer])
     steps: list[dict[str, Array]] = []
@@ -117,12 +118,13 @@ def _run(lstm: LSTM, x: Array, layer: int, reverse: bool) -> Activities:
             step[gate] = _ACTIVATIONS[names[gate]](step[gate])
         if options["coupled_input_forget"]:
             step["f"] = 1 - step["i"]
-        c = step["f"] * c + step["g"] * step["i"]
+        updated = step["f"] * c + step["g"] * step["i"]
         if late is not None:
-            step["Po"] = late(c)
+            step["Po"] = late(updated)
             step["o"] = step["o"] + step["Po"]
         step["o"] = _ACTIVATIONS[names["o"]](step["o"])
-        h = _ACTIVATIONS[names["c"]](c) * step["o"]
+        h = z * h + (1 - z) * _ACTIVATIONS[names["c"]](updated) * step["o"]
+        c = z * c + (1 - z) * updated
         steps.append({**step, "c": c, "h": h})
     if reverse:
         steps.reverse()

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
 from peephole.model import Model
-from peephole.options import Activations, Seed, build
+from peephole.options import Activations, Seed, build, draw_seed_or_none
 from peephole.parameters import Parameters
 
 State: TypeAlias = Sequence[tuple[ArrayLike, ArrayLike]]
@@ -60,6 +60,16 @@ class LSTM(Model):
         bidirectional: Each layer also reads the sequence from its last step to its first, with
             parameters of its own (`_reverse`); the layer's output is both directions' side by side,
             forward first.
+        dropout: In training, the probability that a value which a layer gives the next one is 0;
+            the others are scaled to make up for it, here and below. A `Network` gives its head the
+            last layer's values that way too, as in [6]_; a layer with none above it loses nothing.
+        recurrent_dropout: In training, the probability that a unit's h_{t-1} is 0 to all gates, at
+            all steps of a sequence: variational dropout [7]_, the form with tied weights.
+        zoneout: In training, the probability at each step that a unit keeps its c_{t-1} instead of
+            taking c_t, and likewise, drawn apart, its h_{t-1} [8]_. Calling the model draws
+            nothing: then c_t = z c_{t-1} + (1 - z) (f ⊙ c_{t-1} + g ⊙ i), and h_t likewise, which
+            is what was drawn on average. This and recurrent_dropout's training pass run on the
+            readable path ("reference") on one thread, whatever `set_isa` says.
         masks: {parameter name: bool array of its shape}: a weight where it is False is not
             connected. It is 0, has gradient 0, and stays 0 in training.
         dtype: "float32" or "float64".
@@ -92,6 +102,12 @@ class LSTM(Model):
            search space odyssey", IEEE TNNLS 28 (2017) 2222-2232, doi:10.1109/TNNLS.2016.2582924.
         .. [5] F. A. Gers, J. Schmidhuber, F. Cummins, "Learning to forget: continual prediction
            with LSTM", Neural Computation 12 (2000) 2451-2471, doi:10.1162/089976600300015015.
+        .. [6] W. Zaremba, I. Sutskever, O. Vinyals, "Recurrent neural network regularization",
+           2014, arXiv:1409.2329.
+        .. [7] Y. Gal, Z. Ghahramani, "A theoretically grounded application of dropout in recurrent
+           neural networks", NIPS 2016, arXiv:1512.05287.
+        .. [8] D. Krueger et al., "Zoneout: regularizing RNNs by randomly preserving hidden
+           activations", ICLR 2017, arXiv:1606.01305.
 
     Example:
         >>> lstm = peephole.LSTM(12, 64, seed=0)
@@ -117,6 +133,9 @@ class LSTM(Model):
         activations: Activations | None = None,
         coupled_input_forget: bool = False,
         bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
         masks: Mapping[str, NDArray[np.bool_]] | None = None,
         dtype: Any = "float32",
         seed: Seed = None,
@@ -134,6 +153,9 @@ class LSTM(Model):
             activations=activations,
             coupled_input_forget=coupled_input_forget,
             bidirectional=bidirectional,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
             masks=masks,
             dtype=dtype,
             seed=seed,
@@ -176,10 +198,26 @@ class LSTM(Model):
         return self._core(x, state, lengths, out)
 
     def forward(
-        self, x: ArrayLike, state: State | None = None, lengths: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        *,
+        seed: Seed = None,
     ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
-        """As calling it, and also returns the tape that `backward` needs: (y, state, tape)."""
-        return self._core.forward(x, state, lengths)
+        """The training pass: as calling it, but with dropout, recurrent_dropout and zoneout.
+
+        Args:
+            x, state, lengths: As of calling it.
+            seed: Of what is drawn, an int or a `numpy.random.Generator`; a model with one of the
+                three needs it. What is drawn for a unit depends on nothing but the seed, the layer,
+                its direction, the sequence's place in the batch and, but for recurrent_dropout, the
+                step.
+
+        Returns:
+            (y, state, tape): `tape` is what `backward` needs.
+        """
+        return self._core.forward(x, state, lengths, draw_seed_or_none(seed))
 
     def backward(
         self,

@@ -13,7 +13,7 @@ from peephole import _core as core
 from peephole.batches import is_ragged, predict_into, predict_list, read_sequences
 from peephole.lstm import LSTM, Gradients, State, StateArrays, over
 from peephole.model import Model
-from peephole.options import LSTMOptions, Seed, at_least_one, build
+from peephole.options import LSTMOptions, Seed, at_least_one, build, draw_seed_or_none
 from peephole.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -168,10 +168,15 @@ class Network(Model):
         return y
 
     def forward(
-        self, x: ArrayLike, state: State | None = None, lengths: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        *,
+        seed: Seed = None,
     ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
-        """As calling it, and also returns the tape that `backward` needs: (y, state, tape)."""
-        y, _, final, tape = self._core.forward(x, state, lengths)
+        """The training pass, (y, state, tape): as `LSTM.forward`, `seed` too."""
+        y, _, final, tape = self._core.forward(x, state, lengths, draw_seed_or_none(seed))
         return y, final, tape
 
     def backward(

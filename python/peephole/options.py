@@ -33,6 +33,9 @@ class LSTMOptions(TypedDict, total=False):
     activations: Activations | None
     coupled_input_forget: bool
     bidirectional: bool
+    dropout: float
+    recurrent_dropout: float
+    zoneout: float
     masks: Mapping[str, NDArray[np.bool_]] | None
     dtype: Any
     seed: Seed
@@ -152,6 +155,11 @@ def draw_seed(seed: Seed) -> int:
     if not 0 <= value < 2**64:
         raise ValueError(f"seed: expected an int in 0..2**64 - 1, got {value}")
     return value
+
+
+def draw_seed_or_none(seed: Seed) -> int | None:
+    """The same of what a call draws from; None: from nothing, as of a model that need not."""
+    return None if seed is None else draw_seed(seed)
 
 
 def set_masks(parameters: _core.Parameters, masks: Mapping[str, NDArray[np.bool_]]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from peephole.lstm import LSTM
     from peephole.network import Network
-    from peephole.training import History
+    from peephole.training.history import History
 
 __all__ = ["gates", "history"]
 
@@ -92,15 +91,16 @@ def gates(
 
 
 def history(history: History) -> Figure:
-    """A picture of a training, epoch by epoch: losses, and all else that the history holds.
+    """A picture of a training, epoch by epoch: loss, gradient's norm, metrics.
 
-    A validation's values stand in the picture of the training's, with a mark at the best loss.
+    The validation's loss stands beside the training's, with a mark at the best epoch; the learning
+    rate is shown where it changed.
 
     Raises:
         TypeError: For something else than what `Network.fit` returns.
         ImportError: Without matplotlib.
     """
-    from peephole.training import History
+    from peephole.training.history import History
 
     if not isinstance(history, History):
         raise TypeError(f"history: expected what fit returned, got {type(history).__name__}")
@@ -115,8 +115,8 @@ def history(history: History) -> Figure:
             few = len(values) < 2  # a line of one point does not show
             axes.plot(epochs, values, color=colour, label=label, marker="o" if few else None)
         if len(curves) > 1:
-            if title == "loss":
-                _mark_best(axes, list(curves.values())[-1])
+            if history.best_epoch is not None:
+                _mark_best(axes, history.best_epoch, curves["validation"])
             axes.legend(frameon=False)
         if title == "loss":
             _logarithmic_if_wide(axes, np.concatenate([np.asarray(v) for v in curves.values()]))
@@ -197,30 +197,21 @@ def _style(axes: Axes, title: str) -> None:
 
 def _panels(history: History) -> dict[str, dict[str, list[float]]]:
     """{title: {label: one value an epoch}}; what is of a validation is with what it validates."""
-    series: dict[str, list[float]] = {}
-    for field in fields(history):
-        value = getattr(history, field.name)
-        series.update(value if isinstance(value, Mapping) else {field.name: value})
-    panels: dict[str, dict[str, list[float]]] = {}
-    for name, values in series.items():
-        if not isinstance(values, list) or not values:
-            continue
-        subject = name.removeprefix("validation_")
-        label = "validation" if subject != name else "training"
-        panels.setdefault(subject.replace("_", " "), {})[label] = values
-    return panels or {"loss": {}}
+    panels = {
+        "loss": {"training": history.loss},
+        "gradient norm": {"training": history.gradient_norm},
+        "learning rate": {"training": history.learning_rate},
+    }
+    if len(set(history.learning_rate)) < 2:
+        del panels["learning rate"]
+    for name, values in history.validation.items():
+        panels.setdefault(name, {})["validation"] = values
+    return panels
 
 
-def _mark_best(axes: Axes, values: Sequence[float]) -> None:
-    best = int(np.argmin(values))
-    axes.plot(
-        best + 1,
-        values[best],
-        "o",
-        color=_COLOURS[1],
-        markersize=6,
-        label=f"best: epoch {best + 1}",
-    )
+def _mark_best(axes: Axes, epoch: int, values: Sequence[float]) -> None:
+    colour, label = _COLOURS[1], f"best: epoch {epoch}"
+    axes.plot(epoch, values[epoch - 1], "o", color=colour, markersize=6, label=label)
 
 
 def _logarithmic_if_wide(axes: Axes, values: NDArray[Any]) -> None:

@@ -29,7 +29,7 @@ from peephole.network import Network
 from peephole.options import Activations, at_least_one
 
 if TYPE_CHECKING:
-    from peephole.training import History
+    from peephole.training.history import History
 
 __all__ = ["LSTMClassifier", "LSTMRegressor"]
 
@@ -57,6 +57,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         activations: Activations | None = None,
         coupled_input_forget: bool = False,
         bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
         dtype: Any = "float32",
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
         epochs: int = 50,
@@ -77,6 +80,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         self.activations = activations
         self.coupled_input_forget = coupled_input_forget
         self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.zoneout = zoneout
         self.dtype = dtype
         self.recurrent_init = recurrent_init
         self.epochs = epochs
@@ -111,6 +117,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             activations=self.activations,
             coupled_input_forget=self.coupled_input_forget,
             bidirectional=self.bidirectional,
+            dropout=self.dropout,
+            recurrent_dropout=self.recurrent_dropout,
+            zoneout=self.zoneout,
             dtype=self.dtype,
             seed=int(random.randint(_SEEDS)),
             recurrent_init=self.recurrent_init,
@@ -181,7 +190,8 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     Args:
         hidden_size, num_layers, peephole, peephole_gates, output_peephole, bias, activations,
-            coupled_input_forget, bidirectional, dtype, recurrent_init: As of `peephole.LSTM`.
+            coupled_input_forget, bidirectional, dropout, recurrent_dropout, zoneout, dtype,
+            recurrent_init: As of `peephole.LSTM`.
         n_steps: T of flat windows.
         epochs, batch_size, learning_rate, clip_norm: As of `peephole.Network.fit`.
         fit_options: Further keywords of `peephole.Network.fit`, {name: value}.

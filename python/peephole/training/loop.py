@@ -79,6 +79,8 @@ class Trainer:
     def __init__(self, run: Run, plan: Plan, random: np.random.Generator) -> None:
         self._run, self._plan, self._random = run, plan, random
         self._model = run.net._core
+        options = self._model.options
+        self._draws = any(options[k] for k in ("dropout", "recurrent_dropout", "zoneout"))
         self._position = Position()
         self._carry: StateArrays | None = None  # into the next piece or, stateful, batch
         self._epoch_random = random.bit_generator.state  # when the epoch began
@@ -131,6 +133,13 @@ class Trainer:
             self._save_if_due()
         self._end_epoch(bar, begin)
 
+    def _noise_seed(self) -> int | None:
+        """Of dropout and the like in the next step; a training that is resumed draws the same."""
+        if not self._draws:
+            return None
+        words = np.random.SeedSequence([self._plan.seed, self._run.step])
+        return int(words.generate_state(1, np.uint64)[0])
+
     def _pieces(self, batch: Batch) -> int:
         return pieces_of(batch.x.shape[1], batch.per_step, self._plan.tbptt)
 
@@ -138,7 +147,7 @@ class Trainer:
         """One piece of a batch: forward, backward, update."""
         plan, model, optimiser = self._plan, self._model, self._run.optimiser
         part, (y, logits, state, tape) = forward(
-            model, piece(whole, number, plan.tbptt), self._carry, plan.tbptt
+            model, piece(whole, number, plan.tbptt), self._carry, plan.tbptt, self._noise_seed()
         )
         # What is not finite here is reported below, with the step.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -25,7 +25,11 @@ def piece(batch: Batch, number: int, tbptt: int | None) -> Batch:
 
 
 def forward(
-    model: core.Network, batch: Batch, state: StateArrays | None, tbptt: int | None
+    model: core.Network,
+    batch: Batch,
+    state: StateArrays | None,
+    tbptt: int | None,
+    seed: int | None,
 ) -> tuple[Batch, tuple[NDArray[Any], NDArray[Any], StateArrays, core.Tape]]:
     """Runs a piece, and returns what of it the gradient goes through with `model.forward`'s answer.
 
@@ -35,7 +39,7 @@ def forward(
     if tbptt is not None and not batch.per_step and batch.x.shape[1] > tbptt:
         before, batch = batch.split_last(tbptt)
         _, state = model.lstm(before.x, state, before.lengths)
-    return batch, model.forward(batch.x, state, batch.lengths)
+    return batch, model.forward(batch.x, state, batch.lengths, seed)
 
 
 def without_gradient(
@@ -47,5 +51,6 @@ def without_gradient(
         if not stateful:
             state = None
         for number in range(pieces_of(batch.x.shape[1], batch.per_step, tbptt)):
-            part, (y, logits, state, _) = forward(model, piece(batch, number, tbptt), state, tbptt)
+            part = piece(batch, number, tbptt)
+            y, logits, state = model.evaluate(part.x, state, part.lengths)
             yield part, y, logits
