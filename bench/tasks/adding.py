@@ -13,7 +13,7 @@ import peephole
 STEPS = 100
 UNITS = 32
 TRAINING, TEST = 10_000, 5_000  # sequences
-EPOCHS = 10
+EPOCHS = 20
 BATCH = 50
 LEARNING_RATE = 5e-3
 MARK = 0.01
