@@ -11,7 +11,18 @@ from typing import Any
 
 import peephole
 
-from bench import calls, comparisons, linearity, machine, peak, peers, plot, step_program, tables
+from bench import (
+    calls,
+    comparisons,
+    fit,
+    linearity,
+    machine,
+    peak,
+    peers,
+    plot,
+    step_program,
+    tables,
+)
 from bench.answers import WrongAnswerError
 from bench.build import BuildError
 from bench.implementations import PEERS, Implementation, Ours
@@ -20,7 +31,7 @@ from bench.progress import done, say
 from bench.shapes import Shape, select
 from bench.timing import Effort
 
-MODES = ("peers", *comparisons.COMPARISONS, "linearity", "calls", "step")
+MODES = ("peers", *comparisons.COMPARISONS, "linearity", "calls", "fit", "step")
 
 # What --quick measures: enough to see that everything runs, too little to believe.
 QUICK = Effort(seconds=0.02, rounds=2, pause=0)
@@ -155,6 +166,11 @@ class Run:
         elif mode == "calls":
             records = calls.measure([self.ours, *self.peers], dtype, self.effort)
             title, table = "Single calls, 1 thread", calls.table(records)
+        elif mode == "fit":
+            records = fit.measure(
+                self.threads, self.effort, "torch" in {peer.name for peer in self.peers}
+            )
+            title, table = "Training, float32", fit.table(records)
         else:
             records = self._step()
             title = "Single steps in C++, float32, 1 thread"

@@ -13,7 +13,7 @@ from tolerances import REFERENCE, assert_close
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 command_line = pytest.importorskip("bench.command_line", reason="needs the checkout")
 
-from bench import answers, linearity, peers, timing  # noqa: E402
+from bench import answers, fit, linearity, peers, timing  # noqa: E402
 from bench.implementations import PEERS  # noqa: E402
 from bench.implementations.ours import OursOpened  # noqa: E402
 from bench.problem import DENSE, NOTE, ONNX, VANILLA, draw  # noqa: E402
@@ -65,6 +65,19 @@ class TestCommand:
                 assert record["beyond_arithmetic"] > -1
         assert all(record["microseconds_per_step"] > 0 for record in results["calls"])
         assert "µs a step" in capsys.readouterr().out
+
+    def test_fit(self, tmp_path, capsys):
+        path = tmp_path / "results.json"
+        assert run("fit", "--json", str(path)) == 0
+        records = json.loads(path.read_text(encoding="utf-8"))["fit"]
+        assert [record["by"] for record in records] == ["calls", "fit", "calls", "fit", "peephole"]
+        assert all(record["ms"] > 0 for record in records)
+        assert "an epoch of the demo" in capsys.readouterr().out
+
+    def test_fit_beside_torch(self):
+        """Its epoch is of the same model, which is checked before anything is timed."""
+        pytest.importorskip("torch")
+        assert set(fit._demo_epochs(1, True)) == {"peephole", "torch, padded", "torch, packed"}
 
     @pytest.mark.parametrize(
         "arguments",

@@ -109,20 +109,6 @@ def test_listening_step_by_step_ends_where_the_whole_does(net, utterance):
     np.testing.assert_allclose(heard[4], net.predict([utterance[:5]])[0], rtol=1e-5)
 
 
-def test_gate_activities_are_those_of_the_layer(utterance):
-    from peephole.demo_picture import gate_activities
-
-    lstm = peephole.LSTM(12, 20, dtype="float64", seed=0)
-    activities = gate_activities(lstm, utterance)
-    h, ((last_h, last_c),) = lstm(utterance)
-    np.testing.assert_allclose(activities["h"], h, rtol=1e-12)
-    np.testing.assert_allclose(activities["c"][-1], last_c, rtol=1e-12)
-    np.testing.assert_allclose(activities["h"][-1], last_h, rtol=1e-12)
-    for gate in "ifo":
-        assert activities[gate].shape == (17, 20)
-        assert ((activities[gate] > 0) & (activities[gate] < 1)).all()
-
-
 def test_confusion_table():
     table = demo.confusion_table(np.array([0, 0, 0, 8]), np.array([0, 0, 8, 8]))
     rows = [line.split() for line in table.splitlines()]

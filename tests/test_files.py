@@ -283,7 +283,7 @@ class TestRefusedByTheHeader:
             ("head cannot be", {"head": 1}),
             ("activations cannot be", {"activations": {}}),
             ("activations cannot be", {"activations": [{"i": 1}, {}]}),
-            ('unknown: "dropout"', {"dropout": 0.1}),
+            ('unknown: "colour"', {"colour": 0.1}),
             # Options that ask for other tensors than there are.
             (r"weight_ih_l0.*\(16, 900\).*\(16, 3\)", {"input_size": 900}),
             ("hidden_size: .*, got 100000000000", {"hidden_size": [10**11, 2]}),

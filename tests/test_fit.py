@@ -1,87 +1,26 @@
-"""Network.fit, predict and score."""
+"""Network.fit: what it makes of data."""
 
 import math
 
 import numpy as np
 import peephole
 import pytest
-from peephole import losses, optim, training
-
-N, T, INPUTS, OUTPUTS = 12, 7, 3, 4
-
-
-def ragged(rng, n=N, longest=T):
-    """Some (T_i, I) arrays, the first of them the longest."""
-    lengths = [longest, *rng.integers(1, longest, n - 1)]
-    return [rng.standard_normal((length, INPUTS)) for length in lengths]
-
-
-def padded(sequences, fill=0.0):
-    """The same as one array, with its lengths."""
-    lengths = np.array([len(sequence) for sequence in sequences])
-    array = np.full((len(sequences), lengths.max(), *sequences[0].shape[1:]), fill)
-    array = array.astype(sequences[0].dtype)
-    for place, sequence in zip(array, sequences, strict=True):
-        place[: len(sequence)] = sequence
-    return array, lengths
-
-
-def values_of(net):
-    return {name: view.copy() for name, view in net.parameters.items()}
-
-
-def network(head="softmax", readout="last", outputs=OUTPUTS, **options):
-    options = {"seed": 0, "dtype": "float64", **options}
-    return peephole.Network(INPUTS, 5, outputs, head=head, readout=readout, **options)
-
-
-def quiet(net, x, y, **options):
-    return net.fit(x, y, **{"epochs": 2, "batch_size": 5, "seed": 1, "progress": False, **options})
-
-
-def targets(rng, x, head, readout):
-    """Fitting y for sequences x."""
-    shapes = [(len(s),) if readout == "all" else () for s in x]
-    if head == "softmax":
-        y = [rng.integers(0, OUTPUTS, shape) for shape in shapes]
-    else:
-        y = [rng.uniform(0, 1, (*shape, OUTPUTS)) for shape in shapes]
-    return y if readout == "all" else np.array(y)
-
-
-KINDS = [
-    (head, readout) for head in ("softmax", "sigmoid", "identity") for readout in ("last", "all")
-]
-
-
-class TestLosses:
-    def test_cross_entropy(self, rng):
-        logits, labels = rng.standard_normal((6, OUTPUTS)), rng.integers(0, OUTPUTS, 6)
-        y = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        loss, gradient = losses.cross_entropy(y, logits, labels)
-        assert loss == pytest.approx(-np.log(y[np.arange(6), labels]).mean(), rel=1e-14)
-        np.testing.assert_allclose(gradient, (y - np.eye(OUTPUTS)[labels]) / 6, rtol=1e-14)
-
-    @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_cross_entropy_of_extreme_logits(self, dtype):
-        logits = np.array([[1e4, 0, -1e4], [-1e4, 0, 1e4]], dtype)
-        y = np.array([[1, 0, 0], [0, 0, 1]], dtype)
-        loss, gradient = losses.cross_entropy(y, logits, np.array([0, 0]))
-        assert loss == 1e4
-        np.testing.assert_array_equal(gradient, [[0, 0, 0], [-0.5, 0, 0.5]])
-
-    def test_cross_entropy_is_not_negative(self):
-        logits = np.array([[50.0, 0, 0]], "float32")
-        loss, _ = losses.cross_entropy(np.array([[1.0, 0, 0]], "float32"), logits, np.array([0]))
-        assert 0 <= loss < 1e-6
-
-    def test_mean_squared_error(self, rng):
-        y, wanted = rng.standard_normal((2, 6, OUTPUTS))
-        kept = y.copy()
-        loss, gradient = losses.mean_squared_error(y, y, wanted)
-        assert loss == pytest.approx(np.square(y - wanted).mean(), rel=1e-14)
-        np.testing.assert_allclose(gradient, 2 * (y - wanted) / y.size, rtol=1e-14)
-        np.testing.assert_array_equal(y, kept)
+from fitting import (
+    GOOD_LABELS,
+    GOOD_X,
+    INPUTS,
+    KINDS,
+    OUTPUTS,
+    N,
+    T,
+    network,
+    padded,
+    quiet,
+    ragged,
+    targets,
+    values_of,
+)
+from peephole import optim
 
 
 @pytest.mark.parametrize(("head", "readout"), KINDS)
@@ -198,20 +137,6 @@ def test_batches_larger_than_the_data_and_sequences_without_steps(rng):
     assert len(quiet(net, x, y, epochs=1, batch_size=100).loss) == 1
 
 
-def test_progress_bar(rng, capsys):
-    x, y = rng.standard_normal((N, T, INPUTS)), rng.integers(0, OUTPUTS, N)
-    net = network()
-    net.fit(x, y, epochs=3, batch_size=4, seed=0)
-    err = capsys.readouterr().err
-    assert "epoch 3/3" in err
-    assert "9/9" in err
-    assert "loss" in err
-    net.fit(x, y, epochs=1, seed=0, progress=False)
-    assert capsys.readouterr() == ("", "")
-
-
-GOOD_X = np.zeros((N, T, INPUTS))
-GOOD_LABELS = np.zeros(N, int)
 NAN_TARGETS = np.zeros((N, T, OUTPUTS))
 NAN_TARGETS[5, 6, 1] = math.nan
 
@@ -288,230 +213,3 @@ def test_wrong_arguments_change_nothing(head, readout, error, message, change):
     with pytest.raises(error, match=message):
         net.fit(**arguments)
     np.testing.assert_equal(values_of(net), before)
-
-
-def test_loss_that_is_not_finite(rng):
-    x, y = rng.standard_normal((N, T, INPUTS)), np.full((N, OUTPUTS), 1e30)
-    net = network("identity", "last", dtype="float32")
-    before = values_of(net)
-    with pytest.raises(
-        FloatingPointError, match=r"loss is inf at step 1 \(epoch 1, batch 1 of 3\)"
-    ):
-        quiet(net, x, y)
-    np.testing.assert_equal(values_of(net), before)
-
-
-def test_loss_that_becomes_not_finite(rng):
-    """What was learnt before the step that failed is there."""
-    x = rng.standard_normal((6, T, INPUTS))
-    x[4] = math.nan
-    y = rng.standard_normal((6, OUTPUTS))
-    net, twin = network("identity"), network("identity")
-    with pytest.raises(FloatingPointError, match="loss is nan at step") as raised:
-        quiet(net, x, y, batch_size=1, seed=8)
-    steps = int(str(raised.value).split("step ")[1].split()[0]) - 1
-    assert 0 < steps < 6
-    order = np.random.default_rng(8).permutation(6)
-    assert order[steps] == 4
-    optimiser = optim.Adam(twin.parameters)
-    for row in order[:steps]:
-        out, _, tape = twin.forward(x[row : row + 1])
-        gradients = twin.backward(tape, 2 * (out - y[row]) / OUTPUTS)
-        optim.clip_norm(gradients, 1.0)
-        optimiser.step(gradients)
-    for name in net.parameters:
-        np.testing.assert_allclose(net.parameters[name], twin.parameters[name], rtol=1e-9)
-
-
-def test_gradient_that_is_not_finite(rng, monkeypatch):
-    monkeypatch.setattr(training.core, "clip_norm", lambda gradients, max_norm: math.inf)
-    net = network()
-    before = values_of(net)
-    with pytest.raises(FloatingPointError, match="norm is inf at step 1"):
-        quiet(net, GOOD_X, GOOD_LABELS)
-    np.testing.assert_equal(values_of(net), before)
-
-
-def test_interrupted(rng, monkeypatch):
-    clip_norm, calls = training.core.clip_norm, []
-
-    def interrupt(gradients, max_norm):
-        calls.append(max_norm)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return clip_norm(gradients, max_norm)
-
-    x, y = rng.standard_normal((N, T, INPUTS)), rng.integers(0, OUTPUTS, N)
-    net = network()
-    before = values_of(net)
-    monkeypatch.setattr(training.core, "clip_norm", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        quiet(net, x, y, epochs=5)
-    monkeypatch.undo()
-    assert (net.parameters["head.bias"] != before["head.bias"]).any()
-    assert np.isfinite(net.predict(x)).all()
-    quiet(net, x, y)
-
-
-class TestPredict:
-    @pytest.mark.parametrize("readout", ["last", "all"])
-    @pytest.mark.parametrize("batch_size", [1, 5, 1000])
-    def test_batches_and_forms_agree(self, rng, readout, batch_size):
-        x = ragged(rng)
-        net = network(readout=readout)
-        array, lengths = padded(x, fill=np.nan)
-        alone = [net.predict(sequence) for sequence in x]
-        of_array = net.predict(array, lengths, batch_size=batch_size)
-        of_list = net.predict(x, batch_size=batch_size)
-        if readout == "last":
-            assert of_list.shape == of_array.shape == (N, OUTPUTS)
-            np.testing.assert_allclose(of_list, alone, rtol=1e-12)
-            np.testing.assert_allclose(of_array, alone, rtol=1e-12)
-            return
-        assert of_array.shape == (N, T, OUTPUTS)
-        assert [y.shape for y in of_list] == [(len(sequence), OUTPUTS) for sequence in x]
-        for k, y in enumerate(alone):
-            np.testing.assert_allclose(of_list[k], y, rtol=1e-12)
-            np.testing.assert_allclose(of_array[k, : len(y)], y, rtol=1e-12)
-            assert not of_array[k, len(y) :].any()
-
-    def test_batches_are_no_longer_than_asked(self, rng):
-        net = network()
-
-        class Spy:
-            options = net._core.options
-            dtype = net.dtype
-
-            def __call__(self, x, state, lengths):
-                sizes.append(len(x))
-                return np.zeros((len(x), OUTPUTS)), ()
-
-        sizes = []
-        net._core = Spy()
-        net.predict(rng.standard_normal((23, T, INPUTS)), batch_size=10)
-        assert sizes == [10, 10, 3]
-
-    @pytest.mark.parametrize("readout", ["last", "all"])
-    def test_nothing(self, readout):
-        net = network(readout=readout)
-        assert len(net.predict([])) == 0
-        expected = (0, OUTPUTS) if readout == "last" else (0, T, OUTPUTS)
-        assert net.predict(np.empty((0, T, INPUTS))).shape == expected
-
-    @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_dtype(self, rng, dtype):
-        net = network(dtype=dtype)
-        for x in (rng.standard_normal((N, T, INPUTS)), ragged(rng), np.ones((2, T, INPUTS), int)):
-            assert net.predict(x, batch_size=5).dtype == dtype
-
-    @pytest.mark.parametrize(
-        ("error", "message", "arguments"),
-        [
-            (ValueError, "x: ", [np.zeros((N, T, 2))]),
-            (ValueError, "x: ", [np.zeros((2000, T, 2))]),
-            (ValueError, "x: ", [np.zeros(INPUTS)]),
-            (ValueError, r"x\[1\]: ", [[np.zeros((T, INPUTS)), np.zeros((T, 2))]]),
-            (TypeError, r"x\[0\]: ", [[np.zeros((T, INPUTS), complex)]]),
-            (ValueError, "lengths", [[np.zeros((T, INPUTS))], [T]]),
-            (ValueError, "lengths", [np.zeros((2000, T, INPUTS)), np.full(2000, T + 1)]),
-            (ValueError, "lengths", [np.zeros((T, INPUTS)), [T]]),
-        ],
-    )
-    def test_wrong_arguments(self, error, message, arguments):
-        with pytest.raises(error, match=message):
-            network().predict(*arguments)
-
-
-class TestScore:
-    def test_accuracy(self, rng):
-        x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
-        net = network()
-        right = net.predict(x).argmax(axis=1) == y
-        assert net.score(x, y) == right.mean()
-        assert net.score(x, y, batch_size=5) == right.mean()
-        assert net.score(x, net.predict(x).argmax(axis=1)) == 1
-
-    def test_accuracy_over_real_steps(self, rng):
-        x = ragged(rng)
-        y = [rng.integers(0, OUTPUTS, len(sequence)) for sequence in x]
-        net = network(readout="all")
-        predicted = np.concatenate([outputs.argmax(axis=1) for outputs in net.predict(x)])
-        assert net.score(x, y) == (predicted == np.concatenate(y)).mean()
-
-    def test_r_squared(self, rng):
-        x, y = rng.standard_normal((N, T, INPUTS)), rng.standard_normal((N, OUTPUTS))
-        net = network("identity")
-        error = np.square(net.predict(x) - y).sum(axis=0)
-        expected = (1 - error / (y.var(axis=0) * N)).mean()
-        assert net.score(x, y) == pytest.approx(expected, rel=1e-12)
-        assert net.score(x, net.predict(x)) == 1
-
-    def test_r_squared_of_a_constant_target(self, rng):
-        x = rng.standard_normal((N, T, INPUTS))
-        assert network("identity").score(x, np.ones((N, OUTPUTS))) == 0
-        net = network("identity")
-        for name in net.parameters:
-            net.parameters[name][...] = 0
-        assert net.score(x, np.zeros((N, OUTPUTS))) == 1
-
-    def test_wrong_arguments(self, rng):
-        with pytest.raises(ValueError, match="y: "):
-            network().score(GOOD_X, np.full(N, OUTPUTS))
-        with pytest.raises(ValueError, match=r"x: .*none"):
-            network().score([], [])
-
-
-class TestOptimiser:
-    def test_adam_by_the_book(self, rng):
-        lstm = peephole.LSTM(INPUTS, 2, dtype="float64", seed=0)
-        expected = values_of(lstm)
-        moments = dict.fromkeys(expected, (0.0, 0.0))
-        optimiser = optim.Adam(lstm.parameters, 0.1, betas=(0.8, 0.9), epsilon=1e-3)
-        for step in range(1, 4):
-            optimiser.learning_rate = rate = 0.1 / step
-            gradients = {name: rng.standard_normal(v.shape) for name, v in expected.items()}
-            optimiser.step(gradients)
-            for name, d in gradients.items():
-                m, v = moments[name]
-                m, v = moments[name] = 0.8 * m + 0.2 * d, 0.9 * v + 0.1 * d * d
-                slope = (m / (1 - 0.8**step)) / (np.sqrt(v / (1 - 0.9**step)) + 1e-3)
-                expected[name] = expected[name] - rate * slope
-        assert optimiser.steps == 3
-        assert optimiser.learning_rate == 0.1 / 3
-        for name, value in expected.items():
-            np.testing.assert_allclose(lstm.parameters[name], value, rtol=1e-12)
-
-    def test_takes_gradients_or_a_mapping(self, rng):
-        x, twins = rng.standard_normal((2, T, INPUTS)), [network(), network()]
-        for net, pick in zip(twins, (lambda g: g, lambda g: g.parameters), strict=True):
-            _, _, tape = net.forward(x)
-            gradients = net.backward(tape, np.ones((2, OUTPUTS)) * [1, 0, 0, 0])
-            optim.Adam(net.parameters).step(pick(gradients))
-        np.testing.assert_equal(values_of(twins[0]), values_of(twins[1]))
-
-    def test_clip_norm(self, rng):
-        gradients = {"a": rng.standard_normal((3, 4)), "b": rng.standard_normal(5)}
-        kept = {name: g.copy() for name, g in gradients.items()}
-        norm = math.sqrt(sum(np.square(g).sum() for g in kept.values()))
-        assert optim.clip_norm(gradients, 2 * norm) == pytest.approx(norm, rel=1e-12)
-        np.testing.assert_equal(gradients, kept)
-        assert optim.clip_norm(gradients, norm / 4) == pytest.approx(norm, rel=1e-12)
-        for name, g in kept.items():
-            np.testing.assert_allclose(gradients[name], g / 4, rtol=1e-12)
-
-    def test_wrong_arguments(self):
-        lstm = peephole.LSTM(INPUTS, 2, seed=0)
-        with pytest.raises(TypeError, match="parameters"):
-            optim.Adam(values_of(lstm))
-        with pytest.raises(ValueError, match="learning_rate"):
-            optim.Adam(lstm.parameters, -1.0)
-        optimiser = optim.Adam(lstm.parameters)
-        before = values_of(lstm)
-        gradients = {name: np.ones_like(v) for name, v in before.items()}
-        for change in ({"bias_l0": np.ones(3)}, {"bias_l0": np.full(8, 1j)}):
-            with pytest.raises((TypeError, ValueError), match="bias_l0"):
-                optimiser.step({**gradients, **change})
-        with pytest.raises(ValueError, match="bias_l0"):
-            optimiser.step({name: g for name, g in gradients.items() if name != "bias_l0"})
-        np.testing.assert_equal(values_of(lstm), before)
-        assert optimiser.steps == 0

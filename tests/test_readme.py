@@ -16,7 +16,9 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=["layer", "network", "stream"])
+@pytest.mark.parametrize(
+    "code", blocks("python"), ids=["layer", "network", "training", "stream", "sklearn"]
+)
 def test_python(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})

@@ -72,6 +72,12 @@ void check_states(const char* argument, Span<const StateView<T>> states, const L
   if (!complete && batch > 0) refuse(argument, "pairs (h, c)", "a null pointer");
 }
 
+void check_seed(const LSTMConfig& config, std::optional<std::uint64_t> seed) {
+  if (config.regularised() && !seed) {
+    refuse("seed", "one, which a model with dropout, recurrent_dropout or zoneout needs", "none");
+  }
+}
+
 void check_extent(const LSTMConfig& config, Index batch, Index time) {
   const Index H = *std::max_element(config.hidden_sizes.begin(), config.hidden_sizes.end());
   const Index widest = std::max(config.input_size, 2 * kGates * H);  // below 2^31: see validate

@@ -21,6 +21,9 @@ template <class T>
 void check_states(const char* argument, Span<const StateView<T>> states, const LSTMConfig& config,
                   Index batch);
 
+/// That a pass which draws has something to draw from.
+void check_seed(const LSTMConfig& config, std::optional<std::uint64_t> seed);
+
 /// That N rows of 4H gates, the largest arrays of a pass, can be addressed.
 void check_extent(const LSTMConfig& config, Index batch, Index time);
 

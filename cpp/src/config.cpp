@@ -36,6 +36,12 @@ void validate_size(const std::string& argument, Index size) {
   }
 }
 
+void validate_probability(const std::string& argument, double probability) {
+  if (!(probability >= 0 && probability < 1)) {
+    refuse(argument, "a probability in [0, 1)", std::to_string(probability));
+  }
+}
+
 void validate_total(const std::string& argument, const std::vector<ParameterSpec>& specs) {
   Index total = 0;
   for (const ParameterSpec& spec : specs) {
@@ -65,6 +71,9 @@ void validate(const LSTMConfig& config) {
            "one mapping per layer (" + std::to_string(config.hidden_sizes.size()) + ")",
            std::to_string(config.activations.size()));
   }
+  validate_probability("dropout", config.dropout);
+  validate_probability("recurrent_dropout", config.recurrent_dropout);
+  validate_probability("zoneout", config.zoneout);
   validate_total("hidden_size", parameter_specs(config));
 }
 

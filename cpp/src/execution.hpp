@@ -12,17 +12,20 @@
 /// threads.
 namespace peephole {
 
-/// One direction of a layer, and its packed weights; null: by the reference path.
+/// One direction of a layer, and its packed weights; null: by the reference path, which alone knows
+/// noise.
 template <class T>
 struct ForwardTask {
   LayerForward<T> layer;
   std::shared_ptr<const kernels::PackedForward<T>> packed;
+  reference::LayerNoise noise;
 };
 
 template <class T>
 struct BackwardTask {
   LayerBackward<T> layer;
   std::shared_ptr<const kernels::PackedBackward<T>> packed;
+  reference::LayerNoise noise;
 };
 
 /// Scratch, kept from call to call.

@@ -32,7 +32,7 @@ void run(const std::vector<BackwardTask<T>>& directions, BackwardScratch<T>& scr
   const FlushDenormals flush;
   if (!directions.front().packed) {
     for (const BackwardTask<T>& task : directions) {
-      reference::backward(task.layer, scratch.reference);
+      reference::backward(task.layer, task.noise, scratch.reference);
     }
     return;
   }

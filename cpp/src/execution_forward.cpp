@@ -26,7 +26,9 @@ template <class T>
 void run(const std::vector<ForwardTask<T>>& directions, ForwardScratch<T>& scratch) {
   const FlushDenormals flush;
   if (!directions.front().packed) {
-    for (const ForwardTask<T>& task : directions) reference::forward(task.layer, scratch.reference);
+    for (const ForwardTask<T>& task : directions) {
+      reference::forward(task.layer, task.noise, scratch.reference);
+    }
     return;
   }
   const auto D = static_cast<Index>(directions.size());

@@ -89,8 +89,11 @@ void LSTM<T>::infer(SequenceView<const T> x, Span<const Index> lengths,
 template <class T>
 void LSTM<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
                       Span<const StateView<const T>> initial, SequenceView<T> y,
-                      Span<const StateView<T>> final, Tape<T>& tape) const {
+                      Span<const StateView<T>> final, Tape<T>& tape,
+                      std::optional<std::uint64_t> seed) const {
   check_forward(config(), x, lengths, initial, y, final);
+  check_seed(config(), seed);
+  tape.impl().record.seed = seed.value_or(0);
   stack_->forward(x, lengths, initial, y, final, tape.impl().record, true);
 }
 

@@ -171,8 +171,9 @@ std::shared_ptr<LSTM<T>> Network<T>::lstm() const noexcept {
 template <class T>
 void Network<T>::infer(SequenceView<const T> x, Span<const Index> lengths,
                        Span<const StateView<const T>> initial, SequenceView<T> y,
-                       Span<const StateView<T>> final) const {
+                       Span<const StateView<T>> final, SequenceView<T> logits) const {
   impl_->check_forward(x, lengths, initial, y, final);
+  if (logits.data) check_shape("logits", logits, y.batch, y.time, y.features);
   const FlushDenormals flush;
   const Stack<T>& stack = *impl_->stack;
   const auto record = stack.borrow_record();
@@ -185,6 +186,7 @@ void Network<T>::infer(SequenceView<const T> x, Span<const Index> lengths,
   T* const rows = output->reserve(n * impl_->head.output_size);
   head_logits(impl_->head, impl_->weights_in(parameters().flat()),
               impl_->read(schedule, top, *last), n, rows);
+  if (logits.data) impl_->give(schedule, rows, logits);
   head_activate(impl_->head, rows, n, rows);
   impl_->give(schedule, rows, y);
 }
@@ -193,12 +195,15 @@ template <class T>
 void Network<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
                          Span<const StateView<const T>> initial, SequenceView<T> y,
                          SequenceView<T> logits, Span<const StateView<T>> final,
-                         NetworkTape<T>& tape) const {
+                         NetworkTape<T>& tape, std::optional<std::uint64_t> seed) const {
   impl_->check_forward(x, lengths, initial, y, final);
+  check_seed(impl_->config.lstm, seed);
   if (logits.data) check_shape("logits", logits, y.batch, y.time, y.features);
   const FlushDenormals flush;
   const Stack<T>& stack = *impl_->stack;
   typename NetworkTape<T>::Impl& kept = tape.impl();
+  kept.record.seed = seed.value_or(0);
+  kept.record.feeds_head = true;
   kept.top = stack.forward_rows(x, lengths, initial, final, kept.record, true);
 
   const Schedule& schedule = kept.record.schedule;

@@ -109,6 +109,13 @@ std::shared_ptr<const kernels::PackedBackward<T>> Stack<T>::pack_backward(
   });
 }
 
+template <class T>
+reference::LayerNoise Stack<T>::noise_of(Index layer, const StackRecord<T>& record,
+                                         bool training) const noexcept {
+  if (!training) return {0, layer, 0, config_.zoneout, /*expected=*/true};
+  return {record.seed, layer, config_.recurrent_dropout, config_.zoneout};
+}
+
 template class Stack<float>;
 template class Stack<double>;
 

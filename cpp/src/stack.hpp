@@ -28,6 +28,9 @@ struct StackRecord {
   Buffer<T> x;                 // (N, I)
   std::vector<Buffer<T>> h;    // per layer (N, D*H); in inference two, used in turn
   std::vector<Layer> layers;   // per layer and direction
+  Buffer<T> top;               // (N, D*H): the last layer's h as a head reads it, after dropout
+  std::uint64_t seed = 0;      // of what training draws; set before forward, as the next one
+  bool feeds_head = false;     // the last layer's h goes to a head, and dropout meets it on the way
   bool training = false;       // complete, and holding what backward needs
   std::uint64_t identity = 0;  // of the parameters it was computed with
   std::uint64_t writes = 0;    // their count of announced writes then
@@ -52,9 +55,8 @@ class Stack {
                Span<const StateView<T>> final, StackRecord<T>& record, bool training) const;
   /// The same, but leaves h of the last layer, (N, output_size()), in `record`, and returns it.
   Rows<const T> forward_rows(SequenceView<const T> x, Span<const Index> lengths,
-                             Span<const StateView<const T>> initial,
-                             Span<const StateView<T>> final, StackRecord<T>& record,
-                             bool training) const;
+                             Span<const StateView<const T>> initial, Span<const StateView<T>> final,
+                             StackRecord<T>& record, bool training) const;
 
   /// dtop (N, output_size()): gradient of what forward returned.
   void backward(const StackRecord<T>& record, Rows<const T> dtop,
@@ -89,6 +91,7 @@ class Stack {
     ForwardScratch<T> scratch;
     std::vector<ForwardTask<T>> tasks;
     Buffer<T> state_h[2], state_c[2];  // (B, H)
+    Buffer<T> dropped;                 // (N, D*H): what dropout leaves for the next layer
   };
   struct BackwardWorkspace {
     BackwardScratch<T> scratch;
@@ -96,6 +99,7 @@ class Stack {
     Buffer<T> dstate_h[2], dstate_c[2];  // (B, H)
     Buffer<T> dh[2];                     // (N, D*H): of the layer at hand and of the one below
     Buffer<T> dx_part;                   // (N, I): the second direction's share
+    Buffer<T> factors, dropped;          // (N, I): of dropout, and what it left
   };
 
   Pass make_pass(Index layer, Index direction) const;
@@ -120,12 +124,18 @@ class Stack {
                                    Span<const StateView<const T>> initial,
                                    Span<const StateView<T>> final, StackRecord<T>& record,
                                    bool training) const;
+  reference::LayerNoise noise_of(Index layer, const StackRecord<T>& record,
+                                 bool training) const noexcept;
+  bool drops_top(const StackRecord<T>& record) const noexcept {
+    return record.feeds_head && config_.dropout > 0;
+  }
   void forward_layer(Index layer, StepRows<const T> input, StepRows<T> h,
                      Span<const StateView<const T>> initial, Span<const StateView<T>> final,
                      StackRecord<T>& record, bool training, ForwardWorkspace& work) const;
-  void backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> dh, Rows<T> dx,
-                      Span<const StateView<const T>> dfinal, Span<const StateView<T>> dinitial,
-                      T* dparameters, BackwardWorkspace& work) const;
+  void backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> x, Rows<const T> dh,
+                      Rows<T> dx, Span<const StateView<const T>> dfinal,
+                      Span<const StateView<T>> dinitial, T* dparameters,
+                      BackwardWorkspace& work) const;
   /// null: the reference path computes.
   std::shared_ptr<const kernels::PackedForward<T>> pack_forward(const Pass& pass) const;
   std::shared_ptr<const kernels::PackedBackward<T>> pack_backward(const Pass& pass,

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "noise.hpp"
 #include "packing.hpp"
 #include "stack.hpp"
 
@@ -5,6 +8,14 @@ namespace peephole {
 namespace {
 
 std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
+
+/// products (rows, columns) *= values, entry by entry.
+template <class T>
+void multiply_rows(Rows<const T> values, Index rows, Index columns, T* products) noexcept {
+  for (Index r = 0; r < rows; ++r) {
+    for (Index k = 0; k < columns; ++k) products[r * columns + k] *= values.row(r)[k];
+  }
+}
 
 }  // namespace
 
@@ -16,11 +27,29 @@ void Stack<T>::backward(const StackRecord<T>& record, Rows<const T> dtop,
   const Index N = record.schedule.packed_rows();
   const auto work = backward_workspaces_.borrow();
   Rows<const T> dh = dtop;
+  if (drops_top(record)) {
+    const Index layers = config_.layers();
+    T* const dropped = work->dh[layers % 2].reserve(N * output_size());
+    draw_dropout(record.schedule, record.seed, layers - 1, config_.dropout, output_size(), dropped);
+    multiply_rows(dtop, N, output_size(), dropped);
+    dh = {dropped, output_size()};
+  }
   for (Index layer = config_.layers() - 1; layer >= 0; --layer) {
     const Index I = config_.layer_input_size(layer);
     Rows<T> dinput{nullptr, I};
     if (layer > 0 || dx.data != nullptr) dinput.data = work->dh[layer % 2].reserve(N * I);
-    backward_layer(layer, record, dh, dinput, dfinal, dinitial, dparameters, *work);
+    Rows<const T> x{layer == 0 ? record.x.data() : record.h[at(layer - 1)].data(), I};
+    const bool drops = layer > 0 && config_.dropout > 0;
+    T* const factors = drops ? work->factors.reserve(N * I) : nullptr;
+    if (drops) {
+      T* const dropped = work->dropped.reserve(N * I);
+      draw_dropout(record.schedule, record.seed, layer - 1, config_.dropout, I, factors);
+      std::copy_n(factors, N * I, dropped);
+      multiply_rows(x, N, I, dropped);
+      x = {dropped, I};
+    }
+    backward_layer(layer, record, x, dh, dinput, dfinal, dinitial, dparameters, *work);
+    if (drops) multiply_rows(Rows<const T>{factors, I}, N, I, dinput.data);
     dh = {dinput.data, dinput.stride};
   }
   if (dx.data != nullptr) scatter(record.schedule, dh, dx);
@@ -28,18 +57,18 @@ void Stack<T>::backward(const StackRecord<T>& record, Rows<const T> dtop,
 }
 
 template <class T>
-void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> dh,
-                              Rows<T> dx, Span<const StateView<const T>> dfinal,
+void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> x,
+                              Rows<const T> dh, Rows<T> dx, Span<const StateView<const T>> dfinal,
                               Span<const StateView<T>> dinitial, T* dparameters,
                               BackwardWorkspace& work) const {
   const Schedule& schedule = record.schedule;
   const Index N = schedule.packed_rows(), B = schedule.batch(), D = config_.directions();
   const Index I = config_.layer_input_size(layer), H = config_.hidden_sizes[at(layer)];
-  const T* const x = layer == 0 ? record.x.data() : record.h[at(layer - 1)].data();
   const T* const h = record.h[at(layer)].data();
   const bool two_parts = D == 2 && dx.data != nullptr;
   T* const second_part = two_parts ? work.dx_part.reserve(N * I) : dx.data;
 
+  const reference::LayerNoise noise = noise_of(layer, record, true);
   work.tasks.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
@@ -49,12 +78,13 @@ void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<co
     gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].h, dstate_h);
     gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].c, dstate_c);
     work.tasks.push_back(
-        {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)),
-          Rows<const T>{x, I}, Rows<const T>{h + d * H, D * H}, kept.gates.data(), kept.c.data(),
-          kept.initial_h.data(), kept.initial_c.data(), Rows<const T>{dh.data + d * H, dh.stride},
+        {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)), x,
+          Rows<const T>{h + d * H, D * H}, kept.gates.data(), kept.c.data(), kept.initial_h.data(),
+          kept.initial_c.data(), Rows<const T>{dh.data + d * H, dh.stride},
           Rows<T>{d == 0 ? dx.data : second_part, I}, dstate_h, dstate_c,
           gradients_of(pass(layer, d), dparameters)},
-         pack_backward(pass(layer, d), schedule)});
+         noise.any() ? nullptr : pack_backward(pass(layer, d), schedule),
+         noise});
   }
   run(work.tasks, work.scratch);
   for (Index i = 0; two_parts && i < N * I; ++i) dx.data[i] += second_part[i];

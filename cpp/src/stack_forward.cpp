@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "noise.hpp"
 #include "packing.hpp"
 #include "stack.hpp"
 
@@ -106,9 +107,17 @@ StepRows<const T> Stack<T>::forward_layers(StepRows<const T> x, StepRows<T> in_p
     }
     forward_layer(layer, input, h, initial, final, record, training, *work);
     input = {h.data, h.stride, h.step_stride};
+    const bool last = layer == L - 1;
+    if (training && (last ? drops_top(record) : config_.dropout > 0)) {
+      T* const dropped = (last ? record.top : work->dropped).reserve(N * h.stride);
+      draw_dropout(record.schedule, record.seed, layer, config_.dropout, h.stride, dropped);
+      for (Index i = 0; i < N * h.stride; ++i) dropped[i] *= h.data[i];
+      input = {dropped, h.stride};
+    }
   }
   record.training = training;
-  record.bytes = training ? kept_values(config_, record.schedule) * sizeof(T) : 0;
+  const Index top = training && drops_top(record) ? N * output_size() : 0;
+  record.bytes = training ? (kept_values(config_, record.schedule) + at(top)) * sizeof(T) : 0;
   return input;
 }
 
@@ -119,6 +128,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   const Schedule& schedule = record.schedule;
   const Index N = schedule.packed_rows(), B = schedule.batch(), D = config_.directions();
   const Index H = config_.hidden_sizes[at(layer)];
+  const reference::LayerNoise noise = noise_of(layer, record, training);
   work.tasks.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
@@ -131,11 +141,13 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
       std::copy_n(state_h, B * H, kept.initial_h.reserve(B * H));
       std::copy_n(state_c, B * H, kept.initial_c.reserve(B * H));
     }
-    work.tasks.push_back({{pass(layer, d).spec, schedule, pass(layer, d).direction,
-                           weights_of(pass(layer, d)), input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
-                           training ? kept.gates.reserve(N * kGates * H) : nullptr,
-                           training ? kept.c.reserve(N * H) : nullptr, state_h, state_c},
-                          pack_forward(pass(layer, d))});
+    work.tasks.push_back(
+        {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)),
+          input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
+          training ? kept.gates.reserve(N * kGates * H) : nullptr,
+          training ? kept.c.reserve(N * H) : nullptr, state_h, state_c},
+         noise.any() ? nullptr : pack_forward(pass(layer, d)),
+         noise});
   }
   run(work.tasks, work.scratch);
   for (Index d = 0; d < D && !final.empty(); ++d) {
@@ -144,12 +156,12 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   }
 }
 
-#define PEEPHOLE_INSTANTIATE(T)                                                                  \
-  template void Stack<T>::forward(SequenceView<const T>, Span<const Index>,                      \
-                                  Span<const StateView<const T>>, SequenceView<T>,               \
-                                  Span<const StateView<T>>, StackRecord<T>&, bool) const;        \
-  template Rows<const T> Stack<T>::forward_rows(                                                 \
-      SequenceView<const T>, Span<const Index>, Span<const StateView<const T>>,                  \
+#define PEEPHOLE_INSTANTIATE(T)                                                           \
+  template void Stack<T>::forward(SequenceView<const T>, Span<const Index>,               \
+                                  Span<const StateView<const T>>, SequenceView<T>,        \
+                                  Span<const StateView<T>>, StackRecord<T>&, bool) const; \
+  template Rows<const T> Stack<T>::forward_rows(                                          \
+      SequenceView<const T>, Span<const Index>, Span<const StateView<const T>>,           \
       Span<const StateView<T>>, StackRecord<T>&, bool) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)

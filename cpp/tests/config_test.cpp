@@ -68,6 +68,22 @@ void validation() {
   CHECK_THROWS(validate(stack(2, {huge / 4})), "hidden_size: expected");
   CHECK_THROWS(validate(stack(2, {Index{1} << 27})), "parameters in all");
 
+  const char* const names[] = {"dropout: expected", "recurrent_dropout: expected",
+                               "zoneout: expected"};
+  double LSTMConfig::* const rates[] = {&LSTMConfig::dropout, &LSTMConfig::recurrent_dropout,
+                                        &LSTMConfig::zoneout};
+  for (int k = 0; k < 3; ++k) {
+    LSTMConfig config = stack(2, {3});
+    CHECK(!config.regularised());
+    config.*rates[k] = 0.5;
+    validate(config);
+    CHECK(config.regularised());
+    for (double wrong : {-0.1, 1.0, std::numeric_limits<double>::quiet_NaN()}) {
+      config.*rates[k] = wrong;
+      CHECK_THROWS(validate(config), names[k]);
+    }
+  }
+
   LSTMConfig activations = stack(2, {3, 3});
   activations.activations.resize(1);
   CHECK_THROWS(validate(activations), "activations: expected");

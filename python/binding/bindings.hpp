@@ -9,8 +9,8 @@ void bind_parameters(pybind11::module_& module);
 void bind_lstm(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
 void bind_stream(pybind11::module_& module);
-void bind_adam(pybind11::module_& module);
 void bind_files(pybind11::module_& module);
+void bind_optimisers(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
 
 }  // namespace peephole::binding

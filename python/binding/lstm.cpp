@@ -31,23 +31,26 @@ py::tuple infer(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
 }
 
 template <class T>
-py::tuple forward(const LSTM<T>& self, py::handle x, py::handle state, py::handle lengths) {
+py::tuple forward(const LSTM<T>& self, py::handle x, py::handle state, py::handle lengths,
+                  py::handle seed_object) {
   const Inputs<T> in(self.config(), x, state, lengths);
   py::array_t<T> y(in.x.shape({in.x.time(), self.config().output_size()}));
   const StateOut<T> final(in.shapes);
   const auto y_view = sequence_view<T>(y, in.x.batch(), in.x.time());
+  const std::optional<std::uint64_t> seed = seed_of(seed_object);
   auto tape = std::make_unique<TapeOf<Tape<T>>>();
   tape->batched = in.x.batched();
   {
     const py::gil_scoped_release release;
-    self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), tape->tape);
+    self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), tape->tape,
+                 seed);
   }
   return py::make_tuple(std::move(y), final.tuple(), std::move(tape));
 }
 
 template <class T>
 py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object, py::handle dy,
-                   py::handle dstate) {
+                   py::handle dstate, bool inputs) {
   const auto& tape = tape_of<Tape<T>>(tape_object);
   const LSTMConfig& config = self->config();
   const Index B = tape.tape.batch(), time = tape.tape.time();
@@ -55,17 +58,16 @@ py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object,
   const std::vector<Shape> shapes = state_shapes(config, B, tape.batched);
   const StateIn<T> dfinal(dstate, "dstate", shapes);
   const StateOut<T> dinitial(shapes);
-  py::array_t<T> dx(tape.shape({time, config.input_size}));
+  InputGradient<T> dx(tape, config.input_size, inputs);
   const ParametersOf<T> parameters = parameters_of(self);
   auto flat = parameters.new_flat();
   const auto dy_view = sequence_view<const T>(dy_array, B, time);
-  const auto dx_view = sequence_view<T>(dx, B, time);
   T* const dparameters = flat.mutable_data();
   {
     const py::gil_scoped_release release;
-    self->backward(tape.tape, dy_view, dfinal.span(), dx_view, dinitial.span(), dparameters);
+    self->backward(tape.tape, dy_view, dfinal.span(), dx.view(), dinitial.span(), dparameters);
   }
-  return py::make_tuple(std::move(dx), dinitial.tuple(), parameters.split(flat));
+  return py::make_tuple(dx.object(), dinitial.tuple(), parameters.split(flat));
 }
 
 template <class T>
@@ -89,8 +91,8 @@ void bind(py::module_& module, const char* name) {
           "seed"_a, "recurrent"_a)
       .def("save", &save<LSTM<T>>, "path"_a, py::call_guard<py::gil_scoped_release>())
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
-      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none)
-      .def("backward", &backward<T>, "tape"_a, "dy"_a, "dstate"_a = none);
+      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none)
+      .def("backward", &backward<T>, "tape"_a, "dy"_a, "dstate"_a = none, "inputs"_a = true);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "arrays.hpp"
@@ -43,6 +45,12 @@ struct Inputs {
   StateIn<T> state;
 };
 
+/// None, or an int that peephole.options has checked.
+inline std::optional<std::uint64_t> seed_of(py::handle object) {
+  if (object.is_none()) return std::nullopt;
+  return py::cast<std::uint64_t>(object);
+}
+
 /// What y is written to: the caller's `out`, or for None a new array.
 template <class T>
 py::array_t<T> output_of(py::handle out, const Shape& shape, const Inputs<T>& in,
@@ -62,6 +70,28 @@ struct TapeOf {
     if (batched) rest.insert(rest.begin(), tape.batch());
     return rest;
   }
+};
+
+/// dx of a backward pass: an array shaped as x, or None where it is not wanted.
+template <class T>
+class InputGradient {
+ public:
+  template <class CoreTape>
+  InputGradient(const TapeOf<CoreTape>& tape, Index features, bool wanted) {
+    if (!wanted) return;
+    const Index B = tape.tape.batch(), time = tape.tape.time();
+    py::array_t<T> dx(tape.shape({time, features}));
+    view_ = sequence_view<T>(dx, B, time);
+    object_ = std::move(dx);
+  }
+
+  /// Its data is null where it is not wanted.
+  const SequenceView<T>& view() const noexcept { return view_; }
+  const py::object& object() const noexcept { return object_; }
+
+ private:
+  py::object object_ = py::none();
+  SequenceView<T> view_;
 };
 
 template <class CoreTape>

@@ -40,8 +40,9 @@ py::tuple infer(const Network<T>& self, py::handle x, py::handle state, py::hand
   return py::make_tuple(std::move(y), final.tuple());
 }
 
+/// infer, with the logits besides: (y, logits, state).
 template <class T>
-py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::handle lengths) {
+py::tuple evaluate(const Network<T>& self, py::handle x, py::handle state, py::handle lengths) {
   const NetworkConfig& config = self.config();
   const Inputs<T> in(config.lstm, x, state, lengths);
   const Shape shape = in.x.shape(output_shape(config, in.x.time()));
@@ -50,19 +51,38 @@ py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::ha
   const Index steps = steps_read(config, in.x.time());
   const auto y_view = sequence_view<T>(y, in.x.batch(), steps);
   const auto logits_view = sequence_view<T>(logits, in.x.batch(), steps);
+  {
+    const py::gil_scoped_release release;
+    self.infer(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), logits_view);
+  }
+  return py::make_tuple(std::move(y), std::move(logits), final.tuple());
+}
+
+template <class T>
+py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::handle lengths,
+                  py::handle seed_object) {
+  const NetworkConfig& config = self.config();
+  const Inputs<T> in(config.lstm, x, state, lengths);
+  const Shape shape = in.x.shape(output_shape(config, in.x.time()));
+  py::array_t<T> y(shape), logits(shape);
+  const StateOut<T> final(in.shapes);
+  const Index steps = steps_read(config, in.x.time());
+  const auto y_view = sequence_view<T>(y, in.x.batch(), steps);
+  const auto logits_view = sequence_view<T>(logits, in.x.batch(), steps);
+  const std::optional<std::uint64_t> seed = seed_of(seed_object);
   auto tape = std::make_unique<TapeOf<NetworkTape<T>>>();
   tape->batched = in.x.batched();
   {
     const py::gil_scoped_release release;
     self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, logits_view, final.span(),
-                 tape->tape);
+                 tape->tape, seed);
   }
   return py::make_tuple(std::move(y), std::move(logits), final.tuple(), std::move(tape));
 }
 
 template <class T>
 py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_object, py::handle dy,
-                   py::handle dstate, py::handle dlogits) {
+                   py::handle dstate, py::handle dlogits, bool inputs) {
   using GradientOf = typename Network<T>::GradientOf;
   if (dy.is_none() == dlogits.is_none()) {
     refuse_value("dy", "exactly one of dy and dlogits", dy.is_none() ? "neither" : "both");
@@ -77,18 +97,17 @@ py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_obje
   const std::vector<Shape> shapes = state_shapes(config.lstm, B, tape.batched);
   const StateIn<T> dfinal(dstate, "dstate", shapes);
   const StateOut<T> dinitial(shapes);
-  py::array_t<T> dx(tape.shape({time, config.lstm.input_size}));
+  InputGradient<T> dx(tape, config.lstm.input_size, inputs);
   const ParametersOf<T> parameters = parameters_of(self);
   auto flat = parameters.new_flat();
   const auto gradient_view = sequence_view<const T>(gradient, B, steps_read(config, time));
-  const auto dx_view = sequence_view<T>(dx, B, time);
   T* const dparameters = flat.mutable_data();
   {
     const py::gil_scoped_release release;
-    self->backward(tape.tape, gradient_view, of, dfinal.span(), dx_view, dinitial.span(),
+    self->backward(tape.tape, gradient_view, of, dfinal.span(), dx.view(), dinitial.span(),
                    dparameters);
   }
-  return py::make_tuple(std::move(dx), dinitial.tuple(), parameters.split(flat));
+  return py::make_tuple(dx.object(), dinitial.tuple(), parameters.split(flat));
 }
 
 template <class T>
@@ -115,9 +134,10 @@ void bind(py::module_& module, const char* name) {
           "seed"_a, "recurrent"_a)
       .def("save", &save<Network<T>>, "path"_a, py::call_guard<py::gil_scoped_release>())
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
-      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none)
-      .def("backward", &backward<T>, "tape"_a, "dy"_a = none, "dstate"_a = none,
-           "dlogits"_a = none);
+      .def("evaluate", &evaluate<T>, "x"_a, "state"_a = none, "lengths"_a = none)
+      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none)
+      .def("backward", &backward<T>, "tape"_a, "dy"_a = none, "dstate"_a = none, "dlogits"_a = none,
+           "inputs"_a = true);
 }
 
 }  // namespace

@@ -33,6 +33,12 @@ bool set_option(LSTMConfig& config, const std::string& name, py::handle value) {
     config.coupled_input_forget = boolean(value, name);
   } else if (name == "bidirectional") {
     config.bidirectional = boolean(value, name);
+  } else if (name == "dropout") {
+    config.dropout = real(value, name);
+  } else if (name == "recurrent_dropout") {
+    config.recurrent_dropout = real(value, name);
+  } else if (name == "zoneout") {
+    config.zoneout = real(value, name);
   } else if (name == "activations") {
     for (py::handle mapping : value) config.activations.push_back(activations_of(mapping));
   } else {
@@ -130,6 +136,9 @@ py::dict options_of(const LSTMConfig& config) {
   options["activations"] = activations;
   options["coupled_input_forget"] = config.coupled_input_forget;
   options["bidirectional"] = config.bidirectional;
+  options["dropout"] = config.dropout;
+  options["recurrent_dropout"] = config.recurrent_dropout;
+  options["zoneout"] = config.zoneout;
   return options;
 }
 

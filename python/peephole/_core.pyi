@@ -8,7 +8,7 @@ TypeError before anything is computed or changed.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, type_check_only
+from typing import Any, Literal, SupportsIndex, TypeAlias, type_check_only
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,6 +60,9 @@ class LSTM:
         activations: Sequence[Mapping[str, str]] = ...,
         coupled_input_forget: bool = False,
         bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
     ) -> None: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
@@ -82,11 +85,12 @@ class LSTM:
         x: ArrayLike,
         state: _State | None = None,
         lengths: ArrayLike | None = None,
+        seed: int | None = None,
     ) -> tuple[_Array, _StateOut, Tape]: ...
     def backward(
-        self, tape: Tape, dy: ArrayLike, dstate: _State | None = None
-    ) -> tuple[_Array, _StateOut, dict[str, _Array]]:
-        """(dx, gradient of the initial state, gradients by parameter name)."""
+        self, tape: Tape, dy: ArrayLike, dstate: _State | None = None, inputs: bool = True
+    ) -> tuple[Any, _StateOut, dict[str, _Array]]:
+        """(dx or None, gradient of the initial state, gradients by parameter name)."""
 
 @type_check_only
 class Network:
@@ -105,6 +109,9 @@ class Network:
         activations: Sequence[Mapping[str, str]] = ...,
         coupled_input_forget: bool = False,
         bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
     ) -> None: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
@@ -125,11 +132,19 @@ class Network:
         out: _Array | None = None,
     ) -> tuple[_Array, _StateOut]:
         """y is (B, T, O), or (B, O) for readout "last"."""
+    def evaluate(
+        self,
+        x: ArrayLike,
+        state: _State | None = None,
+        lengths: ArrayLike | None = None,
+    ) -> tuple[_Array, _Array, _StateOut]:
+        """(y, logits, state), of inference."""
     def forward(
         self,
         x: ArrayLike,
         state: _State | None = None,
         lengths: ArrayLike | None = None,
+        seed: int | None = None,
     ) -> tuple[_Array, _Array, _StateOut, Tape]:
         """(y, logits, state, tape)."""
     def backward(
@@ -138,7 +153,8 @@ class Network:
         dy: ArrayLike | None = None,
         dstate: _State | None = None,
         dlogits: ArrayLike | None = None,
-    ) -> tuple[_Array, _StateOut, dict[str, _Array]]:
+        inputs: bool = True,
+    ) -> tuple[Any, _StateOut, dict[str, _Array]]:
         """Of exactly one of dy and dlogits."""
 
 @type_check_only
@@ -162,23 +178,25 @@ class Stream:
     def copy(self) -> Stream: ...
 
 @type_check_only
-class Adam:
+class Optimiser:
     def __init__(
-        self,
-        parameters: Parameters,
-        learning_rate: float = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-    ) -> None: ...
+        self, parameters: Parameters, rule: str, learning_rate: float, **options: Any
+    ) -> None:
+        """`rule` is "Adam", "AdamW", "SGD" or "RMSprop", `options` all numbers of the rule."""
     learning_rate: float
     @property
     def steps(self) -> int: ...
     def step(self, gradients: Mapping[str, _Array]) -> None:
         """Updates the parameters in place from one gradient for each of them."""
+    def memories(self) -> dict[str, _Array]:
+        """Copies of what the rule remembers, as "m/weight_ih_l0"."""
+    def set_memories(self, memories: Mapping[str, ArrayLike], steps: SupportsIndex) -> None: ...
 
 def clip_norm(gradients: Mapping[str, _Array], max_norm: float) -> float:
     """Scales gradients in place to a joint norm of at most max_norm; returns the norm before."""
+
+def clip_value(gradients: Mapping[str, _Array], max_value: float) -> None:
+    """Moves each value into ±max_value, in place."""
 
 def load(path: str | bytes) -> LSTM | Network:
     """Of their subclasses for float32 and float64."""
@@ -200,5 +218,5 @@ class NetworkFloat32(Network): ...
 class NetworkFloat64(Network): ...
 class StreamFloat32(Stream): ...
 class StreamFloat64(Stream): ...
-class AdamFloat32(Adam): ...
-class AdamFloat64(Adam): ...
+class OptimiserFloat32(Optimiser): ...
+class OptimiserFloat64(Optimiser): ...

@@ -17,15 +17,25 @@ class Sequences(NamedTuple):
     dtype: np.dtype[Any]  # of a batch from a list
 
     def take(self, rows: NDArray[np.intp]) -> NDArray[Any]:
-        """(len(rows), T, ...): some of the sequences, in an array as long as their longest."""
+        """(len(rows), T, ...): some of the sequences, in an array as long as their longest.
+
+        Consecutive ones of an array are not copied: a single one may be a long one.
+        """
         longest = int(self.lengths[rows].max(initial=0))
         if not isinstance(self.values, list):
-            return self.values[rows, :longest]
+            return self.values[as_slice(rows), :longest]
         chosen = [self.values[row] for row in rows]
         batch = np.zeros((len(chosen), longest, *chosen[0].shape[1:]), self.dtype)
         for sequence, place in zip(chosen, batch, strict=True):
             place[: len(sequence)] = sequence
         return batch
+
+
+def as_slice(rows: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """The rows, or if they are consecutive the slice that they are."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
 
 
 def is_ragged(x: Any) -> bool:

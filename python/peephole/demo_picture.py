@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from peephole.lstm import LSTM
+from peephole.inspection import gate_activities
 from peephole.network import Network
 
 _TITLES = {
@@ -22,27 +22,6 @@ _TITLES = {
 }
 
 
-def gate_activities(lstm: LSTM, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """i, f, g, o, c and h, each (T, H), of one layer with its default options over x (T, I).
-
-    The equations of `LSTM`, in NumPy.
-    """
-    w_ih, w_hh, w_ch, bias = (
-        lstm.parameters[f"{name}_l0"].astype(np.float64)
-        for name in ("weight_ih", "weight_hh", "weight_ch", "bias")
-    )
-    h = c = np.zeros(w_hh.shape[1])
-    steps = []
-    for x_t in x:
-        a_i, a_f, a_g, a_o = (w_ih @ x_t + w_hh @ h + bias).reshape(4, -1) + w_ch * c
-        i, f, o = (1 / (1 + np.exp(-a)) for a in (a_i, a_f, a_o))
-        g = np.tanh(a_g)
-        c = f * c + g * i
-        h = np.tanh(c) * o
-        steps.append((i, f, g, o, c, h))
-    return dict(zip("ifgoch", np.swapaxes(steps, 0, 1), strict=True))
-
-
 def picture(
     net: Network,
     utterance: NDArray[Any],
@@ -51,7 +30,7 @@ def picture(
     frame_ms: float,
 ) -> Figure:
     """Four gates, the cell state, and the speakers' probabilities (T, O), over time."""
-    activities = gate_activities(net.lstm, utterance)
+    activities = gate_activities(net, utterance)._asdict()
     # From the units that in the end speak most for the speaker to those that speak most against.
     order = np.argsort(net.parameters["head.weight"][speaker] * activities["h"][-1])
     figure = Figure(figsize=(12.5, 7), dpi=120, layout="constrained")

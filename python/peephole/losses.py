@@ -1,157 +1,274 @@
-"""What a network is trained to: its loss, and the targets that this takes."""
+"""What a network is trained to.
+
+Each loss is a mean over its terms, weighted if there are weights: Σ w l / Σ w. The terms are those
+of the real steps of each sequence, for readout "last" of the sequences; `Network.fit` takes a loss
+by its name, as an object of these classes, or any function of one's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole.batches import Sequences, is_ragged, real_steps
+from peephole.options import integer
+
+__all__ = [
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Huber",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+]
 
 
-class Loss(NamedTuple):
-    """A mean over N predictions of O outputs each, with its gradient.
+class Value(NamedTuple):
+    """A loss over some predictions, and its gradient."""
 
-    function(y (N, O), logits (N, O), targets (N,) or (N, O)) -> (loss, gradient (N, O)); the
-    gradient is that of the logits where `of_logits`, else that of y.
-    """
-
-    function: Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], tuple[float, NDArray[Any]]]
-    of_logits: bool
+    mean: float
+    weight: float  # Σ w of its terms, 0 where there are none; without weights their number
+    gradient: NDArray[Any]  # shaped as the predictions; of the logits where the loss is `of_logits`
 
 
-def loss_of(head: str) -> Loss:
-    """Cross-entropy for a softmax head, else the mean squared error."""
-    if head == "softmax":
-        return Loss(cross_entropy, of_logits=True)
-    return Loss(mean_squared_error, of_logits=False)
+class Loss:
+    """What all losses have in common; not for use by itself."""
+
+    name: ClassVar[str]
+    heads: ClassVar[tuple[str, ...]] = ("identity", "sigmoid", "tanh", "softmax")
+    labels: ClassVar[bool] = False  # whether targets are class labels (N,) rather than (N, O)
+    of_logits: ClassVar[bool] = False  # whether the gradient is that of V h + v rather than of y
+
+    def __call__(
+        self,
+        y: NDArray[Any],
+        logits: NDArray[Any],
+        targets: NDArray[Any],
+        weights: NDArray[Any] | None = None,
+    ) -> Value:
+        """Of predictions y (N, O) with their logits (N, O), targets and weights (N,).
+
+        Targets that are missing (NaN, or the ignored label) have no term.
+        """
+        raise NotImplementedError
+
+    def present(self, targets: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of the targets, labels (...) or values (..., O), are wholly there."""
+        there: NDArray[np.bool_] = ~np.isnan(targets).any(axis=-1)
+        return there
+
+    def wrong(self, targets: NDArray[Any], outputs: int) -> NDArray[np.bool_]:
+        """Which values cannot be targets; a missing one can."""
+        infinite: NDArray[np.bool_] = np.isinf(targets)
+        return infinite
+
+    def wanted(self, outputs: int) -> str:
+        """What targets are, for error messages."""
+        return "finite targets"
+
+    def check(self, outputs: int) -> None:
+        """Raises ValueError unless it suits a head of O = `outputs` values."""
 
 
-def cross_entropy(
-    y: NDArray[Any], logits: NDArray[Any], labels: NDArray[Any]
-) -> tuple[float, NDArray[Any]]:
-    """The mean of -log softmax(z)[label], and its gradient to the logits z.
+class CrossEntropy(Loss):
+    """-log softmax(z)[label], of class labels; for a softmax head.
 
     log softmax(z) = z - max z - log Σ exp(z - max z) neither overflows nor takes the logarithm of a
-    probability that has underflowed to 0. The gradient is softmax(z) - onehot(label), over N.
+    probability that has underflowed to 0. The gradient to the logits z is softmax(z) - onehot.
+
+    Args:
+        class_weight: (O,) weight of each class, 0 or more.
+        ignore_label: Targets with this label (any integer) do not count.
     """
-    rows = np.arange(len(labels))
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]
-    gradient = y.copy()
-    gradient[rows, labels] -= 1
-    gradient /= len(labels)
-    return float(losses.mean(dtype=np.float64)), gradient
 
+    name = "cross_entropy"
+    heads = ("softmax",)
+    labels = True
+    of_logits = True
 
-def mean_squared_error(
-    y: NDArray[Any], logits: NDArray[Any], targets: NDArray[Any]
-) -> tuple[float, NDArray[Any]]:
-    """The mean of (y - target)² over predictions and outputs, and its gradient to y."""
-    error = y - targets
-    loss = float(np.mean(error * error, dtype=np.float64))
-    error *= 2 / error.size
-    return loss, error
+    def __init__(
+        self, class_weight: ArrayLike | None = None, ignore_label: int | None = None
+    ) -> None:
+        self.class_weight = None if class_weight is None else _weights(class_weight, "class_weight")
+        self.ignore_label = None if ignore_label is None else integer(ignore_label, "ignore_label")
 
+    def __call__(
+        self,
+        y: NDArray[Any],
+        logits: NDArray[Any],
+        targets: NDArray[Any],
+        weights: NDArray[Any] | None = None,
+    ) -> Value:
+        """See Loss; y is softmax(logits)."""
+        if self.ignore_label is not None:
+            kept = targets != self.ignore_label
+            weights = kept * (1.0 if weights is None else weights)
+            targets = np.where(kept, targets, 0)
+        if self.class_weight is not None:
+            weights = self.class_weight[targets] * (1.0 if weights is None else weights)
+        rows = np.arange(len(targets))
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        terms = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, targets]
+        gradient = y.copy()
+        gradient[rows, targets] -= 1
+        return _mean(terms, gradient, weights)
 
-class Targets(NamedTuple):
-    """What y is compared with: one target a sequence, or for readout "all" one a step."""
+    def present(self, targets: NDArray[Any]) -> NDArray[np.bool_]:
+        """See Loss."""
+        if self.ignore_label is None:
+            return np.ones(targets.shape, np.bool_)
+        kept: NDArray[np.bool_] = targets != self.ignore_label
+        return kept
 
-    values: NDArray[Any] | Sequences
-    lengths: NDArray[np.intp]  # (n,), those of the inputs
+    def wrong(self, targets: NDArray[Any], outputs: int) -> NDArray[np.bool_]:
+        """See Loss."""
+        return ((targets < 0) | (targets >= outputs)) & self.present(targets)
 
-    def total(self) -> int:
-        """N, the number of targets."""
-        return int(self.lengths.sum()) if self.per_step else len(self.lengths)
+    def wanted(self, outputs: int) -> str:
+        """See Loss."""
+        besides = "" if self.ignore_label is None else f" or {self.ignore_label}"
+        return f"class labels in 0..{outputs - 1}{besides}"
 
-    @property
-    def per_step(self) -> bool:
-        """Whether there is a target for each step."""
-        return isinstance(self.values, Sequences)
-
-    def take(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-        """Which of a batch's y count, (B,) or (B, T), and their targets, (N,) or (N, O)."""
-        if not isinstance(self.values, Sequences):
-            return np.ones(len(rows), np.bool_), self.values[rows]
-        padded = self.values.take(rows)
-        real = real_steps(self.lengths[rows], padded.shape[1])
-        return real, padded[real]
-
-
-def read_targets(y: Any, inputs: Sequences, options: dict[str, Any], dtype: Any) -> Targets:
-    """`y` checked against the inputs and the network's options.
-
-    Labels for a softmax head, otherwise targets of O values each (for O = 1 also without an axis).
-    """
-    outputs = int(options["output_size"])
-    labels = options["head"] == "softmax"
-    per_step = options["readout"] == "all"
-    if not per_step and not inputs.lengths.all():
-        raise ValueError(
-            f'x: sequence {int(np.argmin(inputs.lengths))} has no step, which readout "last" needs'
-        )
-    values: NDArray[Any] | Sequences
-    if per_step and is_ragged(y):
-        values = _ragged(y, inputs, outputs, labels, dtype)
-    else:
-        shape = (len(inputs.lengths), *([_time(inputs)] if per_step else []))
-        array = _read_array(y, shape, outputs, labels, dtype, "y")
-        values = Sequences(array, inputs.lengths, array.dtype) if per_step else array
-    targets = Targets(values, inputs.lengths)
-    _check_values(targets, outputs, labels)
-    return targets
-
-
-def _time(inputs: Sequences) -> int:
-    if isinstance(inputs.values, list):
-        return int(inputs.lengths.max(initial=0))
-    return int(inputs.values.shape[1])
-
-
-def _ragged(
-    y: Sequence[ArrayLike], inputs: Sequences, outputs: int, labels: bool, dtype: Any
-) -> Sequences:
-    if len(y) != len(inputs.lengths):
-        raise ValueError(f"y: expected {len(inputs.lengths)} sequences as in x, got {len(y)}")
-    items = [
-        _read_array(item, (int(length),), outputs, labels, dtype, f"y[{k}]")
-        for k, (item, length) in enumerate(zip(y, inputs.lengths, strict=True))
-    ]
-    return Sequences(items, inputs.lengths, np.dtype(np.intp) if labels else dtype)
-
-
-def _read_array(
-    y: ArrayLike, shape: tuple[int, ...], outputs: int, labels: bool, dtype: Any, name: str
-) -> NDArray[Any]:
-    array = np.asarray(y)
-    if labels:
-        if array.size and array.dtype.kind not in "iu":
-            raise TypeError(f"{name}: expected class labels, integers, got {array.dtype}")
-        if array.shape != shape:
-            raise ValueError(f"{name}: expected class labels {shape}, got {array.shape}")
-        return array.astype(np.intp)
-    if not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise TypeError(f"{name}: expected values castable to {dtype}, got {array.dtype}")
-    if outputs == 1 and array.shape == shape:
-        array = array[..., None]
-    if array.shape != (*shape, outputs):
-        raise ValueError(f"{name}: expected {(*shape, outputs)}, got {array.shape}")
-    with np.errstate(over="ignore"):  # infinities are reported with what is not finite
-        return array.astype(dtype, copy=False)
-
-
-def _check_values(targets: Targets, outputs: int, labels: bool) -> None:
-    """Labels are in 0..O-1, targets are finite; what padding holds does not count."""
-    n = len(targets.lengths)
-    for rows in np.array_split(np.arange(n), -(-n // 1024) or 1):
-        real, values = targets.take(rows)
-        wrong = (values < 0) | (values >= outputs) if labels else ~np.isfinite(values)
-        if wrong.any():
-            first = np.argwhere(wrong)[0]
-            wanted = f"class labels in 0..{outputs - 1}" if labels else "finite targets"
-            sequence = rows[np.argwhere(real)[first[0]][0]]
+    def check(self, outputs: int) -> None:
+        """See Loss."""
+        if self.class_weight is not None and len(self.class_weight) != outputs:
             raise ValueError(
-                f"y: expected {wanted}, got {values[tuple(first)]} in sequence {sequence}"
+                f"class_weight: expected ({outputs},), one for each class, "
+                f"got {self.class_weight.shape}"
             )
+
+
+class _ByElement(Loss):
+    """A loss with one term for each of the O values of a prediction."""
+
+    def __call__(
+        self,
+        y: NDArray[Any],
+        logits: NDArray[Any],
+        targets: NDArray[Any],
+        weights: NDArray[Any] | None = None,
+    ) -> Value:
+        """See Loss."""
+        if weights is not None:
+            weights = np.broadcast_to(weights[:, None], y.shape)
+        value = _mean(*self.terms(y, logits, targets), weights)
+        if np.isnan(value.mean) and (missing := np.isnan(targets)).any():
+            weights = ~missing * (1.0 if weights is None else weights)
+            value = _mean(*self.terms(y, logits, np.where(missing, y, targets)), weights)
+        return value
+
+    def terms(
+        self, y: NDArray[Any], logits: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The terms (N, O), and the gradient of each, in an array of its own."""
+        raise NotImplementedError
+
+
+class BinaryCrossEntropy(_ByElement):
+    """-t log σ(z) - (1 - t) log(1 - σ(z)), of targets t in 0..1; for a sigmoid head.
+
+    As max(z, 0) - z t + log(1 + exp(-|z|)), which neither overflows nor takes the logarithm of 0.
+    The gradient to the logits z is σ(z) - t.
+    """
+
+    name = "binary_cross_entropy"
+    heads = ("sigmoid",)
+    of_logits = True
+
+    def terms(
+        self, y: NDArray[Any], logits: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """See _ByElement."""
+        terms = np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
+        return terms, y - targets
+
+    def wrong(self, targets: NDArray[Any], outputs: int) -> NDArray[np.bool_]:
+        """See Loss."""
+        return (targets < 0) | (targets > 1)
+
+    def wanted(self, outputs: int) -> str:
+        """See Loss."""
+        return "targets in 0..1"
+
+
+class MeanSquaredError(_ByElement):
+    """(y - t)²."""
+
+    name = "mse"
+
+    def terms(
+        self, y: NDArray[Any], logits: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """See _ByElement."""
+        error = y - targets
+        return error * error, 2 * error
+
+
+class MeanAbsoluteError(_ByElement):
+    """|y - t|; its gradient at 0 is 0."""
+
+    name = "mae"
+
+    def terms(
+        self, y: NDArray[Any], logits: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """See _ByElement."""
+        error = y - targets
+        return np.abs(error), np.sign(error)
+
+
+class Huber(_ByElement):
+    """e²/2 of small errors e = y - t, delta (|e| - delta/2) of those above delta (Huber 1964).
+
+    Args:
+        delta: Above 0.
+    """
+
+    name = "huber"
+
+    def __init__(self, delta: float = 1.0) -> None:
+        if isinstance(delta, bool) or not isinstance(delta, (int, float, np.number)):
+            raise TypeError(f"delta: expected a number, got {delta!r}")
+        if not 0 < delta < np.inf:
+            raise ValueError(f"delta: expected a finite number above 0, got {delta}")
+        self.delta = float(delta)
+
+    def terms(
+        self, y: NDArray[Any], logits: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """See _ByElement."""
+        error = y - targets
+        slope = error.clip(-self.delta, self.delta)
+        return slope * (error - slope / 2), slope
+
+
+def _mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | None) -> Value:
+    """The mean of terms (N,) or (N, O) under weights of their shape; scales `gradients` in place.
+
+    Sums are in float64: the terms of a batch may be a million.
+    """
+    if weights is None:
+        if terms.size == 0:
+            return Value(0.0, 0.0, gradients)
+        gradients *= 1 / terms.size
+        mean = float(terms.sum(dtype=np.float64)) / terms.size
+        return Value(mean, float(terms.size), gradients)
+    total = float(weights.sum(dtype=np.float64))
+    if total == 0:
+        return Value(0.0, 0.0, np.zeros_like(gradients))
+    # 0 where the weight is 0, whatever the term.
+    loss = float(np.where(weights == 0, 0, terms * weights).sum(dtype=np.float64)) / total
+    share = (weights / total).astype(gradients.dtype)
+    gradients *= share if share.ndim == gradients.ndim else share[:, None]
+    return Value(loss, total, gradients)
+
+
+def _weights(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu" or array.ndim != 1:
+        raise TypeError(f"{name}: expected (O,) numbers, got {array.dtype} {array.shape}")
+    array = array.astype(np.float64)
+    if not (np.isfinite(array) & (array >= 0)).all() or not array.any():
+        raise ValueError(f"{name}: expected finite numbers of 0 or more, not all 0, got {values!r}")
+    return array

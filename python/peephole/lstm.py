@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
 from peephole.model import Model
-from peephole.options import Activations, Seed, build
+from peephole.options import Activations, Seed, build, draw_seed_or_none
 
 if TYPE_CHECKING:
     from peephole.stream import Stream
@@ -24,7 +24,7 @@ _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
 class Gradients(NamedTuple):
     """What a backward pass returns: gradients, each of the shape of what it is of."""
 
-    x: NDArray[Any]
+    x: Any  # an array, or None where it was not asked for
     state: StateArrays
     parameters: dict[str, NDArray[Any]]
 
@@ -62,6 +62,16 @@ class LSTM(Model):
         bidirectional: Each layer also reads the sequence from its last step to its first, with
             parameters of its own (`_reverse`); the layer's output is both directions' side by side,
             forward first.
+        dropout: In training, the probability that a value which a layer gives the next one is 0;
+            the others are scaled to make up for it, here and below. A `Network` gives its head the
+            last layer's values that way too, as in [6]_; a layer with none above it loses nothing.
+        recurrent_dropout: In training, the probability that a unit's h_{t-1} is 0 to all gates, at
+            all steps of a sequence: variational dropout [7]_, the form with tied weights.
+        zoneout: In training, the probability at each step that a unit keeps its c_{t-1} instead of
+            taking c_t, and likewise, drawn apart, its h_{t-1} [8]_. Calling the model draws
+            nothing: then c_t = z c_{t-1} + (1 - z) (f ⊙ c_{t-1} + g ⊙ i), and h_t likewise, which
+            is what was drawn on average. This and recurrent_dropout's training pass run on the
+            readable path ("reference") on one thread, whatever `set_isa` says.
         masks: {parameter name: bool array of its shape}: a weight where it is False is not
             connected. It is 0, has gradient 0, and stays 0 in training.
         dtype: "float32" or "float64".
@@ -94,6 +104,12 @@ class LSTM(Model):
            search space odyssey", IEEE TNNLS 28 (2017) 2222-2232, doi:10.1109/TNNLS.2016.2582924.
         .. [5] F. A. Gers, J. Schmidhuber, F. Cummins, "Learning to forget: continual prediction
            with LSTM", Neural Computation 12 (2000) 2451-2471, doi:10.1162/089976600300015015.
+        .. [6] W. Zaremba, I. Sutskever, O. Vinyals, "Recurrent neural network regularization",
+           2014, arXiv:1409.2329.
+        .. [7] Y. Gal, Z. Ghahramani, "A theoretically grounded application of dropout in recurrent
+           neural networks", NIPS 2016, arXiv:1512.05287.
+        .. [8] D. Krueger et al., "Zoneout: regularizing RNNs by randomly preserving hidden
+           activations", ICLR 2017, arXiv:1606.01305.
 
     Example:
         >>> lstm = peephole.LSTM(12, 64, seed=0)
@@ -119,6 +135,9 @@ class LSTM(Model):
         activations: Activations | None = None,
         coupled_input_forget: bool = False,
         bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
         masks: Mapping[str, NDArray[np.bool_]] | None = None,
         dtype: Any = "float32",
         seed: Seed = None,
@@ -136,6 +155,9 @@ class LSTM(Model):
             activations=activations,
             coupled_input_forget=coupled_input_forget,
             bidirectional=bidirectional,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
             masks=masks,
             dtype=dtype,
             seed=seed,
@@ -184,12 +206,35 @@ class LSTM(Model):
         return Stream(self, batch)
 
     def forward(
-        self, x: ArrayLike, state: State | None = None, lengths: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        *,
+        seed: Seed = None,
     ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
-        """As calling it, and also returns the tape that `backward` needs: (y, state, tape)."""
-        return self._core.forward(x, state, lengths)
+        """The training pass: as calling it, but with dropout, recurrent_dropout and zoneout.
 
-    def backward(self, tape: core.Tape, dy: ArrayLike, dstate: State | None = None) -> Gradients:
+        Args:
+            x, state, lengths: As of calling it.
+            seed: Of what is drawn, an int or a `numpy.random.Generator`; a model with one of the
+                three needs it. What is drawn for a unit depends on nothing but the seed, the layer,
+                its direction, the sequence's place in the batch and, but for recurrent_dropout, the
+                step.
+
+        Returns:
+            (y, state, tape): `tape` is what `backward` needs.
+        """
+        return self._core.forward(x, state, lengths, draw_seed_or_none(seed))
+
+    def backward(
+        self,
+        tape: core.Tape,
+        dy: ArrayLike,
+        dstate: State | None = None,
+        *,
+        inputs: bool = True,
+    ) -> Gradients:
         """Exact gradients, by backpropagation through time.
 
         Args:
@@ -197,9 +242,10 @@ class LSTM(Model):
             dy: (B, T, output_size), the gradient of y; entries beyond a sequence's length do not
                 count.
             dstate: The gradient of the final state, shaped as it; None stands for zeros.
+            inputs: Whether the gradient of x is wanted; training needs none, and is faster without.
 
         Returns:
-            Gradients: x (B, T, I); state, of the initial one; parameters, {name: array of its
-                shape}.
+            Gradients: x (B, T, I), or None; state, of the initial one; parameters, {name: array of
+                its shape}.
         """
-        return Gradients(*self._core.backward(tape, dy, dstate))
+        return Gradients(*self._core.backward(tape, dy, dstate, inputs))

@@ -25,6 +25,9 @@ _DEFAULTS = {
     "bias": True,
     "coupled_input_forget": False,
     "bidirectional": False,
+    "dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "zoneout": 0.0,
     "dtype": "float32",
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,13 +13,19 @@ from peephole import _core as core
 from peephole.batches import is_ragged, predict_into, predict_list, read_sequences
 from peephole.lstm import LSTM, Gradients, State, StateArrays
 from peephole.model import Model
-from peephole.options import LSTMOptions, Seed, at_least_one, build
+from peephole.options import LSTMOptions, Seed, at_least_one, build, draw_seed_or_none
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from peephole.losses import Loss
+    from peephole.metrics import Metrics
+    from peephole.schedules import Schedule
     from peephole.stream import Stream
-    from peephole.training import History
+    from peephole.training import EarlyStopping, History
+    from peephole.training.callbacks import Callbacks
+    from peephole.training.loss import Function as LossFunction
+    from peephole.training.options import OptimiserChoice
 
 _CLASSES = {"float32": core.NetworkFloat32, "float64": core.NetworkFloat64}
 
@@ -170,10 +177,15 @@ class Network(Model):
         return Stream(self, batch)
 
     def forward(
-        self, x: ArrayLike, state: State | None = None, lengths: ArrayLike | None = None
+        self,
+        x: ArrayLike,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        *,
+        seed: Seed = None,
     ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
-        """As calling it, and also returns the tape that `backward` needs: (y, state, tape)."""
-        y, _, final, tape = self._core.forward(x, state, lengths)
+        """The training pass, (y, state, tape): as `LSTM.forward`, `seed` too."""
+        y, _, final, tape = self._core.forward(x, state, lengths, draw_seed_or_none(seed))
         return y, final, tape
 
     def backward(
@@ -183,6 +195,7 @@ class Network(Model):
         dstate: State | None = None,
         *,
         dlogits: ArrayLike | None = None,
+        inputs: bool = True,
     ) -> Gradients:
         """Exact gradients, by backpropagation through time.
 
@@ -192,68 +205,147 @@ class Network(Model):
             dstate: The gradient of the final state, shaped as it; None stands for zeros.
             dlogits: Instead of dy: the gradient of V h_t + v. For cross-entropy after softmax that
                 is y - onehot(label), with nothing to divide by.
+            inputs: Whether the gradient of x is wanted; training needs none, and is faster without.
 
         Returns:
-            Gradients: x, shaped as x; state, of the initial one; parameters, {name: array of its
-                shape}.
+            Gradients: x, shaped as x, or None; state, of the initial one; parameters, {name: array
+                of its shape}.
         """
-        return Gradients(*self._core.backward(tape, dy, dstate, dlogits))
+        return Gradients(*self._core.backward(tape, dy, dstate, dlogits, inputs))
 
     def fit(
         self,
-        x: ArrayLike | Sequence[ArrayLike],
-        y: ArrayLike | Sequence[ArrayLike],
+        x: Any,
+        y: Any = None,
         *,
         lengths: ArrayLike | None = None,
         epochs: int = 50,
         batch_size: int = 32,
         learning_rate: float = 1e-3,
         clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
         seed: Seed = None,
-        progress: bool = True,
+        progress: bool | None = None,
+        loss: str | Loss | LossFunction | None = None,
+        sample_weight: Any = None,
+        missing: Literal["error", "skip"] = "error",
+        optimiser: OptimiserChoice = "adam",
+        schedule: Schedule | Callable[[int], float] | None = None,
+        shuffle: bool | None = None,
+        bucketing: bool = False,
+        tbptt: int | None = None,
+        stateful: bool = False,
+        validation_data: Any = None,
+        validation_share: float | None = None,
+        validation_shuffle: bool | None = None,
+        metrics: Metrics = (),
+        early_stopping: int | EarlyStopping | None = None,
+        callbacks: Callbacks = (),
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = 60.0,
+        resume: bool = False,
     ) -> History:
-        """Trains the network with Adam.
-
-        The loss is the cross-entropy for a softmax head, otherwise the mean squared error; a mean
-        over sequences, for readout "all" over their real steps.
+        """Trains the network.
 
         Args:
-            x: (n, T, I), or a list of (T_i, I) arrays.
+            x: (n, T, I), as `peephole.windows` gives them for one long series; or a list of (T_i,
+                I) arrays. For data larger than memory an iterable of batches (x, y), (x, y,
+                lengths) or (x, y, lengths, sample_weight) that begins anew each epoch, or a
+                function that returns one.
             y: Softmax head: class labels, integers in 0..O-1, (n,) for readout "last", (n, T) or a
                 list of (T_i,) for "all". Otherwise targets, with another axis of O (which may be
                 absent for O = 1). What stands beyond a sequence's length does not count.
             lengths: (n,) integers in 0..T, with an array x.
             epochs: How many times every sequence is seen.
             batch_size: Sequences per step.
-            learning_rate: Of Adam.
+            learning_rate: Of the optimiser, times the schedule's factor.
             clip_norm: The gradients' joint norm is scaled down to this; None: not.
+            clip_value: Before that, each value is moved into ± this; None: not.
             seed: Of the order of the sequences: an int, a `numpy.random.Generator`, or None for a
                 fresh one. The same seed and the same data give the same weights.
-            progress: Whether to show a progress bar.
+            progress: Whether to show a progress bar; None: where it goes to a terminal.
+            loss: "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", an object of
+                `peephole.losses`, or a function (y_pred, y_true, lengths) -> (loss, dy) of a batch.
+                None: "cross_entropy" for a softmax head, otherwise "mse".
+            sample_weight: (n,), or of steps (n, T) or a list of (T_i,): of the loss's terms.
+            missing: "skip": targets that are NaN do not count; "error": they are an error.
+            optimiser: "adam", "adamw", "sgd", "rmsprop", or a function (parameters, learning_rate)
+                -> one of `peephole.optim`.
+            schedule: One of `peephole.schedules`, or a function step -> factor.
+            shuffle: Whether each epoch has an order of its own; None: unless `stateful`.
+            bucketing: Whether batches are of sequences of like lengths, which ragged data trains
+                faster in.
+            tbptt: Gradients go back at most this many steps (R. J. Williams, J. Peng, Neural
+                Computation 2 (1990) 490-501); for readout "all" there is a step of the optimiser
+                for each so many, and the state is carried on from one to the next.
+            stateful: Whether the state is carried from each batch to the next: sequence k of a
+                batch goes on where sequence k of the one before ended. Each epoch begins with
+                zeros.
+            validation_data: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) to validate
+                with after each epoch.
+            validation_share: Instead: the share of the sequences that is held out for it.
+            validation_shuffle: Whether these are drawn at random rather than the last ones; None:
+                unless `stateful`, or with values as targets for readout "all", which are taken for
+                forecasts. Of a single sequence for readout "all" it is always the last steps.
+            metrics: Measured in validation beside the loss: some of "accuracy", "mse", "rmse",
+                "mae", "r2"; or {name: function (y_pred, y_true) -> float}.
+            early_stopping: Ends the training after so many epochs that are no better in validation,
+                and returns to the best epoch's weights; or an `EarlyStopping`.
+            callbacks: Functions of the `Run`, called after each epoch, or `Callback` objects.
+            checkpoint: A file to write the training to, whole or not at all;
+                `peephole.training.load_checkpoint` reads the network from it.
+            checkpoint_every: Seconds from one time to the next; it is also written at the end.
+            resume: Whether to go on from the checkpoint, if there is one, with the same arguments
+                and data: the result has the same bits as without the interruption.
 
         Returns:
-            History: loss and gradient_norm, lists with one value an epoch.
+            History: of each epoch its loss, and what else there is to know.
 
         Raises:
             ValueError, TypeError: For a wrong argument, before the network is changed; the message
                 names it.
             FloatingPointError: When the loss or its gradient is not finite; the weights are those
-                from before the step.
-            KeyboardInterrupt: When interrupted; the weights are those of the last finished step.
+                from before the step, which the message names with what is at fault.
+            OSError: When the checkpoint cannot be written; the one before it is as it was.
+                Whatever else ends a training, the checkpoint has its last finished step.
+            TrainingInterrupted: A KeyboardInterrupt, by Ctrl-C; the weights are those of the last
+                finished step, which the checkpoint has as well.
         """
-        from peephole.training import fit
+        from peephole.training.fit import fit
+        from peephole.training.options import FitOptions
 
         return fit(
             self,
             x,
             y,
-            lengths=lengths,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            clip_norm=clip_norm,
-            seed=seed,
-            progress=progress,
+            FitOptions(
+                lengths=lengths,
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                clip_norm=clip_norm,
+                clip_value=clip_value,
+                seed=seed,
+                progress=progress,
+                loss=loss,
+                sample_weight=sample_weight,
+                missing=missing,
+                optimiser=optimiser,
+                schedule=schedule,
+                shuffle=shuffle,
+                bucketing=bucketing,
+                tbptt=tbptt,
+                stateful=stateful,
+                validation_data=validation_data,
+                validation_share=validation_share,
+                validation_shuffle=validation_shuffle,
+                metrics=metrics,
+                early_stopping=early_stopping,
+                callbacks=callbacks,
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                resume=resume,
+            ),
         )
 
     def score(
@@ -269,6 +361,6 @@ class Network(Model):
         The accuracy for a softmax head; otherwise R², the share of the targets' variance that is
         explained, as a mean over the O outputs. For readout "all" over all real steps.
         """
-        from peephole.training import score
+        from peephole.training.score import score
 
         return score(self, x, y, lengths, batch_size)

@@ -5,59 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
 from peephole.lstm import Gradients
+from peephole.options import integer
 from peephole.parameters import Parameters
 
-__all__ = ["Adam", "clip_norm"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimiser", "RMSprop", "clip_norm", "clip_value"]
 
-_ADAM = {"float32": core.AdamFloat32, "float64": core.AdamFloat64}
+_CLASSES = {"float32": core.OptimiserFloat32, "float64": core.OptimiserFloat64}
 
 
-class Adam:
-    """Adam (D. P. Kingma, J. Ba, ICLR 2015, arXiv:1412.6980).
+class Optimiser:
+    """What all optimisers have in common; not for use by itself.
 
-    For each value θ with the gradient d, at step n::
-
-        m = β1 m + (1 - β1) d            v = β2 v + (1 - β2) d²
-        θ -= learning_rate · m / (1 - β1ⁿ) / (sqrt(v / (1 - β2ⁿ)) + epsilon)
-
-    Args:
-        parameters: Of the model to train, `model.parameters`.
-        learning_rate: 0 or more; can be set between steps.
-        betas: (β1, β2), each in [0, 1).
-        epsilon: Above 0.
-
-    Example:
-        >>> optimiser = peephole.optim.Adam(net.parameters, learning_rate=3e-3)
-        >>> y, state, tape = net.forward(x)
-        >>> gradients = net.backward(tape, dy)
-        >>> peephole.optim.clip_norm(gradients, 1.0)
-        >>> optimiser.step(gradients)
+    Weight decay acts on weights, peepholes and `head.weight`, never on biases, and masked weights
+    stay 0 whatever the rule.
     """
 
     __slots__ = ("_core",)
 
-    def __init__(
-        self,
-        parameters: Parameters,
-        learning_rate: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = 1e-8,
-    ) -> None:
+    def __init__(self, parameters: Parameters, learning_rate: float, **rule: Any) -> None:
         if not isinstance(parameters, Parameters):
             raise TypeError(
                 f"parameters: expected a model's parameters, got {type(parameters).__name__}"
             )
-        beta1, beta2 = betas
-        adam = _ADAM[parameters._core.dtype.name]
-        self._core = adam(parameters._core, learning_rate, beta1, beta2, epsilon)
+        cls = _CLASSES[parameters._core.dtype.name]
+        self._core = cls(parameters._core, type(self).__name__, learning_rate, **rule)
 
     @property
     def learning_rate(self) -> float:
-        """How far a step goes."""
+        """How far a step goes; can be set between steps, to 0 or more."""
         return self._core.learning_rate
 
     @learning_rate.setter
@@ -77,6 +57,177 @@ class Adam:
         """
         self._core.step(_by_name(gradients))
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the steps so far have left behind, copied: to go on from there later.
+
+        "steps" (), "learning_rate" (), and of each parameter what the rule remembers, by the
+        letters of its equations: "m/weight_ih_l0", "v/weight_ih_l0", ... of its shape.
+        """
+        return {
+            "steps": np.array(self._core.steps, np.int64),
+            "learning_rate": np.array(self._core.learning_rate),
+            **self._core.memories(),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state` returned, of an optimiser of this class and these options.
+
+        Raises ValueError or TypeError, before anything is changed, for what lacks an entry or has
+        one of another shape.
+        """
+        for name in ("steps", "learning_rate"):
+            if name not in state:
+                raise ValueError(f"state: expected an entry {name}, got none")
+        before, rate = self.learning_rate, np.asarray(state["learning_rate"])
+        self.learning_rate = float(rate)
+        try:
+            self._core.set_memories(state, integer(state["steps"], "state[steps]"))
+        except (TypeError, ValueError):
+            self.learning_rate = before
+            raise
+
+
+class Adam(Optimiser):
+    """Adam (D. P. Kingma, J. Ba, ICLR 2015, arXiv:1412.6980).
+
+    For each value θ with the gradient d, at step n::
+
+        d += weight_decay · θ
+        m = β1 m + (1 - β1) d            v = β2 v + (1 - β2) d²
+        θ -= learning_rate · m / (1 - β1ⁿ) / (sqrt(v / (1 - β2ⁿ)) + epsilon)
+
+    Args:
+        parameters: Of the model to train, `model.parameters`.
+        learning_rate: 0 or more; can be set between steps.
+        betas: (β1, β2), each in [0, 1).
+        epsilon: Above 0.
+        weight_decay: 0 or more; of weights, not of biases.
+
+    Example:
+        >>> optimiser = peephole.optim.Adam(net.parameters, learning_rate=3e-3)
+        >>> y, state, tape = net.forward(x)
+        >>> gradients = net.backward(tape, dy)
+        >>> peephole.optim.clip_norm(gradients, 1.0)
+        >>> optimiser.step(gradients)
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            parameters,
+            learning_rate,
+            beta1=betas[0],
+            beta2=betas[1],
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+        )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (I. Loshchilov, F. Hutter, ICLR 2019, arXiv:1711.05101).
+
+    As `Adam`, but instead of adding to the gradient, weight decay shrinks a weight by itself, at
+    each step by θ *= 1 - learning_rate · weight_decay.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(parameters, learning_rate, betas, epsilon, weight_decay)
+
+
+class SGD(Optimiser):
+    """Stochastic gradient descent, with momentum (I. Sutskever et al., ICML 2013).
+
+    For each value θ with the gradient d::
+
+        d += weight_decay · θ            b = momentum · b + d
+        θ -= learning_rate · b           nesterov: θ -= learning_rate · (d + momentum · b)
+
+    Args:
+        parameters: Of the model to train, `model.parameters`.
+        learning_rate: 0 or more; can be set between steps.
+        momentum: In [0, 1).
+        nesterov: Whether the momentum is Nesterov's; needs one above 0.
+        weight_decay: 0 or more; of weights, not of biases.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: float = 1e-2,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            parameters,
+            learning_rate,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+        )
+
+
+class RMSprop(Optimiser):
+    """RMSprop (T. Tieleman, G. Hinton, 2012), centred as in A. Graves, 2013, arXiv:1308.0850.
+
+    For each value θ with the gradient d::
+
+        d += weight_decay · θ
+        v = ρ v + (1 - ρ) d²             centred: a = ρ a + (1 - ρ) d, otherwise a = 0
+        b = momentum · b + d / (sqrt(v - a²) + epsilon)
+        θ -= learning_rate · b
+
+    Args:
+        parameters: Of the model to train, `model.parameters`.
+        learning_rate: 0 or more; can be set between steps.
+        rho: ρ, in [0, 1).
+        epsilon: Above 0.
+        momentum: In [0, 1).
+        centred: Whether v is centred.
+        weight_decay: 0 or more; of weights, not of biases.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: float = 1e-2,
+        rho: float = 0.99,
+        epsilon: float = 1e-8,
+        momentum: float = 0.0,
+        centred: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            parameters,
+            learning_rate,
+            rho=rho,
+            epsilon=epsilon,
+            momentum=momentum,
+            centred=centred,
+            weight_decay=weight_decay,
+        )
+
 
 def clip_norm(gradients: Gradients | Mapping[str, NDArray[Any]], max_norm: float) -> float:
     """Scales the parameters' gradients in place to a joint Euclidean norm of at most `max_norm`.
@@ -85,6 +236,11 @@ def clip_norm(gradients: Gradients | Mapping[str, NDArray[Any]], max_norm: float
     the norm that they had; where it is not finite they stay as they are.
     """
     return core.clip_norm(_by_name(gradients), max_norm)
+
+
+def clip_value(gradients: Gradients | Mapping[str, NDArray[Any]], max_value: float) -> None:
+    """Moves each value of the parameters' gradients in place into ±`max_value`."""
+    core.clip_value(_by_name(gradients), max_value)
 
 
 def _by_name(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, TypedDict
@@ -32,6 +33,9 @@ class LSTMOptions(TypedDict, total=False):
     activations: Activations | None
     coupled_input_forget: bool
     bidirectional: bool
+    dropout: float
+    recurrent_dropout: float
+    zoneout: float
     masks: Mapping[str, NDArray[np.bool_]] | None
     dtype: Any
     seed: Seed
@@ -153,6 +157,11 @@ def draw_seed(seed: Seed) -> int:
     return value
 
 
+def draw_seed_or_none(seed: Seed) -> int | None:
+    """The same of what a call draws from; None: from nothing, as of a model that need not."""
+    return None if seed is None else draw_seed(seed)
+
+
 def set_masks(parameters: _core.Parameters, masks: Mapping[str, NDArray[np.bool_]]) -> None:
     """Masks the named parameters of a new core model."""
     if not isinstance(masks, Mapping):
@@ -166,3 +175,40 @@ def set_masks(parameters: _core.Parameters, masks: Mapping[str, NDArray[np.bool_
             parameters.set_mask(name, mask)
         except (TypeError, ValueError) as error:
             raise type(error)(f"masks: {error}") from None
+
+
+def positive(value: Any, name: str) -> float:
+    """`value` as a float, checked to be finite and above 0."""
+    number = _real(value, name)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+    return number
+
+
+def share(value: Any, name: str) -> float:
+    """`value` as a float in 0..1."""
+    number = _real(value, name)
+    if not 0 <= number <= 1:
+        raise ValueError(f"{name}: expected a number in 0..1, got {value}")
+    return number
+
+
+def not_negative(value: Any, name: str) -> float:
+    """`value` as a float, checked to be finite and 0 or more."""
+    number = _real(value, name)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name}: expected a finite number of 0 or more, got {value}")
+    return number
+
+
+def flag(value: Any, name: str) -> bool:
+    """`value`, checked to be True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, got {value!r}")
+    return bool(value)
+
+
+def _real(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    return float(value)

@@ -109,15 +109,15 @@ def entry_gradient(results, weights, point, name):
 class ReferenceModel:
     """The readable reference of a case as a function of a point, in y, logits and final states."""
 
-    def __init__(self, case, head=None, readout=None):
-        self.case, self.head, self.readout = case, head, readout
+    def __init__(self, case, head=None, readout=None, noise=None):
+        self.case, self.head, self.readout, self.noise = case, head, readout, noise
         layers = reference.activations(case.options)
         self.has_kinks = any(name in reference.KINKS for names in layers for name in names.values())
 
     def run(self, point, regions=None):
         case = self.case
         parameters = parameters_of(point)
-        keywords = {"lengths": case.lengths, "regions": regions}
+        keywords = {"lengths": case.lengths, "regions": regions, "noise": self.noise}
         keywords["masks"] = {name: case.connected(name) for name in case.shapes}
         state = state_of(point)
         if self.head is None:

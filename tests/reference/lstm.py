@@ -155,11 +155,12 @@ class Layer:
         return h, c
 
 
-def forward(options, parameters, x, state=None, lengths=None, masks=None, regions=None):
+def forward(options, parameters, x, state=None, lengths=None, masks=None, regions=None, noise=None):
     """y (..., B, T, D*H_last) and the final state, a list of (h, c), each (..., B, H).
 
     A list given as `regions` receives, for every activation that has kinks, the number of kinks
     below its argument: two inputs with equal regions lie on one smooth piece of the model.
+    `noise` is a reference.noise.Noise, for the training pass of a model with regularisation.
     """
     parameters = {name: np.asarray(value) for name, value in parameters.items()}
     for name, connected in (masks or {}).items():
@@ -191,17 +192,24 @@ def forward(options, parameters, x, state=None, lengths=None, masks=None, region
                 steps = range(lengths[b])
                 h, c = initial_h[..., b, :], initial_c[..., b, :]
                 for t in reversed(steps) if suffix else steps:
-                    h, c = layer.step(x[..., b, t, :], h, c, regions)
+                    if noise is None:
+                        h, c = layer.step(x[..., b, t, :], h, c, regions)
+                    else:
+                        given = h * noise.recurrent(k, d, b, units)
+                        after = layer.step(x[..., b, t, :], given, c, regions)
+                        h, c = noise.zone(k, d, b, t, (h, c), after)
                     y[..., b, t, d * units : (d + 1) * units] = h
                 final_h[..., b, :], final_c[..., b, :] = h, c
             final.append((final_h, final_c))
-        x = y
+        x = y if noise is None else noise.between(k, y)
     return y, final
 
 
 def network(options, head, readout, parameters, x, state=None, lengths=None, **keywords):
     """y (..., B, T, O), or (..., B, O) for readout "last"; the logits; the final state."""
     hidden, final = forward(options, parameters, x, state, lengths, **keywords)
+    if noise := keywords.get("noise"):
+        hidden = noise.between(len(hidden_sizes(options)) - 1, hidden)
     batch, time = hidden.shape[-3:-1]
     lengths = [time] * batch if lengths is None else lengths
     weight, bias = parameters["head.weight"], parameters["head.bias"]

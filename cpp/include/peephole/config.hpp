@@ -42,6 +42,14 @@ struct LSTMConfig {
   bool coupled_input_forget = false;     // f = 1 - i (CIFG, Greff et al. 2017)
   bool bidirectional = false;
 
+  // Regularisation, probabilities in [0, 1). LSTM::forward draws; inference has no dropout, and
+  // instead of drawing mixes the two that zoneout chooses from by their probabilities. Recurrent
+  // dropout and zoneout are computed by the reference path, on one thread; dropout by the kernels.
+  double dropout = 0;  // of what a layer gives the next one, and a network's last its head
+  double recurrent_dropout = 0;  // of h_{t-1} on its way to the gates, once for a sequence
+  double zoneout = 0;            // that a unit keeps h_{t-1}, and another that it keeps c_{t-1}
+
+  bool regularised() const noexcept { return dropout > 0 || recurrent_dropout > 0 || zoneout > 0; }
   Index layers() const noexcept { return static_cast<Index>(hidden_sizes.size()); }
   Index directions() const noexcept { return bidirectional ? 2 : 1; }
   Index layer_input_size(Index layer) const noexcept;

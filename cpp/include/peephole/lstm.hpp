@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "peephole/config.hpp"
 #include "peephole/parameters.hpp"
@@ -79,10 +81,14 @@ class LSTM {
              Span<const StateView<const T>> initial, SequenceView<T> y,
              Span<const StateView<T>> final) const;
 
-  /// The same, keeping in `tape` what backward needs.
+  /// The same in training: draws what the configuration's dropout, recurrent_dropout and zoneout
+  /// ask for, and keeps in `tape` what backward needs. seed  of what is drawn, a function of it,
+  /// layer, direction, place in the batch, step and unit;
+  ///       a configuration that is regularised() needs one
   void forward(SequenceView<const T> x, Span<const Index> lengths,
                Span<const StateView<const T>> initial, SequenceView<T> y,
-               Span<const StateView<T>> final, Tape<T>& tape) const;
+               Span<const StateView<T>> final, Tape<T>& tape,
+               std::optional<std::uint64_t> seed = {}) const;
 
   /// Exact gradients by backpropagation through time.
   /// dy           (B, T, D*H_last), read; entries beyond a sequence's length are ignored

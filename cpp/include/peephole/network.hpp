@@ -45,16 +45,18 @@ class Network {
   /// The stack inside, over the same parameters.
   std::shared_ptr<LSTM<T>> lstm() const noexcept;
 
-  /// y  (B, T, O), or (B, 1, O) for Readout::last, overwritten.
+  /// y       (B, T, O), or (B, 1, O) for Readout::last, overwritten.
+  /// logits  V h_t + v, shaped as y, overwritten, 0 where y is padding; data may be null: not
+  ///         wanted.
   void infer(SequenceView<const T> x, Span<const Index> lengths,
              Span<const StateView<const T>> initial, SequenceView<T> y,
-             Span<const StateView<T>> final) const;
+             Span<const StateView<T>> final, SequenceView<T> logits = {}) const;
 
-  /// logits  V h_t + v, shaped as y, overwritten, 0 where y is padding; data may be null: not
-  /// wanted.
+  /// seed  as of LSTM::forward; dropout also meets the last layer's h on its way to the head.
   void forward(SequenceView<const T> x, Span<const Index> lengths,
                Span<const StateView<const T>> initial, SequenceView<T> y, SequenceView<T> logits,
-               Span<const StateView<T>> final, NetworkTape<T>& tape) const;
+               Span<const StateView<T>> final, NetworkTape<T>& tape,
+               std::optional<std::uint64_t> seed = {}) const;
 
   /// What the given gradient is of: y, or the logits (of a loss computed soundly from them).
   enum class GradientOf { y, logits };

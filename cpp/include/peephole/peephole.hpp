@@ -2,12 +2,12 @@
 
 /// The whole public interface of the C++ core.
 #include "peephole/activation.hpp"
-#include "peephole/adam.hpp"
 #include "peephole/config.hpp"
 #include "peephole/files.hpp"
 #include "peephole/initialise.hpp"
 #include "peephole/lstm.hpp"
 #include "peephole/network.hpp"
+#include "peephole/optimiser.hpp"
 #include "peephole/parameters.hpp"
 #include "peephole/runtime.hpp"
 #include "peephole/stream.hpp"

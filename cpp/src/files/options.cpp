@@ -22,11 +22,12 @@ constexpr char kFloat32[] = "float32", kFloat64[] = "float64";
 
 /// All must be there, those of the head in a Network alone.
 constexpr std::string_view kNames[] = {
-    "input_size",  "hidden_size", "peephole", "peephole_gates",       "output_peephole",
-    "bias",        "activations", "dtype",    "coupled_input_forget", "bidirectional",
-    "output_size", "head",        "readout",
+    "input_size", "hidden_size",       "peephole", "peephole_gates",       "output_peephole",
+    "bias",       "activations",       "dtype",    "coupled_input_forget", "bidirectional",
+    "dropout",    "recurrent_dropout", "zoneout",  "output_size",          "head",
+    "readout",
 };
-constexpr std::size_t kOfLSTM = 10;
+constexpr std::size_t kOfLSTM = 13;
 
 [[noreturn]] void refuse(const std::string& what) { throw FileError("options: " + what); }
 
@@ -93,6 +94,7 @@ class OptionsReader {
   bool number_unsigned(std::uint64_t number) {
     constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
     const auto size = static_cast<Index>(number);
+    if (set_probability(static_cast<double>(number))) return true;
     if (number == 0 || number > kLargest) unexpected(std::to_string(number));
     if (place_ == Place::sizes) {
       check_layers(lstm_.hidden_sizes.size());
@@ -115,7 +117,10 @@ class OptionsReader {
 
   bool null() { unexpected("null"); }
   bool number_integer(std::int64_t number) { unexpected(std::to_string(number)); }
-  bool number_float(double, const std::string& text) { unexpected(text.substr(0, kLongestName)); }
+  bool number_float(double number, const std::string& text) {
+    if (!set_probability(number)) unexpected(text.substr(0, kLongestName));
+    return true;
+  }
   bool binary(json::binary_t&) { unexpected("binary data"); }
   bool parse_error(std::size_t, const std::string&, const json::exception&) {
     refuse("expected JSON, got something else");
@@ -158,6 +163,17 @@ class OptionsReader {
     if (layers == most_layers_) {
       refuse("more layers than the file's " + std::to_string(most_layers_) + " tensors can be of");
     }
+  }
+
+  /// Sets the option `name_`; false if it is no probability.
+  bool set_probability(double number) {
+    double* const target = name_ == "dropout"             ? &lstm_.dropout
+                           : name_ == "recurrent_dropout" ? &lstm_.recurrent_dropout
+                           : name_ == "zoneout"           ? &lstm_.zoneout
+                                                          : nullptr;
+    if (place_ != Place::options || target == nullptr) return false;
+    *target = number;
+    return true;
   }
 
   /// Sets the option `name_`; false if it is no name.
@@ -248,6 +264,9 @@ std::string write_options(const Options& options) {
   }
   object["coupled_input_forget"] = lstm.coupled_input_forget;
   object["bidirectional"] = lstm.bidirectional;
+  object["dropout"] = lstm.dropout;
+  object["recurrent_dropout"] = lstm.recurrent_dropout;
+  object["zoneout"] = lstm.zoneout;
   if (options.network) {
     object["head"] = to_string(options.config.head);
     object["readout"] = to_string(options.config.readout);

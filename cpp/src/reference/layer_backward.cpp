@@ -3,6 +3,7 @@
 #include "activations.hpp"
 #include "eigen.hpp"
 #include "layer.hpp"
+#include "layer_noise.hpp"
 
 namespace peephole::reference {
 namespace {
@@ -119,15 +120,33 @@ void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, cons
   if (layer.dweights.bias) row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
 }
 
+/// c = f ⊙ c_{t-1} + g ⊙ i: what zoneout may have replaced by c_{t-1}.
+template <class G, class S, class C>
+void update_again(const G& gates, const S& previous_c, C&& c) {
+  c.array() = of_gate(gates, Gate::forget).array() * previous_c.array() +
+              of_gate(gates, Gate::cell).array() * of_gate(gates, Gate::input).array();
+}
+
+/// kept = z ⊙ d: the share of d that went to the step before; the rest stays in d.
+template <class Z, class D, class K>
+void divide(const Z& zoned, D&& d, K&& kept) {
+  kept = zoned * d.array();
+  d.array() -= kept.array();
+}
+
 }  // namespace
 
 template <class T>
-void backward(const LayerBackward<T>& layer, Scratch<T>& scratch) {
+void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>& scratch) {
   const Schedule& schedule = layer.schedule;
   const Index H = layer.spec.hidden_size, B = schedule.batch();
   T* const da_rows = scratch.gates.reserve(B * kGates * H);
   T* const previous_h_rows = scratch.previous_h.reserve(B * H);
   T* const previous_c_rows = scratch.previous_c.reserve(B * H);
+  T* const updated_c_rows = scratch.updated_c.reserve(B * H);
+  T* const kept_dh_rows = scratch.kept_dh.reserve(B * H);
+  T* const kept_dc_rows = scratch.kept_dc.reserve(B * H);
+  NoiseDraws<T> draws(noise, schedule, layer.direction, H, scratch);
   zero_weight_gradients(layer);
 
   for (Index s = 0; s < schedule.steps(); ++s) {
@@ -138,16 +157,32 @@ void backward(const LayerBackward<T>& layer, Scratch<T>& scratch) {
     auto dh = matrix(layer.dstate_h, n, H);
     auto dc = matrix(layer.dstate_c, n, H);
     auto da = matrix(da_rows, n, kGates * H);
+    auto previous_h = matrix(previous_h_rows, n, H);
+    const auto previous_c = matrix(static_cast<const T*>(previous_c_rows), n, H);
+    const auto gates = matrix(layer.gates + at * kGates * H, n, kGates * H);
+    auto kept_dh = matrix(kept_dh_rows, n, H);
+    auto kept_dc = matrix(kept_dc_rows, n, H);
 
     dh += matrix(layer.dh, at, n, H);
-    gate_gradients(layer, matrix(layer.gates + at * kGates * H, n, kGates * H),
-                   matrix(layer.c + at * H, n, H),
-                   matrix(static_cast<const T*>(previous_c_rows), n, H), dh, dc, da);
-    linear_gradients(layer, t, da, matrix(static_cast<const T*>(previous_h_rows), n, H), dh);
+    if (draws.zones()) {
+      draws.draw_zoneout(t);
+      divide(draws.zoned_h(n), dh, kept_dh);
+      divide(draws.zoned_c(n), dc, kept_dc);
+      update_again(gates, previous_c, matrix(updated_c_rows, n, H));
+    }
+    const T* const c = draws.zones() ? updated_c_rows : layer.c + at * H;
+    gate_gradients(layer, gates, matrix(c, n, H), previous_c, dh, dc, da);
+    if (draws.drops()) previous_h.array() *= draws.recurrent(n);
+    linear_gradients(layer, t, da, previous_h, dh);
+    if (draws.drops()) dh.array() *= draws.recurrent(n);
+    if (draws.zones()) {
+      dh += kept_dh;
+      dc += kept_dc;
+    }
   }
 }
 
-template void backward(const LayerBackward<float>&, Scratch<float>&);
-template void backward(const LayerBackward<double>&, Scratch<double>&);
+template void backward(const LayerBackward<float>&, const LayerNoise&, Scratch<float>&);
+template void backward(const LayerBackward<double>&, const LayerNoise&, Scratch<double>&);
 
 }  // namespace peephole::reference

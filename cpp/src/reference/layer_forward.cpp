@@ -1,6 +1,7 @@
 #include "activations.hpp"
 #include "eigen.hpp"
 #include "layer.hpp"
+#include "layer_noise.hpp"
 
 namespace peephole::reference {
 namespace {
@@ -63,11 +64,13 @@ void update(const LayerForward<T>& layer, A&& gates, const S& previous_c, C&& c,
 }  // namespace
 
 template <class T>
-void forward(const LayerForward<T>& layer, Scratch<T>& scratch) {
+void forward(const LayerForward<T>& layer, const LayerNoise& noise, Scratch<T>& scratch) {
   const Schedule& schedule = layer.schedule;
   const Index I = layer.spec.input_size, H = layer.spec.hidden_size, B = schedule.batch();
   T* const gates_scratch = layer.gates ? nullptr : scratch.gates.reserve(B * kGates * H);
   T* const c_scratch = layer.c ? nullptr : scratch.c.reserve(B * H);
+  NoiseDraws<T> draws(noise, schedule, layer.direction, H, scratch);
+  T* const given_h_rows = draws.drops() ? scratch.dropped_h.reserve(B * H) : layer.state_h;
 
   for (Index s = 0; s < schedule.steps(); ++s) {
     const Index t = layer.direction == Direction::forward ? s : schedule.steps() - 1 - s;
@@ -78,14 +81,25 @@ void forward(const LayerForward<T>& layer, Scratch<T>& scratch) {
     auto c = matrix(layer.c ? layer.c + at * H : c_scratch, n, H);
     auto h = matrix(layer.h, schedule, t, H);
 
-    preactivations(layer, matrix(layer.x, schedule, t, I), state_h, state_c, gates);
+    auto given_h = matrix(given_h_rows, n, H);
+    if (draws.drops()) given_h = state_h.array() * draws.recurrent(n);
+    preactivations(layer, matrix(layer.x, schedule, t, I), given_h, state_c, gates);
     update(layer, gates, state_c, c, h);
+    if (draws.zones() && noise.expected) {
+      const auto z = static_cast<T>(noise.zoneout);
+      c = z * state_c + (1 - z) * c;
+      h = z * state_h + (1 - z) * h;
+    } else if (draws.zones()) {
+      draws.draw_zoneout(t);
+      c = (draws.zoned_c(n) != 0).select(state_c, c);
+      h = (draws.zoned_h(n) != 0).select(state_h, h);
+    }
     state_h = h;
     state_c = c;
   }
 }
 
-template void forward(const LayerForward<float>&, Scratch<float>&);
-template void forward(const LayerForward<double>&, Scratch<double>&);
+template void forward(const LayerForward<float>&, const LayerNoise&, Scratch<float>&);
+template void forward(const LayerForward<double>&, const LayerNoise&, Scratch<double>&);
 
 }  // namespace peephole::reference

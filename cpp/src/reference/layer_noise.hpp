@@ -1,0 +1,67 @@
+#pragma once
+
+#include "../noise.hpp"
+#include "eigen.hpp"
+#include "layer.hpp"
+
+namespace peephole::reference {
+
+/// A layer's noise in one direction, step by step.
+template <class T>
+class NoiseDraws {
+ public:
+  NoiseDraws(const LayerNoise& noise, const Schedule& schedule, Direction direction, Index H,
+             Scratch<T>& scratch)
+      : noise_(noise), schedule_(schedule), direction_(direction), H_(H) {
+    const Index B = schedule.batch();
+    if (drops()) {
+      recurrent_ = scratch.recurrent.reserve(B * H);
+      const Choice dropped = choice(Noise::recurrent_dropout, noise.recurrent_dropout);
+      for (Index rank = 0; rank < B; ++rank) {
+        dropped.draw(schedule.sequence(rank), 0, T{0}, kept_factor<T>(noise.recurrent_dropout),
+                     recurrent_ + rank * H, H);
+      }
+    }
+    if (zones()) {
+      zoned_h_ = scratch.zoned_h.reserve(B * H);
+      zoned_c_ = scratch.zoned_c.reserve(B * H);
+    }
+  }
+
+  bool drops() const noexcept { return noise_.recurrent_dropout > 0; }
+  bool zones() const noexcept { return noise_.zoneout > 0; }
+
+  /// Makes zoned_h and zoned_c those of step t.
+  void draw_zoneout(Index t) noexcept {
+    const Choice of_h = choice(Noise::zoneout_h, noise_.zoneout);
+    const Choice of_c = choice(Noise::zoneout_c, noise_.zoneout);
+    for (Index rank = 0; rank < schedule_.rows(t); ++rank) {
+      of_h.draw(schedule_.sequence(rank), t, T{1}, T{0}, zoned_h_ + rank * H_, H_);
+      of_c.draw(schedule_.sequence(rank), t, T{1}, T{0}, zoned_c_ + rank * H_, H_);
+    }
+  }
+
+  /// (n, H) arrays of the first n ranks.
+  auto recurrent(Index n) const { return of(recurrent_, n); }
+  auto zoned_h(Index n) const { return of(zoned_h_, n); }
+  auto zoned_c(Index n) const { return of(zoned_c_, n); }
+
+ private:
+  Choice choice(Noise kind, double probability) const noexcept {
+    return {noise_.seed, kind, noise_.layer, direction_, probability};
+  }
+  auto of(T* values, Index n) const {
+    return Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(
+        values, n, H_);
+  }
+
+  const LayerNoise& noise_;
+  const Schedule& schedule_;
+  Direction direction_;
+  Index H_;
+  T* recurrent_ = nullptr;
+  T* zoned_h_ = nullptr;
+  T* zoned_c_ = nullptr;
+};
+
+}  // namespace peephole::reference

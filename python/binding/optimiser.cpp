@@ -1,0 +1,210 @@
+#include <string>
+#include <vector>
+
+#include "bindings.hpp"
+#include "options.hpp"
+#include "parameters.hpp"
+
+namespace peephole::binding {
+namespace {
+
+/// The numbers that `rule` was given by name.
+template <class AnyAdam>
+AnyAdam adam_of(const py::kwargs& given) {
+  AnyAdam rule;
+  rule.beta1 = real(given["beta1"], "beta1");
+  rule.beta2 = real(given["beta2"], "beta2");
+  rule.epsilon = real(given["epsilon"], "epsilon");
+  rule.weight_decay = real(given["weight_decay"], "weight_decay");
+  return rule;
+}
+
+OptimiserRule rule_of(const std::string& name, const py::kwargs& given) {
+  if (name == "Adam") return adam_of<Adam>(given);
+  if (name == "AdamW") return adam_of<AdamW>(given);
+  if (name == "SGD") {
+    return SGD{real(given["momentum"], "momentum"), boolean(given["nesterov"], "nesterov"),
+               real(given["weight_decay"], "weight_decay")};
+  }
+  if (name == "RMSprop") {
+    return RMSprop{real(given["rho"], "rho"), real(given["epsilon"], "epsilon"),
+                   real(given["momentum"], "momentum"), boolean(given["centred"], "centred"),
+                   real(given["weight_decay"], "weight_decay")};
+  }
+  refuse_value("rule", "one of Adam, AdamW, SGD, RMSprop", '"' + name + '"');
+}
+
+/// An optimiser and the parameters it moves.
+template <class T>
+class OptimiserOf {
+ public:
+  OptimiserOf(const ParametersOf<T>& parameters, const OptimiserRule& rule, double learning_rate)
+      : parameters_(parameters), optimiser_(arrays(parameters), rule, learning_rate) {}
+
+  Optimiser<T>& core() noexcept { return optimiser_; }
+  const Optimiser<T>& core() const noexcept { return optimiser_; }
+
+  void step(const py::object& gradients) {
+    std::vector<py::array_t<T>> arrays;
+    std::vector<T*> theta;
+    std::vector<const T*> g;
+    for (Index i = 0; i < parameters_.count; ++i) {
+      arrays.push_back(item(gradients, "gradients", parameters_.spec(i).name, i));
+      g.push_back(arrays.back().data());
+      theta.push_back(parameters_.parameters->mutable_flat() + parameters_.parameters->offset(i));
+    }
+    {
+      const py::gil_scoped_release release;
+      parameters_.parameters->settle();  // or weight decay would act on what is written there
+      optimiser_.step({theta.data(), parameters_.count}, {g.data(), parameters_.count});
+    }
+    parameters_.parameters->touch();
+  }
+
+  py::dict memories() {
+    py::dict state;
+    for_each_memory([&](const std::string& name, Index i, Span<T> memory) {
+      state[py::str(name)] = py::array_t<T>(parameters_.shape(i), memory.data);
+    });
+    return state;
+  }
+
+  void set_memories(const py::object& state, py::handle steps_object) {
+    const Index steps = integer(steps_object, "state[steps]");
+    std::vector<py::array_t<T>> arrays;
+    for_each_memory([&](const std::string& name, Index i, Span<T>) {
+      arrays.push_back(item(state, "state", name, i));
+    });
+    optimiser_.set_steps(steps);
+    auto next = arrays.begin();
+    for_each_memory([&](const std::string&, Index, Span<T> memory) {
+      std::copy_n((next++)->data(), memory.size, memory.data);
+    });
+  }
+
+ private:
+  static std::vector<OptimisedArray> arrays(const ParametersOf<T>& parameters) {
+    std::vector<OptimisedArray> arrays;
+    for (Index i = 0; i < parameters.count; ++i) {
+      const bool is_bias = parameters.spec(i).columns == 0;
+      arrays.push_back({parameters.spec(i).size(), !is_bias});
+    }
+    return arrays;
+  }
+
+  /// mapping[name], shaped as parameter i.
+  py::array_t<T> item(const py::object& mapping, const std::string& argument,
+                      const std::string& name, Index i) const {
+    if (!mapping.contains(name)) {
+      refuse_value(argument, "one for each parameter", "none for " + name);
+    }
+    return numbers<T>(mapping[py::str(name)], argument + "[" + name + "]", parameters_.shape(i));
+  }
+
+  template <class F>
+  void for_each_memory(F&& f) {
+    const auto& names = optimiser_.memories();
+    for (std::size_t k = 0; k < names.size(); ++k) {
+      for (Index i = 0; i < parameters_.count; ++i) {
+        f(names[k] + "/" + parameters_.spec(i).name, i,
+          optimiser_.memory(static_cast<Index>(k), i));
+      }
+    }
+  }
+
+  ParametersOf<T> parameters_;
+  Optimiser<T> optimiser_;
+};
+
+template <class T>
+void bind(py::module_& module, const char* name) {
+  using namespace py::literals;
+  using Self = OptimiserOf<T>;
+  py::class_<Self>(module, name)
+      .def(py::init([](const ParametersOf<T>& parameters, const std::string& rule,
+                       py::handle learning_rate, const py::kwargs& options) {
+             return Self(parameters, rule_of(rule, options), real(learning_rate, "learning_rate"));
+           }),
+           "parameters"_a, "rule"_a, "learning_rate"_a)
+      .def_property(
+          "learning_rate", [](const Self& self) { return self.core().learning_rate(); },
+          [](Self& self, py::handle value) {
+            self.core().set_learning_rate(real(value, "learning_rate"));
+          })
+      .def_property_readonly("steps", [](const Self& self) { return self.core().steps(); })
+      .def("step", &Self::step, "gradients"_a)
+      .def("memories", &Self::memories)
+      .def("set_memories", &Self::set_memories, "memories"_a, "steps"_a);
+}
+
+/// The arrays of a mapping of gradients, all writable, C-contiguous and of dtype T.
+template <class T>
+struct Writable {
+  explicit Writable(const std::vector<std::pair<std::string, py::array>>& gradients) {
+    for (const auto& [name, array] : gradients) {
+      if (!py::isinstance<py::array_t<T>>(array) || (array.flags() & py::array::c_style) == 0 ||
+          !array.writeable()) {
+        refuse_type("gradients[" + name + "]",
+                    "a writable C-contiguous array of one float dtype for all",
+                    "dtype " + std::string(py::str(array.dtype())));
+      }
+      pointers.push_back(static_cast<T*>(py::array(array).mutable_data()));
+      lengths.push_back(array.size());
+    }
+  }
+
+  Span<T* const> data() const { return {pointers.data(), static_cast<Index>(pointers.size())}; }
+  Span<const Index> sizes() const { return {lengths.data(), static_cast<Index>(lengths.size())}; }
+
+  std::vector<T*> pointers;
+  std::vector<Index> lengths;
+};
+
+/// clip(Writable<T>) of the gradients, T being their dtype.
+template <class F>
+auto clipped(const py::object& gradients, F&& clip) {
+  std::vector<std::pair<std::string, py::array>> arrays;
+  for (py::handle key : gradients) {
+    const py::object value = gradients[key];
+    const std::string name = text(key, "gradients");
+    if (!py::isinstance<py::array>(value)) {
+      refuse_type("gradients[" + name + "]", "an array", type_text(value));
+    }
+    arrays.emplace_back(name, py::reinterpret_borrow<py::array>(value));
+  }
+  if (!arrays.empty() && py::isinstance<py::array_t<float>>(arrays.front().second)) {
+    return clip(Writable<float>(arrays));
+  }
+  return clip(Writable<double>(arrays));
+}
+
+double bound(py::handle object, const char* argument) {
+  const double value = real(object, argument);
+  if (!(value > 0)) refuse_value(argument, "a number > 0", std::to_string(value));
+  return value;
+}
+
+}  // namespace
+
+void bind_optimisers(py::module_& module) {
+  using namespace py::literals;
+  bind<float>(module, "OptimiserFloat32");
+  bind<double>(module, "OptimiserFloat64");
+  module.def(
+      "clip_norm",
+      [](const py::object& gradients, py::handle max_norm_object) {
+        const double max_norm = bound(max_norm_object, "max_norm");
+        return clipped(gradients,
+                       [&](const auto& g) { return clip_norm(g.data(), g.sizes(), max_norm); });
+      },
+      "gradients"_a, "max_norm"_a);
+  module.def(
+      "clip_value",
+      [](const py::object& gradients, py::handle max_value_object) {
+        const double max_value = bound(max_value_object, "max_value");
+        clipped(gradients, [&](const auto& g) { clip_value(g.data(), g.sizes(), max_value); });
+      },
+      "gradients"_a, "max_value"_a);
+}
+
+}  // namespace peephole::binding

@@ -1,0 +1,225 @@
+"""Learning rates that change from step to step.
+
+A schedule gives, for each step from 0, a factor of the learning rate that `Network.fit` was asked
+for. Steps are those of the optimiser, one a batch (or a chunk of `tbptt` steps). Any function
+step -> factor is a schedule, too. By hand::
+
+    schedule = peephole.schedules.WarmUp(100, peephole.schedules.Cosine(10_000))
+    optimiser.learning_rate = 1e-3 * schedule.factor(optimiser.steps)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from peephole.options import at_least_one, positive, share
+
+__all__ = ["Constant", "Cosine", "OneCycle", "ReduceOnPlateau", "Schedule", "Step", "WarmUp"]
+
+
+class Schedule:
+    """What all schedules have in common; not for use by itself."""
+
+    def factor(self, step: int, steps: int | None = None) -> float:
+        """Of the learning rate at `step`, from 0, where training is to make `steps` steps."""
+        raise NotImplementedError
+
+    def observe(self, loss: float) -> None:
+        """Takes note of an epoch's validation loss (or, without validation, of its loss)."""
+
+    def state(self) -> dict[str, Any]:
+        """What it has taken note of, ready for JSON."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state` returned."""
+
+
+class Constant(Schedule):
+    """The learning rate as it is."""
+
+    def factor(self, step: int, steps: int | None = None) -> float:
+        """See Schedule."""
+        return 1.0
+
+
+class Cosine(Schedule):
+    """Half a cosine from 1 to `floor` (I. Loshchilov, F. Hutter, ICLR 2017, arXiv:1608.03983).
+
+    Args:
+        steps: How many steps that takes; None: the whole training.
+        floor: In 0..1, where it then stays.
+    """
+
+    def __init__(self, steps: int | None = None, floor: float = 0.0) -> None:
+        self.steps = None if steps is None else at_least_one(steps, "steps")
+        self.floor = share(floor, "floor")
+
+    def factor(self, step: int, steps: int | None = None) -> float:
+        """See Schedule."""
+        total = _known(self.steps or steps)
+        return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * min(step / total, 1))) / 2
+
+
+class Step(Schedule):
+    """Times `factor` every so many steps.
+
+    Args:
+        every: 1 or more steps.
+        factor: Above 0.
+    """
+
+    def __init__(self, every: int, factor: float = 0.1) -> None:
+        self.every = at_least_one(every, "every")
+        self.ratio = positive(factor, "factor")
+
+    def factor(self, step: int, steps: int | None = None) -> float:
+        """See Schedule."""
+        return float(self.ratio ** (step // self.every))
+
+
+class OneCycle(Schedule):
+    """Up to 1 and down again, along half cosines (L. N. Smith, N. Topin, arXiv:1708.07120).
+
+    Args:
+        steps: How many steps that takes; None: the whole training.
+        rise: The share of the steps that go up, in 0..1.
+        start: The factor to begin with.
+        end: The factor to end with.
+    """
+
+    def __init__(
+        self,
+        steps: int | None = None,
+        rise: float = 0.3,
+        start: float = 0.04,
+        end: float = 4e-6,
+    ) -> None:
+        self.steps = None if steps is None else at_least_one(steps, "steps")
+        self.rise = share(rise, "rise")
+        self.start = positive(start, "start")
+        self.end = positive(end, "end")
+
+    def factor(self, step: int, steps: int | None = None) -> float:
+        """See Schedule."""
+        total = _known(self.steps or steps)
+        top, last = self.rise * total - 1, total - 1
+        if step < top:
+            return _between(self.start, 1.0, step / top)
+        return _between(1.0, self.end, min((step - top) / max(last - top, 1), 1))
+
+
+class ReduceOnPlateau(Schedule):
+    """Times `factor` whenever the loss has not got better for more than `patience` epochs.
+
+    Args:
+        factor: In 0..1.
+        patience: 0 or more epochs.
+        threshold: Better means: by more than this share of the best.
+        floor: The factor does not go below this.
+    """
+
+    def __init__(
+        self,
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        floor: float = 0.0,
+    ) -> None:
+        self.ratio = share(factor, "factor")
+        self.patience = at_least_one(patience, "patience") if patience else 0
+        self.threshold = share(threshold, "threshold")
+        self.floor = share(floor, "floor")
+        self._current, self._best, self._waited = 1.0, math.inf, 0
+
+    def factor(self, step: int, steps: int | None = None) -> float:
+        """See Schedule."""
+        return self._current
+
+    def observe(self, loss: float) -> None:
+        """See Schedule."""
+        if self._best == math.inf or loss < self._best - self.threshold * abs(self._best):
+            self._best, self._waited = loss, 0
+            return
+        self._waited += 1
+        if self._waited > self.patience:
+            self._current = max(self._current * self.ratio, self.floor)
+            self._waited = 0
+
+    def state(self) -> dict[str, Any]:
+        """See Schedule."""
+        return {"current": self._current, "best": self._best, "waited": self._waited}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """See Schedule."""
+        self._current = float(state["current"])
+        self._best = float(state["best"])
+        self._waited = int(state["waited"])
+
+
+class WarmUp(Schedule):
+    """From near 0 straight up to 1, then as another schedule, which begins there.
+
+    Args:
+        steps: How many steps that takes.
+        then: The other schedule.
+    """
+
+    def __init__(self, steps: int, then: Schedule | None = None) -> None:
+        self.steps = at_least_one(steps, "steps")
+        self.then = Constant() if then is None else schedule_of(then)
+
+    def factor(self, step: int, steps: int | None = None) -> float:
+        """See Schedule."""
+        rest = None if steps is None else max(steps - self.steps, 1)
+        if step < self.steps:
+            return (step + 1) / (self.steps + 1) * self.then.factor(0, rest)
+        return self.then.factor(step - self.steps, rest)
+
+    def observe(self, loss: float) -> None:
+        """See Schedule."""
+        self.then.observe(loss)
+
+    def state(self) -> dict[str, Any]:
+        """See Schedule."""
+        return self.then.state()
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """See Schedule."""
+        self.then.set_state(state)
+
+
+class _Function(Schedule):
+    def __init__(self, function: Callable[[int], float]) -> None:
+        self.function = function
+
+    def factor(self, step: int, steps: int | None = None) -> float:
+        return float(self.function(step))
+
+
+def schedule_of(schedule: Schedule | Callable[[int], float] | None) -> Schedule:
+    """The schedule that an argument stands for; None is a constant one."""
+    if schedule is None:
+        return Constant()
+    if isinstance(schedule, Schedule):
+        return schedule
+    if isinstance(schedule, type) or not callable(schedule):
+        raise TypeError(
+            f"schedule: expected a Schedule or a function of the step, got {schedule!r}"
+        )
+    return _Function(schedule)
+
+
+def _known(steps: int | None) -> int:
+    if steps is None:
+        raise ValueError(
+            "steps: expected a number, where that of the batches is not known, got None"
+        )
+    return steps
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """From start (share 0) to end (share 1) along half a cosine."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

@@ -1,0 +1,305 @@
+"""Networks as scikit-learn estimators; `pip install "peephole[sklearn]"` brings what this needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.utils import (
+        assert_all_finite,
+        check_array,
+        check_consistent_length,
+        check_random_state,
+        column_or_1d,
+    )
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError(
+        "peephole.sklearn needs scikit-learn 1.6 or later: "
+        f'pip install "peephole[sklearn]" ({error})'
+    ) from error
+
+from peephole.network import Network
+from peephole.options import Activations, at_least_one
+
+if TYPE_CHECKING:
+    from peephole.training.history import History
+
+__all__ = ["LSTMClassifier", "LSTMRegressor"]
+
+_FLOATS = [np.float64, np.float32]
+_SEEDS = 2**31 - 1  # a RandomState draws below this on every platform
+
+
+class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A network that reads a sequence and answers at its last step; not for use by itself."""
+
+    network_: Network
+    history_: History
+    n_features_in_: int
+
+    def __init__(
+        self,
+        hidden_size: int | Sequence[int] = 32,
+        num_layers: int = 1,
+        *,
+        n_steps: int | None = None,
+        peephole: Literal["diagonal", "dense", "none"] = "diagonal",
+        peephole_gates: str = "ifgo",
+        output_peephole: Literal["previous", "current"] = "previous",
+        bias: bool = True,
+        activations: Activations | None = None,
+        coupled_input_forget: bool = False,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        dtype: Any = "float32",
+        recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
+        epochs: int = 50,
+        batch_size: int = 32,
+        learning_rate: float = 1e-2,
+        clip_norm: float | None = 1.0,
+        fit_options: Mapping[str, Any] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.n_steps = n_steps
+        self.peephole = peephole
+        self.peephole_gates = peephole_gates
+        self.output_peephole = output_peephole
+        self.bias = bias
+        self.activations = activations
+        self.coupled_input_forget = coupled_input_forget
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.zoneout = zoneout
+        self.dtype = dtype
+        self.recurrent_init = recurrent_init
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.clip_norm = clip_norm
+        self.fit_options = fit_options
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _train(
+        self, x: Any, y: NDArray[Any], output_size: int, head: Literal["identity", "softmax"]
+    ) -> None:
+        random = check_random_state(self.random_state)
+        first = x[0]
+        network = Network(
+            first.shape[-1],
+            self.hidden_size,
+            output_size,
+            head=head,
+            readout="last",
+            num_layers=self.num_layers,
+            peephole=self.peephole,
+            peephole_gates=self.peephole_gates,
+            output_peephole=self.output_peephole,
+            bias=self.bias,
+            activations=self.activations,
+            coupled_input_forget=self.coupled_input_forget,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout,
+            recurrent_dropout=self.recurrent_dropout,
+            zoneout=self.zoneout,
+            dtype=self.dtype,
+            seed=int(random.randint(_SEEDS)),
+            recurrent_init=self.recurrent_init,
+        )
+        options = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "clip_norm": self.clip_norm,
+            "progress": self.verbose,
+            **(self.fit_options or {}),
+        }
+        self.history_ = network.fit(x, y, seed=int(random.randint(_SEEDS)), **options)
+        self.network_ = network
+
+    def _outputs(self, x: Any) -> NDArray[np.float64]:
+        """(n, O): what the network says of each sequence."""
+        check_is_fitted(self)
+        outputs: NDArray[Any] = self.network_.predict(self._read(x, reset=False))
+        return outputs.astype(np.float64)
+
+    def _read(self, x: Any, reset: bool) -> NDArray[Any] | list[NDArray[Any]]:
+        """X as `Network` takes it: (n, T, I), or a list of (T_i, I)."""
+        if _are_sequences(x):
+            return self._read_sequences(x, reset)
+        flat = validate_data(self, x, reset=reset, dtype=_FLOATS)
+        features = flat.shape[1]
+        steps = features if self.n_steps is None else at_least_one(self.n_steps, "n_steps")
+        if features % steps:
+            raise ValueError(
+                f"X: expected flat windows of n_steps={steps} steps, a multiple of {steps} "
+                f"features, got {features}"
+            )
+        windows: NDArray[Any] = flat.reshape(len(flat), steps, features // steps)
+        return windows
+
+    def _read_sequences(self, x: Any, reset: bool) -> NDArray[Any] | list[NDArray[Any]]:
+        sequences: NDArray[Any] | list[NDArray[Any]]
+        if getattr(x, "ndim", 0) == 3:
+            sequences = check_array(x, allow_nd=True, dtype=_FLOATS, input_name="X", estimator=self)
+        else:
+            sequences = [
+                check_array(item, dtype=_FLOATS, input_name=f"X[{k}]", estimator=self)
+                for k, item in enumerate(x)
+            ]
+        if reset:
+            self.n_features_in_ = int(sequences[0].shape[-1])
+        for k, sequence in enumerate(sequences):
+            if sequence.shape[-1] != self.n_features_in_:
+                raise ValueError(
+                    f"X[{k}]: expected sequences of {self.n_features_in_} features, "
+                    f"got {sequence.shape}"
+                )
+        return sequences
+
+
+class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+    """Says of each sequence which class it is of: an LSTM with a softmax head.
+
+    X, for `fit` and all else, is one of
+
+    - (n, T, I): n sequences of T steps of I features;
+    - a list of n arrays (T_i, I), each as long as it is;
+    - (n, T * I) flat windows, the features of one step after those of the other, as the rest of
+      scikit-learn passes them on: `n_steps` says T. Without it every feature is a step (I = 1).
+
+    Scale features to some unit's size before: a `StandardScaler` does it for flat windows.
+
+    Args:
+        hidden_size, num_layers, peephole, peephole_gates, output_peephole, bias, activations,
+            coupled_input_forget, bidirectional, dropout, recurrent_dropout, zoneout, dtype,
+            recurrent_init: As of `peephole.LSTM`.
+        n_steps: T of flat windows.
+        epochs, batch_size, learning_rate, clip_norm: As of `peephole.Network.fit`.
+        fit_options: Further keywords of `peephole.Network.fit`, {name: value}.
+        random_state: An int for the same result each time, a `numpy.random.RandomState`, or None
+            for NumPy's own.
+        verbose: Whether to show a progress bar.
+
+    Attributes:
+        classes_: (O,) the labels, sorted.
+        n_features_in_: I; for flat windows T * I.
+        network_: The trained `peephole.Network`.
+        history_: What its `fit` returned.
+
+    Raises:
+        ValueError, TypeError: From `fit` for a wrong parameter or wrong data.
+
+    Example:
+        >>> data = peephole.datasets.japanese_vowels()
+        >>> classifier = LSTMClassifier(50, epochs=10, random_state=0)
+        >>> classifier.fit(data.train_x, data.train_y).score(data.test_x, data.test_y)
+        0.97
+    """
+
+    classes_: NDArray[Any]
+
+    def fit(self, X: Any, y: Any) -> LSTMClassifier:
+        """Trains on X and labels y (n,): of any type, at least two different ones."""
+        _require_target(self, y)
+        x = self._read(X, reset=True)
+        labels = column_or_1d(y, warn=True)
+        check_consistent_length(x, labels)
+        if labels.dtype.kind == "f":
+            assert_all_finite(labels, estimator_name=type(self).__name__, input_name="y")
+        check_classification_targets(labels)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y: expected labels of at least two classes, got one class, {self.classes_[0]!r}"
+            )
+        self._train(x, codes, len(self.classes_), "softmax")
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """(n, O): the probability of each class, in the order of `classes_`."""
+        probabilities = self._outputs(X)
+        # A row of float32 sums to 1 within 1e-7; that of doubles made of it should to its own.
+        normalised: NDArray[np.float64] = probabilities / probabilities.sum(axis=1, keepdims=True)
+        return normalised
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """(n,): the likeliest class of each sequence."""
+        likeliest = self._outputs(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[likeliest]
+        return labels
+
+
+class LSTMRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
+    """Says a number, or several, of each sequence: an LSTM with a linear head.
+
+    Trained to the least squared error. A target far from unit size takes long to reach: scale it,
+    as `sklearn.compose.TransformedTargetRegressor` does. X and the parameters are those of
+    `LSTMClassifier`.
+
+    Attributes:
+        n_features_in_: I; for flat windows T * I.
+        network_: The trained `peephole.Network`.
+        history_: What its `fit` returned.
+
+    Raises:
+        ValueError, TypeError: From `fit` for a wrong parameter or wrong data.
+
+    Example:
+        >>> windows = np.lib.stride_tricks.sliding_window_view(series, 25)
+        >>> regressor = LSTMRegressor(random_state=0).fit(windows[:, :24], windows[:, 24])
+    """
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> LSTMRegressor:
+        """Trains on X and targets y, (n,) or (n, O)."""
+        _require_target(self, y)
+        x = self._read(X, reset=True)
+        targets = check_array(y, ensure_2d=False, dtype=_FLOATS, input_name="y", estimator=self)
+        if targets.ndim > 2:
+            raise ValueError(f"y: expected (n,) or (n, outputs), got {targets.shape}")
+        check_consistent_length(x, targets)
+        self._target_shape = targets.shape[1:]
+        self._train(x, targets, targets.shape[1] if targets.ndim == 2 else 1, "identity")
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """(n,) or (n, O), as the targets were."""
+        outputs = self._outputs(X)
+        return outputs.reshape(len(outputs), *self._target_shape)
+
+
+def _are_sequences(x: Any) -> bool:
+    """Whether X is three-dimensional or a list of two-dimensional arrays, rather than flat."""
+    if isinstance(x, (list, tuple)) or (getattr(x, "ndim", 0) == 1 and x.dtype == object):
+        return len(x) > 0 and np.ndim(x[0]) == 2
+    return getattr(x, "ndim", 0) == 3
+
+
+def _require_target(estimator: Any, y: Any) -> None:
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
+        )

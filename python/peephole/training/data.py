@@ -1,0 +1,204 @@
+"""What is trained on: sequences with their targets, in memory, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from peephole.batches import Sequences, is_ragged, read_sequences, real_steps
+from peephole.losses import Loss, Value
+from peephole.training.loss import Custom
+from peephole.training.targets import Targets, read_targets
+
+if TYPE_CHECKING:
+    from peephole.network import Network
+
+
+class Batch(NamedTuple):
+    """Some sequences in arrays as long as the longest of them."""
+
+    x: NDArray[Any]  # (B, T, I)
+    lengths: NDArray[np.intp]  # (B,)
+    y: NDArray[Any]  # (B, ...) or, per step, (B, T, ...)
+    weights: NDArray[Any] | None  # (B,) or, per step, (B,) or (B, T)
+    rows: NDArray[np.intp]  # (B,): which of the data they are, for messages
+    per_step: bool
+
+    def evaluate(self, loss: Loss | Custom, y: NDArray[Any], logits: NDArray[Any]) -> Value:
+        """The loss of a network's output for x, with its gradient shaped as y."""
+        if isinstance(loss, Custom):
+            return loss(y, self.y, self.lengths)
+        if len(self.lengths) == 0 or (real := self._real()) is None:
+            return _evaluate_all(loss, y, logits, self.y, self._of_steps(self.weights, y))
+        weights = self._of_steps(self.weights, y)
+        rows = None if weights is None else weights[real]
+        value = loss(y[real], logits[real], self.y[real], rows)
+        gradient = np.zeros_like(y)
+        gradient[real] = value.gradient
+        return value._replace(gradient=gradient)
+
+    def terms(self, y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The predictions (N, O) that count, of y, and their targets (N,) or (N, O)."""
+        real = self._real()
+        if real is None:
+            n = int(np.prod(y.shape[:-1]))
+            return y.reshape(n, -1), self.y.reshape(n, *self.y.shape[y.ndim - 1 :])
+        return y[real], self.y[real]
+
+    def _real(self) -> NDArray[np.bool_] | None:
+        """(B, T): the steps that have a target; None: all of them."""
+        time = self.x.shape[1]
+        if not self.per_step or (self.lengths == time).all():
+            return None
+        return real_steps(self.lengths, time)
+
+    def _of_steps(self, weights: NDArray[Any] | None, y: NDArray[Any]) -> NDArray[Any] | None:
+        if weights is None or not self.per_step:
+            return weights
+        return np.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, y.shape[:2])
+
+    def steps(self, start: int, stop: int) -> Batch:
+        """The same from step `start` to `stop`, where there is a target a step."""
+        lengths = (self.lengths - start).clip(0, stop - start)
+        weights = self.weights
+        if weights is not None and weights.ndim == 2:
+            weights = weights[:, start:stop]
+        return self._replace(
+            x=self.x[:, start:stop], lengths=lengths, y=self.y[:, start:stop], weights=weights
+        )
+
+    def split_last(self, k: int) -> tuple[Batch, Batch]:
+        """All but the last `k` steps of each sequence, and these, where there is one target."""
+        before = (self.lengths - k).clip(0)
+        longest = int(before.max(initial=0))
+        at = (before[:, None] + np.arange(min(k, self.x.shape[1]))).clip(max=self.x.shape[1] - 1)
+        tail = self.x[np.arange(len(at))[:, None], at]
+        return (
+            self._replace(x=self.x[:, :longest], lengths=before),
+            self._replace(x=tail, lengths=self.lengths - before),
+        )
+
+
+def _evaluate_all(
+    loss: Loss,
+    y: NDArray[Any],
+    logits: NDArray[Any],
+    targets: NDArray[Any],
+    weights: NDArray[Any] | None,
+) -> Value:
+    """Where nothing is padding, without copying anything."""
+    n = int(np.prod(y.shape[:-1]))
+    flat = (n, y.shape[-1])
+    value = loss(
+        y.reshape(flat),
+        logits.reshape(flat),
+        targets.reshape(n, *targets.shape[y.ndim - 1 :]),
+        None if weights is None else weights.reshape(n),
+    )
+    return value._replace(gradient=value.gradient.reshape(y.shape))
+
+
+class Data(NamedTuple):
+    """Sequences with their targets, checked; nothing of them is copied but batches."""
+
+    inputs: Sequences
+    targets: Targets
+    weights: NDArray[Any] | Sequences | None
+
+    def __len__(self) -> int:
+        return len(self.inputs.lengths)
+
+    @property
+    def lengths(self) -> NDArray[np.intp]:
+        """(n,) steps of each sequence."""
+        return self.inputs.lengths
+
+    def take(self, rows: NDArray[np.intp]) -> Batch:
+        """Some of the sequences."""
+        weights = self.weights
+        if weights is not None:
+            weights = weights.take(rows) if isinstance(weights, Sequences) else weights[rows]
+        targets = self.targets.take(rows)
+        x, lengths = self.inputs.take(rows), self.lengths[rows]
+        return Batch(x, lengths, targets, weights, rows, self.targets.per_step)
+
+    def terms(self) -> int:
+        """How many targets there are."""
+        return int(self.lengths.sum()) if self.targets.per_step else len(self)
+
+    def steps(self, start: int, stop: int) -> Data:
+        """The same from step `start` to `stop` of each sequence, where there is a target a step."""
+
+        def cut(sequences: Sequences) -> Sequences:
+            lengths = (sequences.lengths - start).clip(0, stop - start)
+            values = sequences.values
+            if isinstance(values, list):
+                return sequences._replace(values=[v[start:stop] for v in values], lengths=lengths)
+            return sequences._replace(values=values[:, start:stop], lengths=lengths)
+
+        targets = self.targets.values
+        assert isinstance(targets, Sequences)
+        weights = cut(self.weights) if isinstance(self.weights, Sequences) else self.weights
+        return Data(cut(self.inputs), self.targets._replace(values=cut(targets)), weights)
+
+
+def read_data(
+    net: Network,
+    loss: Loss | Custom,
+    x: Any,
+    y: Any,
+    lengths: ArrayLike | None = None,
+    sample_weight: Any = None,
+    missing: str = "error",
+) -> Data:
+    """The arguments of `Network.fit` and `score`, checked; raises ValueError or TypeError."""
+    inputs = read_sequences(x, lengths, net.input_size, net.dtype)
+    targets = read_targets(y, inputs, net._core.options, net.dtype, loss, missing)
+    data = Data(inputs, targets, _read_weights(sample_weight, inputs, targets.per_step, loss))
+    if data.terms() == 0:
+        raise ValueError("x: expected at least one sequence with at least one step, got none")
+    return data
+
+
+def _read_weights(
+    weights: Any, inputs: Sequences, per_step: bool, loss: Loss | Custom
+) -> NDArray[Any] | Sequences | None:
+    """(n,), or for one target a step also (n, T) or a list of (T_i,)."""
+    if weights is None:
+        return None
+    if isinstance(loss, Custom):
+        raise ValueError("sample_weight: goes only with a loss by name, a function has its own")
+    n, name = len(inputs.lengths), "sample_weight"
+    if per_step and is_ragged(weights) and len(weights) == n and np.ndim(weights[0]) == 1:
+        items = [_numbers(item, f"{name}[{k}]") for k, item in enumerate(weights)]
+        for k, (item, length) in enumerate(zip(items, inputs.lengths, strict=True)):
+            if item.shape != (length,):
+                raise ValueError(f"{name}[{k}]: expected ({length},), got {item.shape}")
+        return Sequences(items, inputs.lengths, np.dtype(np.float64))
+    array = _numbers(weights, name)
+    if per_step and array.ndim == 2 and not isinstance(inputs.values, list):
+        if array.shape != inputs.values.shape[:2]:
+            raise ValueError(f"{name}: expected {inputs.values.shape[:2]}, got {array.shape}")
+        return Sequences(array, inputs.lengths, array.dtype)
+    if array.shape != (n,):
+        raise ValueError(f"{name}: expected ({n},), got {array.shape}")
+    return array
+
+
+def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected numbers, got {array.dtype}")
+    array = array.astype(np.float64)
+    if not (np.isfinite(array) & (array >= 0)).all():
+        raise ValueError(f"{name}: expected finite numbers of 0 or more, got others")
+    return array
+
+
+def in_batches(data: Data, rows: NDArray[np.intp], batch_size: int) -> Iterator[Batch]:
+    """Of rows in their order, some at a time."""
+    for start in range(0, len(rows), batch_size):
+        yield data.take(rows[start : start + batch_size])

@@ -1,0 +1,70 @@
+"""The progress bar, and the log."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+
+from peephole.training.history import History
+
+logger = logging.getLogger("peephole.training")
+
+
+class Bar:
+    """A tqdm bar over the steps of a training: loss, validation, time left.
+
+    show: True, False, or None for only where it goes to a terminal.
+    """
+
+    def __init__(self, total: int | None, done: int, show: bool | None) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            disable=None if show is None else not show,
+            unit="step",
+            dynamic_ncols=True,
+        )
+        self._validation = ""
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def epoch(self, epoch: int, epochs: int) -> None:
+        """An epoch begins, counted from 1."""
+        self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
+
+    def step(self, loss: float) -> None:
+        """A step was made; `loss` is the epoch's mean so far."""
+        if not self._bar.disable:
+            self._bar.set_postfix_str(f"loss {loss:.4g}{self._validation}", refresh=False)
+            self._bar.update()
+
+    def scores(self, scores: dict[str, float]) -> None:
+        """An epoch was validated."""
+        self._validation = "".join(f", validation {k} {v:.4g}" for k, v in scores.items())
+
+
+def log_epoch(history: History, epoch: int, epochs: int) -> None:
+    """One line about the last epoch, at level INFO."""
+    if logger.isEnabledFor(logging.INFO):
+        scores = {name: values[-1] for name, values in history.validation.items()}
+        logger.info(
+            "epoch %d/%d: loss %.6g%s, gradient norm %.4g, learning rate %.4g, %.2f s",
+            epoch,
+            epochs,
+            history.loss[-1],
+            "".join(f", validation {name} {value:.6g}" for name, value in scores.items()),
+            history.gradient_norm[-1],
+            history.learning_rate[-1],
+            history.seconds[-1],
+        )

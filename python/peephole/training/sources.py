@@ -1,0 +1,134 @@
+"""Where an epoch's batches come from: data in memory, or somebody's iterable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peephole.losses import Loss
+from peephole.training.data import Batch, Data, read_data
+from peephole.training.loss import Custom
+
+if TYPE_CHECKING:
+    from peephole.network import Network
+
+# Sequences are sorted by length among those of this many batches: enough for sequences of a batch
+# to be of one length but for a few per cent, few enough for batches to differ from epoch to epoch.
+_BATCHES_OF_A_BUCKET = 50
+
+
+class Source(Protocol):
+    """An epoch's batches."""
+
+    batches: int | None  # of an epoch, where that is known
+    longest: int | None  # steps of the longest sequence
+
+    def describe(self) -> Any:
+        """What tells it from others, ready for JSON."""
+
+    def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
+        """The batches of one epoch from number `start`; what comes before is passed over."""
+
+
+class InMemory:
+    """Batches of data that is there as a whole."""
+
+    def __init__(
+        self,
+        data: Data,
+        rows: NDArray[np.intp],
+        batch_size: int,
+        *,
+        shuffle: bool,
+        bucketing: bool,
+    ) -> None:
+        self._data, self._rows, self._batch_size = data, rows, batch_size
+        self._shuffle, self._bucketing = shuffle, bucketing
+        self.batches: int | None = -(-len(rows) // batch_size)
+        self.longest: int | None = int(data.lengths[rows].max())
+
+    def describe(self) -> Any:
+        """See Source."""
+        return [len(self._rows), int(self._data.lengths[self._rows].sum())]
+
+    def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
+        """See Source."""
+        size = self._batch_size
+        order = random.permutation(self._rows) if self._shuffle else self._rows
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        if self._bucketing:
+            batches = bucketed(order, self._data.lengths, size, random)
+        for rows in batches[start:]:
+            yield self._data.take(rows)
+
+
+def bucketed(
+    order: NDArray[np.intp], lengths: NDArray[np.intp], size: int, random: np.random.Generator
+) -> list[NDArray[np.intp]]:
+    """Batches of sequences of like lengths, in random order, the sequences being so in `order`."""
+    bucket = size * _BATCHES_OF_A_BUCKET
+    batches = []
+    for at in range(0, len(order), bucket):
+        rows = order[at : at + bucket]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        batches += [rows[k : k + size] for k in range(0, len(rows), size)]
+    return [batches[k] for k in random.permutation(len(batches))]
+
+
+class Stream:
+    """Batches that an iterable gives: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight)."""
+
+    def __init__(
+        self,
+        batches: Iterable[Any] | Callable[[], Iterable[Any]],
+        net: Network,
+        loss: Loss | Custom,
+        missing: str,
+        epochs: int,
+    ) -> None:
+        if not callable(batches) and iter(batches) is batches and epochs > 1:
+            raise ValueError(
+                "x: expected an iterable that begins anew each epoch, or a function that returns "
+                "one, or epochs=1, got an iterator, which ends once"
+            )
+        self._batches, self._net, self._loss, self._missing = batches, net, loss, missing
+        self.batches: int | None = len(batches) if isinstance(batches, Sized) else None
+        self.longest: int | None = None
+
+    def describe(self) -> Any:
+        """See Source."""
+        return self.batches
+
+    def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
+        """See Source."""
+        batches = self._batches() if callable(self._batches) else self._batches
+        empty = True
+        for number, item in enumerate(batches):
+            empty = False
+            if number >= start:
+                yield self._read(item, number)
+        if empty:
+            raise ValueError("x: expected at least one batch an epoch, got none")
+
+    def _read(self, item: Any, number: int) -> Batch:
+        if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 4:
+            raise TypeError(
+                "x: expected batches (x, y), (x, y, lengths) or (x, y, lengths, sample_weight), "
+                f"got {type(item).__name__} as batch {number + 1}"
+            )
+        x, y, lengths, weights = (*item, None, None)[:4]
+        try:
+            data = read_data(self._net, self._loss, x, y, lengths, weights, self._missing)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{error} (in batch {number + 1})") from None
+        return data.take(np.arange(len(data)))
+
+
+def is_stream(x: Any) -> bool:
+    """Whether x gives batches rather than being the data."""
+    if isinstance(x, (list, tuple, str, bytes)) or hasattr(x, "__array__"):
+        return False
+    return callable(x) or isinstance(x, Iterable)

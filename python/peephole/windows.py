@@ -1,0 +1,41 @@
+"""Windows of one long series."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from peephole.options import at_least_one
+
+
+def windows(series: ArrayLike, length: int, *, stride: int = 1) -> NDArray[Any]:
+    """All windows of `length` consecutive steps of a series, without copying it.
+
+    `Network.fit` and `predict` copy no more of them at a time than a batch.
+
+    Args:
+        series: (T, F), or (T,) for one feature.
+        length: Steps of a window, at most T.
+        stride: Steps from one window's begin to the next one's.
+
+    Returns:
+        (n, length, F), n = (T - length) // stride + 1: a read-only view of the series' memory.
+
+    Example: to foretell the next value of a series (T,) at every step of each window::
+
+        x, y = peephole.windows(series[:-1], 100), peephole.windows(series[1:], 100)
+        peephole.Network(1, 32, 1).fit(x, y)
+    """
+    array = np.asarray(series)
+    length, stride = at_least_one(length, "length"), at_least_one(stride, "stride")
+    if array.ndim not in (1, 2):
+        raise ValueError(f"series: expected (time, features) or (time,), got {array.shape}")
+    if array.ndim == 1:
+        array = array[:, None]
+    if length > len(array):
+        raise ValueError(f"length: expected at most the series' {len(array)} steps, got {length}")
+    view: NDArray[Any] = np.lib.stride_tricks.sliding_window_view(array, length, axis=0)
+    every: NDArray[Any] = view[::stride].transpose(0, 2, 1)
+    return every
