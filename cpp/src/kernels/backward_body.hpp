@@ -19,7 +19,7 @@ void recurrence_of(const BackwardPass<T>& pass, const BackwardChunk& chunk, Inde
   } else if (one_row && pass.hidden_size <= 2 * V::lanes) {
     OneRowRecurrence<V, 2, Derivatives>(pass, first_rank).run(chunk);
   } else {
-    Recurrence<V, Derivatives>(pass, first_rank, last_rank, team).run(chunk);
+    Recurrence<V, Derivatives>(pass, chunk, first_rank, last_rank, team).run();
   }
 }
 

@@ -112,25 +112,37 @@ template <bool kWhole, class V, class T = typename V::Scalar>
   }
 }
 
-/// n units from `unit` on, a whole vector or less, of one packed row.
+/// What the tape holds of one row, from one of its units on.
+template <class T>
+struct SavedRow {
+  const T* gates;
+  const T* c;
+  const T* previous_c;
+
+  SavedRow(const BackwardPass<T>& pass, Index packed, Index unit) {
+    const Index H = pass.hidden_size, previous = pass.previous[packed];
+    gates = pass.gates + packed * kGates * H + unit;
+    c = pass.c + packed * H + unit;
+    previous_c = (previous >= 0 ? pass.c + previous * H : pass.initial_c + ~previous * H) + unit;
+  }
+};
+
+/// n units from the k-th on, a whole vector or less; gates lie H apart.
 template <class V, bool kWhole, class T>
-[[gnu::always_inline]] inline Saved<V> load_saved(const BackwardPass<T>& pass, Index packed,
-                                                  Index unit, Index n) {
-  const Index H = pass.hidden_size, previous = pass.previous[packed];
-  const T* const gates = pass.gates + packed * kGates * H + unit;
-  const T* const previous_c =
-      previous >= 0 ? pass.c + previous * H : pass.initial_c + ~previous * H;
-  return {load<V, kWhole>(gates + kInput * H, n),         load<V, kWhole>(gates + kForget * H, n),
-          load<V, kWhole>(gates + kCell * H, n),          load<V, kWhole>(gates + kOutput * H, n),
-          load<V, kWhole>(pass.c + packed * H + unit, n), load<V, kWhole>(previous_c + unit, n)};
+[[gnu::always_inline]] inline Saved<V> load_saved(const SavedRow<T>& row, Index H, Index k,
+                                                  Index n) {
+  const T* const gates = row.gates + k;
+  return {load<V, kWhole>(gates + kInput * H, n), load<V, kWhole>(gates + kForget * H, n),
+          load<V, kWhole>(gates + kCell * H, n),  load<V, kWhole>(gates + kOutput * H, n),
+          load<V, kWhole>(row.c + k, n),          load<V, kWhole>(row.previous_c + k, n)};
 }
 
-template <class V, bool kWhole, class T>
-[[gnu::always_inline]] inline Diagonal<V> load_diagonal(const BackwardPass<T>& pass, Index unit,
-                                                        Index n) {
+/// n units from `unit` on, a whole vector or less.
+template <class V, class T>
+Diagonal<V> load_diagonal(const BackwardPass<T>& pass, Index unit, Index n) {
   const auto of = [&](int gate) {
     if ((pass.diagonal_gates >> gate & 1u) == 0) return V::zero();
-    return load<V, kWhole>(pass.weights.diagonal + gate * pass.hidden_size + unit, n);
+    return V::load(pass.weights.diagonal + gate * pass.hidden_size + unit, n);
   };
   return {of(kInput), of(kForget), of(kCell), of(kOutput)};
 }
@@ -144,20 +156,29 @@ template <bool kWhole, class V, class T = typename V::Scalar>
   store<kWhole>(result.da_g, da + kCell * apart, n);
 }
 
+/// Of a layer's peepholes, what its cells need to know; a copy stays in registers.
+struct PeepholeForm {
+  bool diagonal;              // in any gate
+  bool output_reads_current;  // P_o reads c_t
+
+  template <class T>
+  explicit PeepholeForm(const BackwardPass<T>& pass)
+      : diagonal(pass.diagonal_gates != 0), output_reads_current(pass.output_reads_current) {}
+};
+
 /// Exact backpropagation through time of the architecture note's equations; dh and dc hold what
 /// comes from above and from t+1, and dc of the result is dc_{t-1} but for dense peepholes.
 ///
 ///     do = dh ⊙ h(c_t)            da_o = do ⊙ σ_o'(a_o)
 ///     dc += dh ⊙ o ⊙ h'(c_t)      [o reads c_t:  dc += P_o ⊙ da_o]
-template <class V, class Derivatives, class T>
-[[gnu::always_inline]] inline void output_gradient(const BackwardPass<T>& pass,
-                                                   const Derivatives& d, const Saved<V>& y,
-                                                   const Diagonal<V>& P, V dh,
+template <class V, class Derivatives>
+[[gnu::always_inline]] inline void output_gradient(PeepholeForm form, const Derivatives& d,
+                                                   const Saved<V>& y, const Diagonal<V>& P, V dh,
                                                    CellGradient<V>& result) {
   const V h_of_c = d.h_of(y.c);
   result.da_o = dh * (h_of_c * d.o(y.o));
   result.dc = fma(dh, y.o * d.h(h_of_c), result.dc);
-  if (pass.output_reads_current) result.dc = fma(P.o, result.da_o, result.dc);
+  if (form.output_reads_current) result.dc = fma(P.o, result.da_o, result.dc);
 }
 
 ///     di = dc ⊙ g                 da_i = di ⊙ σ_i'
@@ -166,8 +187,8 @@ template <class V, class Derivatives, class T>
 ///     dc_{t-1} = dc ⊙ f + P_i ⊙ da_i + P_f ⊙ da_f + P_g ⊙ da_g  [o reads c_{t-1}:  + P_o ⊙ da_o]
 ///
 /// What multiplies dh and dc is formed apart: in a recurrence they are what is waited for.
-template <class V, class Derivatives, class T>
-[[gnu::always_inline]] inline void state_gradient(const BackwardPass<T>& pass, const Derivatives& d,
+template <class V, class Derivatives>
+[[gnu::always_inline]] inline void state_gradient(PeepholeForm form, const Derivatives& d,
                                                   const Saved<V>& y, const Diagonal<V>& P,
                                                   CellGradient<V>& result) {
   const V dc = result.dc;
@@ -180,11 +201,11 @@ template <class V, class Derivatives, class T>
   }
   result.da_g = dc * (y.i * d.g(y.g));
   result.dc = dc * y.f;
-  if (pass.diagonal_gates == 0) return;
+  if (!form.diagonal) return;
   result.dc = fma(P.i, result.da_i, result.dc);
   result.dc = fma(P.f, result.da_f, result.dc);
   result.dc = fma(P.g, result.da_g, result.dc);
-  if (!pass.output_reads_current) result.dc = fma(P.o, result.da_o, result.dc);
+  if (!form.output_reads_current) result.dc = fma(P.o, result.da_o, result.dc);
 }
 
 }  // namespace

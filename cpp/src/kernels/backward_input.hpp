@@ -48,7 +48,7 @@ class InputGradient {
         const Index width = least(kGroup, pass_.input_size - first);
         const Index tail = width - (width - 1) / kLanes * kLanes;
         const T* const weights = W.data + first / kGroup * W.group_stride + k * W.row_stride;
-        const Right<T> right = {weights, W.row_stride, 0, tail, weights, 0};
+        const Right<T> right = {weights, W.row_stride, 0, tail};
         block_of_columns(rows, first, width, {k, least(k + block, terms)}, right);
       }
     }

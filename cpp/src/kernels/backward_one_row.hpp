@@ -30,7 +30,7 @@ class OneRowRecurrence {
     for (int c = 0; c < C; ++c) {
       dh[c] = V::load(dh_state + c * kLanes, units(c));
       dc[c] = V::load(dc_state + c * kLanes, units(c));
-      P[c] = load_diagonal<V, false>(pass_, c * kLanes, units(c));
+      P[c] = load_diagonal<V>(pass_, c * kLanes, units(c));
     }
     for (Index s = chunk.first; s < chunk.last; ++s) {
       const Step now = pass_.steps[s];
@@ -49,16 +49,18 @@ class OneRowRecurrence {
                                    V (&dc)[C]) const {
     // A copy whose vectors are whole: a load from a partly stored one would wait for the cache.
     alignas(64) T da[kGates * kWidth];
+    const PeepholeForm form(pass_);
+    const SavedRow<T> saved(pass_, packed, 0);
     const T* const above = pass_.dh + packed * pass_.dh_stride;
     T* const to = pass_.da + row * pass_.da_stride;
 #pragma GCC unroll 2
     for (int c = 0; c < C; ++c) {
       const Index unit = c * kLanes, n = units(c);
-      const Saved<V> y = load_saved<V, false>(pass_, packed, unit, n);
+      const Saved<V> y = load_saved<V, false>(saved, hidden_, unit, n);
       CellGradient<V> result;
       result.dc = dc[c];
-      output_gradient(pass_, derivatives_, y, P[c], dh[c] + V::load(above + unit, n), result);
-      state_gradient(pass_, derivatives_, y, P[c], result);
+      output_gradient(form, derivatives_, y, P[c], dh[c] + V::load(above + unit, n), result);
+      state_gradient(form, derivatives_, y, P[c], result);
       dc[c] = result.dc;
       store_da<true>(result, da + unit, kWidth, n);
       store<true>(result.da_o, da + unit + kOutput * kWidth, n);

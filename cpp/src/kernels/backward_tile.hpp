@@ -23,16 +23,36 @@ struct Right {
   Index stride;
   Index group_stride;
   Index tail;  // values of the last vector, where it is not whole
-  // What is used next, or `data` again: so many values of it a term are fetched into L2. A burst of
-  // fetches between products would hold up the loads that follow.
-  const T* next = nullptr;
-  Index next_step = 0;  // values a term
+};
+
+/// What will be used after a product, in runs of kGroupVectors vectors: first those listed, then
+/// those from `data` on. While the product is formed, a run every kGroupVectors terms is fetched
+/// into L2. A burst of fetches between products, or of loads that miss, would wait for the few
+/// lines that can be under way.
+template <class T>
+struct Upcoming {
+  const T* const* list = nullptr;
+  Index listed = 0;  // terms
+  const T* data = nullptr;
+  Index terms = 0;  // all of them
+
+  template <class V>
+  [[gnu::always_inline]] void fetch(Index k) const {
+    constexpr int kVectorsOfLine = V::lanes * sizeof(T) < 64 ? 64 / (V::lanes * sizeof(T)) : 1;
+    if (k % kGroupVectors != 0 || k >= terms) return;
+    const T* const run = k < listed ? list[k / kGroupVectors] : data + (k - listed) * V::lanes;
+#pragma GCC unroll 4
+    for (int c = 0; c < kGroupVectors; c += kVectorsOfLine) {
+      __builtin_prefetch(run + c * V::lanes, 0, 2);
+    }
+  }
 };
 
 /// sums += left * right over `terms`, in order.
 template <bool kTransposed, bool kTail, class V, int R, int C, class T>
 [[gnu::always_inline]] inline void add_product(V (&sums)[R][C], const Left<T>& left,
-                                               const Right<T>& right, Index terms) {
+                                               const Right<T>& right, Index terms,
+                                               const Upcoming<T>& upcoming) {
   const T* rows[R];
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r) rows[r] = left.data + (kTransposed ? r : r * left.stride);
@@ -44,9 +64,7 @@ template <bool kTransposed, bool kTail, class V, int R, int C, class T>
   };
   for (Index k = 0; k < terms; ++k, vectors += right.stride) {
     const Index at = kTransposed ? k * left.stride : k;
-    if constexpr (!kTransposed && C == kGroupVectors) {
-      __builtin_prefetch(right.next + k * right.next_step, 0, 2);
-    }
+    upcoming.template fetch<V>(k);
     if constexpr (V::registers == 32 && C <= kGroupVectors) {
       V w[C];
 #pragma GCC unroll 4
@@ -126,7 +144,7 @@ struct Result {
 template <class V, int R, int C, bool kTransposed, bool kTail, bool kResultTail,
           class T = typename V::Scalar>
 void product_tile(const Left<T>& left, const Right<T>& right, Index terms, Onto onto,
-                  const Result<T>& result) {
+                  const Result<T>& result, const Upcoming<T>& upcoming = {}) {
   const auto at = [&](int r, int c) { return result.data + r * result.stride + c * V::lanes; };
   const auto held = [&](int r, int c) {
     return kResultTail && c == C - 1 ? V::load(at(r, c), result.tail) : V::load(at(r, c));
@@ -144,14 +162,7 @@ void product_tile(const Left<T>& left, const Right<T>& right, Index terms, Onto 
       for (int c = 0; c < C; ++c) sums[r][c] = held(r, c);
     }
   }
-  if (onto == Onto::after) {
-#pragma GCC unroll 6
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-      for (int c = 0; c < C; ++c) __builtin_prefetch(at(r, c), 1);
-    }
-  }
-  add_product<kTransposed, kTail>(sums, left, right, terms);
+  add_product<kTransposed, kTail>(sums, left, right, terms, upcoming);
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
