@@ -457,11 +457,11 @@ void check() {
     check(random_problem<T>(random, spec, 7, 200));
     check(random_problem<T>(random, spec, 1, 1500));
   }
-  // Weights that are taken in blocks.
+  // Weights, and da, that are taken in blocks.
   for (Peephole peephole : {Peephole::diagonal, Peephole::dense}) {
     LayerSpec large = random_spec(random);
     large.input_size = 270, large.hidden_size = 420, large.peephole = peephole;
-    check(random_problem<T>(random, large, 14, 2));
+    check(random_problem<T>(random, large, 16, 6));
   }
 }
 

@@ -12,6 +12,12 @@ namespace {
 constexpr Index kChunkBytes = Index{1} << 20;
 constexpr Index kMinChunkRows = 256;
 
+// Of da, so many bytes stay in L2 while all inputs pass by.
+constexpr Index kBlockBytes = Index{1} << 19;
+
+// Inputs of the weights for which copying da pays: 192 neither gain nor lose.
+constexpr Index kWidthWorthPanels = 256;
+
 // Fewer rows do not make up for transposing the gradient in the end.
 constexpr Index kRowsWorthTransposing = 16;
 
@@ -62,7 +68,7 @@ bool worth_transposing(Index width, Index H, Index lanes) {
 template <class T>
 void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
                    BackwardWorkspace<T>& workspace) {
-  constexpr Index line = 64 / Index{sizeof(T)};
+  constexpr Index line = kLineValues<T>;
   const Index I = pass.input_size, H = pass.hidden_size, group = kGates * lanes;
   Index chunk_rows = 0, rows = 0;
   for (Index k = 0; k < pass.chunk_count; ++k) {
@@ -73,12 +79,17 @@ void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
   pass.da_stride = (divide_up(kGates * H, line) | 1) * line;
   pass.sums_size = batch * group;
   pass.inputs_size = kProductRows * group;
+  const Index block_lines =
+      std::max<Index>(1, kBlockBytes / (std::max<Index>(1, chunk_rows) * line * Index{sizeof(T)}));
+  pass.block_columns = std::min(block_lines, divide_up(kGates * H, line)) * line;
+  const bool in_panels = I + H >= kWidthWorthPanels;
+  pass.panels_size = in_panels ? chunk_rows * pass.block_columns : 0;
   const bool many = rows >= kRowsWorthTransposing;
   const Index ih_size = many && worth_transposing(I, H, lanes) ? I * pass.da_stride : 0;
   const Index hh_size = many && worth_transposing(H, H, lanes) ? H * pass.da_stride : 0;
   // Vectors at a row's end may reach into the next.
   T* at = workspace.values(chunk_rows * pass.da_stride + ih_size + hh_size + group +
-                           parts * (pass.sums_size + pass.inputs_size));
+                           parts * (pass.sums_size + pass.inputs_size + pass.panels_size));
   const auto take = [&](Index size) {
     T* const taken = at;
     at += size;
@@ -89,6 +100,7 @@ void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
   pass.dweight_hh_columns = hh_size > 0 ? take(hh_size) : nullptr;
   pass.sums = take(parts * pass.sums_size);
   pass.inputs = take(parts * pass.inputs_size);
+  pass.panels = take(parts * pass.panels_size);
 }
 
 template <class T>

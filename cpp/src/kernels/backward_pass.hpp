@@ -79,6 +79,9 @@ struct BackwardPass {
   Index sums_size;        // of one part
   T* inputs;              // (kProductRows, kGates lanes) for each part of a team
   Index inputs_size;      // of one part
+  T* panels;              // (block_columns, rows of a chunk) for each part of a team
+  Index panels_size;      // of one part; 0: da is read where it lies
+  Index block_columns;    // of da, that are multiplied at a time: whole lines
   T* dweight_ih_columns;  // (I, da_stride), dW transposed while it is summed; or null
   T* dweight_hh_columns;  // (H, da_stride), the same of dR; or null
 };
@@ -86,6 +89,10 @@ struct BackwardPass {
 /// Rows that are multiplied into weight gradients at a time: a group of inputs, 64 bytes by 4 a
 /// row, then stays in the nearest cache next to what else passes through it.
 inline constexpr Index kProductRows = 128;
+
+/// Values of a line of the cache.
+template <class T>
+inline constexpr Index kLineValues = 64 / Index{sizeof(T)};
 
 /// Columns of weight_ih up to which dx is computed by products along the gates.
 inline constexpr Index kNarrowInput = 8;
