@@ -181,7 +181,7 @@ def test_num_layers_with_a_size_for_each(hidden_size, num_layers):
         peephole.LSTM(3, hidden_size, num_layers)
 
 
-@pytest.mark.parametrize("name", ["peepholes", "dropout", "batch_first", "proj_size", "Bias", ""])
+@pytest.mark.parametrize("name", ["peepholes", "dropouts", "batch_first", "proj_size", "Bias", ""])
 def test_unknown_options(name):
     with pytest.raises(TypeError, match=f"unexpected.*{name}"):
         peephole.LSTM(3, 4, **{name: True})

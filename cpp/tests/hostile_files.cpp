@@ -229,7 +229,7 @@ void add_metadata(std::vector<HostileFile>& files) {
       {
           {"second size", {"{\\\"input_size\\\":2", "{\\\"input_size\\\":9,\\\"input_size\\\":2"}},
           {"second activation", {"{\\\"i\\\"", "{\\\"i\\\":\\\"tanh\\\",\\\"i\\\""}},
-          {"unknown", {"{\\\"input_size\\\":2", "{\\\"dropout\\\":0.1,\\\"input_size\\\":2"}},
+          {"unknown", {"{\\\"input_size\\\":2", "{\\\"dropouts\\\":0.1,\\\"input_size\\\":2"}},
           {"missing", {"\\\"bias\\\":true,", ""}},
           {"no inputs", {"input_size\\\":2", "input_size\\\":0"}},
           {"negative inputs", {"input_size\\\":2", "input_size\\\":-2"}},

@@ -20,7 +20,7 @@ using nlohmann::ordered_json;
 
 constexpr char kFloat32[] = "float32", kFloat64[] = "float64";
 
-/// All must be there, those of the head in a Network alone.
+/// All must be there but the probabilities, those of the head in a Network alone.
 constexpr std::string_view kNames[] = {
     "input_size", "hidden_size",       "peephole", "peephole_gates",       "output_peephole",
     "bias",       "activations",       "dtype",    "coupled_input_forget", "bidirectional",
@@ -129,7 +129,8 @@ class OptionsReader {
   /// That nothing is missing.
   void finish() const {
     for (const auto* name = std::begin(kNames); name != end_of_names(); ++name) {
-      if ((seen_ >> (name - std::begin(kNames)) & 1u) == 0) {
+      const bool seen = (seen_ >> (name - std::begin(kNames)) & 1u) != 0;
+      if (!seen && probability(lstm_, *name) == nullptr) {
         refuse("missing: " + in_quotes(std::string(*name)));
       }
     }
@@ -165,12 +166,17 @@ class OptionsReader {
     }
   }
 
+  /// The option of this name, 0 where a file has none; null for another.
+  static double* probability(LSTMConfig& config, std::string_view name) noexcept {
+    return name == "dropout"             ? &config.dropout
+           : name == "recurrent_dropout" ? &config.recurrent_dropout
+           : name == "zoneout"           ? &config.zoneout
+                                         : nullptr;
+  }
+
   /// Sets the option `name_`; false if it is no probability.
   bool set_probability(double number) {
-    double* const target = name_ == "dropout"             ? &lstm_.dropout
-                           : name_ == "recurrent_dropout" ? &lstm_.recurrent_dropout
-                           : name_ == "zoneout"           ? &lstm_.zoneout
-                                                          : nullptr;
+    double* const target = probability(lstm_, name_);
     if (place_ != Place::options || target == nullptr) return false;
     *target = number;
     return true;
