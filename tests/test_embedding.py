@@ -71,12 +71,12 @@ def build_app(folder, find, *options):
     source.joinpath("app.cpp").write_text(APP, encoding="utf-8")
     source.joinpath("CMakeLists.txt").write_text(PROJECT.format(find=find), encoding="utf-8")
     build(source, folder / "build", *options)
-    return float(run(folder / "build" / "app"))
+    return np.float32(run(folder / "build" / "app"))
 
 
 def expected():
     net = peephole.Network(1, 8, 1, seed=0)
-    return float(net.predict(np.ones((1, 1), np.float32))[0, 0])
+    return net.predict(np.ones((1, 1), np.float32))[0, 0]
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +121,7 @@ def test_by_pkg_config(wheel, tmp_path):
     source = tmp_path / "app.cpp"
     source.write_text(APP, encoding="utf-8")
     run("c++", "-std=c++17", source, "-o", tmp_path / "app", *flags)
-    assert float(run(tmp_path / "app")) == expected()
+    assert np.float32(run(tmp_path / "app")) == expected()
 
 
 @pytest.mark.skipif(
