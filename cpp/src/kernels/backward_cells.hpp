@@ -39,6 +39,7 @@ class Cells {
   /// The cells of rows first <= row < last of a step: row r of `dh` has what comes from the step
   /// after.
   void compute(Step now, Index first, Index last, Index group, const T* dh, Index dh_stride) const {
+    if (first >= last) return;
     const Index unit = group * kGroup, units = width(group), whole = units / kLanes * kLanes;
     const Derivatives d = derivatives_;
     const PeepholeForm form(pass_);
