@@ -36,11 +36,11 @@ struct ExpConstants<double> {
   static constexpr double log2e = 1.4426950408889634074;
   static constexpr double to_integer = 0x1.8p52 + 1023;
   static constexpr double ln2_high = 0.6931471805596629565116018, ln2_low = 2.8235290563031577e-13;
-  static constexpr double polynomial[] = {
-      5.0000000000000011280e-1, 1.6666666666666667534e-1, 4.1666666666620638584e-2,
-      8.3333333333297934996e-3, 1.3888888918939167785e-3, 1.9841269864380513295e-4,
-      2.4801518641395993583e-5, 2.7557266418612303703e-6, 2.7621338669142923800e-7,
-      2.5101346928350340198e-8};
+  static constexpr double polynomial[] = {5.0000000000000011280e-1, 1.6666666666666667534e-1,
+                                          4.1666666666620638584e-2, 8.3333333333297934996e-3,
+                                          1.3888888918939167785e-3, 1.9841269864380513295e-4,
+                                          2.4801518641395993583e-5, 2.7557266418612303703e-6,
+                                          2.7621338669142923800e-7, 2.5101346928350340198e-8};
   static constexpr double lowest = -708.7, highest = 709.0;
   static constexpr double tanh_bound = 40.0;
 };
@@ -97,8 +97,8 @@ struct ExpParts {
   V s, w;
 };
 
-/// exp(-k a) = s (1 - k w), k = 1 or 2: n = round(-k a / ln 2), s = 2^n, and with u the k-th part of
-/// what is left, u = a + n ln 2 / k, k w = -expm1(-k u). a: where -k a is within ExpConstants'
+/// exp(-k a) = s (1 - k w), k = 1 or 2: n = round(-k a / ln 2), s = 2^n, and with u the k-th part
+/// of what is left, u = a + n ln 2 / k, k w = -expm1(-k u). a: where -k a is within ExpConstants'
 /// lowest and highest.
 template <int k, class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline ExpParts<V> exp_minus(V a) {

@@ -323,8 +323,8 @@ void forward(const ForwardPass<T>& pass, const TeamPart& team) noexcept {
 
 template <template <class> class V>
 constexpr ForwardKernels forward_kernels() {
-  return {V<float>::lanes,       V<double>::lanes,     &transpose<V<float>>,
-          &transpose<V<double>>, &forward<V, float>,   &forward<V, double>};
+  return {V<float>::lanes,       V<double>::lanes,   &transpose<V<float>>,
+          &transpose<V<double>>, &forward<V, float>, &forward<V, double>};
 }
 
 }  // namespace

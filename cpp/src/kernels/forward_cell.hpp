@@ -149,9 +149,9 @@ template <class V, class T = typename V::Scalar>
   sigmoid_denominator(sums).split(denominator);
   of_tanh.numerator.split(tanh_numerator);
   of_tanh.denominator.split(tanh_denominator);
-  Cell<V> y = standard_state<V>({denominator[kInput], denominator[kForget],
-                                 {tanh_numerator[kCell], tanh_denominator[kCell]}},
-                                c);
+  Cell<V> y = standard_state<V>(
+      {denominator[kInput], denominator[kForget], {tanh_numerator[kCell], tanh_denominator[kCell]}},
+      c);
   standard_output(denominator[kOutput], y);
   return y;
 }

@@ -79,9 +79,9 @@ class OneRowForward {
       y[p].h.store(pass_.h + now.h + p * kLanes, units(p));
       if (pass_.gates == nullptr) continue;
       const Index unit = p * kLanes;
-      store_training<V>(y[p], {units(p), nullptr, nullptr, nullptr, nullptr,
-                               pass_.c + now.row * hidden_ + unit,
-                               pass_.gates + now.row * kGates * hidden_ + unit, hidden_});
+      store_training<V>(
+          y[p], {units(p), nullptr, nullptr, nullptr, nullptr, pass_.c + now.row * hidden_ + unit,
+                 pass_.gates + now.row * kGates * hidden_ + unit, hidden_});
     }
   }
 

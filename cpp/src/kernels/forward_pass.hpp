@@ -95,8 +95,8 @@ struct TeamPart {
 template <class T>
 using ForwardKernel = void (*)(const ForwardPass<T>& pass, const TeamPart& team) noexcept;
 
-/// to[k * to_stride + u] = from[u * from_stride + k] for u < units <= lanes and k < terms; 0 for the
-/// other lanes u.
+/// to[k * to_stride + u] = from[u * from_stride + k] for u < units <= lanes and k < terms; 0 for
+/// the other lanes u.
 template <class T>
 using TransposeKernel = void (*)(const T* from, Index from_stride, Index units, Index terms, T* to,
                                  Index to_stride);

@@ -23,8 +23,8 @@ template <class V>
   }
 }
 
-/// to[k * to_stride + u] = from[u * from_stride + k] for u < units <= lanes and k < terms; 0 for the
-/// other lanes u.
+/// to[k * to_stride + u] = from[u * from_stride + k] for u < units <= lanes and k < terms; 0 for
+/// the other lanes u.
 template <class V, class T = typename V::Scalar>
 void transpose(const T* from, Index from_stride, Index units, Index terms, T* to, Index to_stride) {
   for (Index k = 0; k < terms; k += V::lanes) {

@@ -73,9 +73,7 @@ struct Vec<float> {
     a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 2 * lanes), 2);
     return {_mm512_insertf32x4(a, _mm_loadu_ps(p + 3 * lanes), 3)};
   }
-  Vec repeat_first_quarter() const {
-    return {_mm512_broadcast_f32x4(_mm512_castps512_ps128(v))};
-  }
+  Vec repeat_first_quarter() const { return {_mm512_broadcast_f32x4(_mm512_castps512_ps128(v))}; }
   /// The first halves of two vectors in memory, side by side.
   static Vec load_halves(const float* low, const float* high) {
     return {
