@@ -201,6 +201,8 @@ def test_refuses_types(argument, call):
 def test_refuses_models_and_batches():
     with refused(ValueError, "stream"):
         peephole.LSTM(2, 3, bidirectional=True).stream()
+    with refused(ValueError, "stream"):
+        peephole.LSTM(2, 3, zoneout=0.25).stream()
     with refused(ValueError, "batch"):
         peephole.LSTM(2, 3).stream(0)
     with refused(TypeError, "batch"):
