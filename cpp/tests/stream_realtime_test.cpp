@@ -142,7 +142,7 @@ class Player {
   float state_[64] = {};
 };
 
-std::vector<Player> players() {
+[[maybe_unused]] std::vector<Player> players() {
   Random random(1);
   std::vector<Player> all;
   all.reserve(4);
@@ -153,7 +153,7 @@ std::vector<Player> players() {
   return all;
 }
 
-void play_all(std::vector<Player>& all) noexcept {
+[[maybe_unused]] void play_all(std::vector<Player>& all) noexcept {
   for (Player& player : all) player.play(kSteps / static_cast<int>(all.size()));
 }
 
