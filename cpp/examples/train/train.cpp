@@ -40,7 +40,9 @@ Batch draw(std::mt19937& random) {
 
 class Trainer {
  public:
-  Trainer() : network_(config()), adam_({network_.parameters().flat_size()}, adam_options()) {
+  Trainer()
+      : network_(config()),
+        adam_({{network_.parameters().flat_size()}}, peephole::Adam{}, /*learning_rate=*/5e-3) {
     peephole::initialise(network_, /*seed=*/0);
     gradient_.resize(static_cast<std::size_t>(network_.parameters().flat_size()));
   }
@@ -76,14 +78,9 @@ class Trainer {
     config.readout = peephole::Readout::last;
     return config;
   }
-  static peephole::Adam<float>::Options adam_options() {
-    peephole::Adam<float>::Options options;
-    options.learning_rate = 5e-3;
-    return options;
-  }
 
   peephole::Network<float> network_;
-  peephole::Adam<float> adam_;
+  peephole::Optimiser<float> adam_;
   peephole::NetworkTape<float> tape_;
   std::vector<float> gradient_;
   std::vector<float> y_ = std::vector<float>(B), dy_ = std::vector<float>(B);
