@@ -73,6 +73,13 @@ def _last_step(problem: Problem, count: int) -> Opened:
     return opened
 
 
+def _recompute(problem: Problem, count: int) -> Opened:
+    opened = Ours(NOTE, recompute=True).open(problem, count)
+    expected = Reference(problem, NOTE).answers(gradients=True)
+    check(opened.answers(gradients=True), expected, problem.dtype, "gates computed again")
+    return opened
+
+
 COMPARISONS = {
     each.name: each
     for each in (
@@ -96,6 +103,15 @@ COMPARISONS = {
             ("series-20", "sequence-128", "year-64"),
             _last_step,
             lambda _: 1.0,
+            ("training",),
+        ),
+        Comparison(
+            "recompute",
+            "Gates and cell states computed again in backward beside kept ones",
+            ("sequence-128", "batch-128", "year-64", "batch-256"),
+            _recompute,
+            # Forward, and twice that in backward; forward again.
+            lambda _: 4 / 3,
             ("training",),
         ),
     )

@@ -4,6 +4,7 @@ To look for others: pytest --hypothesis-profile=explore
 """
 
 import numpy as np
+import peephole
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -17,6 +18,15 @@ settings.register_profile(
 )
 settings.register_profile("explore", settings.get_profile("fixed"), derandomize=False)
 settings.load_profile("fixed")
+
+
+@pytest.fixture
+def runtime_as_before():
+    """Leaves the instruction set and the number of threads as they were."""
+    before = peephole.build_info()
+    yield
+    peephole.set_isa(before["isa"])
+    peephole.set_num_threads(before["num_threads"])
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class TestCommand:
 
     def test_comparisons_and_calls(self, tmp_path, capsys):
         path = tmp_path / "results.json"
-        modes = ["dense", "ragged", "last-step", "calls"]
+        modes = ["dense", "ragged", "last-step", "recompute", "calls"]
         assert run(*modes, "--json", str(path)) == 0
         results = json.loads(path.read_text(encoding="utf-8"))
         for mode in modes[:-1]:

@@ -25,12 +25,7 @@ SHAPES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def as_before():
-    before = peephole.build_info()
-    yield
-    peephole.set_isa(before["isa"])
-    peephole.set_num_threads(before["num_threads"])
+pytestmark = pytest.mark.usefixtures("runtime_as_before")
 
 
 def problem(name, dtype="float32"):

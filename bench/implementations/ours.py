@@ -22,16 +22,22 @@ class Ours(Implementation):
         same_weights: Leave the parameters alone between training passes. Otherwise, as any
             optimiser would, one is written before each, so that nothing derived from them can be
             kept.
+        recompute: Train with gates and cell states computed again in backward.
     """
 
     name = "peephole"
 
     def __init__(
-        self, model: str = NOTE, lengths: Array | None = None, same_weights: bool = False
+        self,
+        model: str = NOTE,
+        lengths: Array | None = None,
+        same_weights: bool = False,
+        recompute: bool = False,
     ) -> None:
         self.model = model
         self.lengths = lengths
         self.same_weights = same_weights
+        self.recompute = recompute
 
     def version(self) -> str:
         """See Implementation."""
@@ -59,6 +65,7 @@ class OursOpened(Opened):
             lstm.parameters[name] = values[name.removesuffix("_l0")]
         self.lstm = lstm
         self.x, self.dy, self.lengths = problem.x, problem.dy, ours.lengths
+        self.recompute = ours.recompute
         bias = values["bias"]
 
         def change() -> None:
@@ -76,7 +83,7 @@ class OursOpened(Opened):
 
     def train(self) -> tuple[Array, Any]:
         """Forward and backward: y, and the gradients of x and all parameters."""
-        y, _, tape = self.lstm.forward(self.x, lengths=self.lengths)
+        y, _, tape = self.lstm.forward(self.x, lengths=self.lengths, recompute=self.recompute)
         return y, self.lstm.backward(tape, self.dy)
 
     def answers(self, gradients: bool) -> Arrays:

@@ -11,7 +11,9 @@
 namespace peephole {
 
 template <class T>
-Tape<T>::Tape() : impl_(std::make_unique<Impl>()) {}
+Tape<T>::Tape(Keep keep) : impl_(std::make_unique<Impl>()) {
+  impl_->record.keep = keep;
+}
 template <class T>
 Tape<T>::~Tape() = default;
 template <class T>

@@ -20,7 +20,9 @@ struct NetworkTape<T>::Impl {
 };
 
 template <class T>
-NetworkTape<T>::NetworkTape() : impl_(std::make_unique<Impl>()) {}
+NetworkTape<T>::NetworkTape(Keep keep) : impl_(std::make_unique<Impl>()) {
+  impl_->record.keep = keep;
+}
 template <class T>
 NetworkTape<T>::~NetworkTape() = default;
 template <class T>

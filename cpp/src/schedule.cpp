@@ -7,6 +7,7 @@ namespace peephole {
 
 void Schedule::assign(Index batch, Index time, Span<const Index> lengths) {
   time_ = time;
+  begin_ = 0;
   sequence_.resize(at(batch));
   std::iota(sequence_.begin(), sequence_.end(), Index{0});
   length_.assign(at(batch), time);
@@ -28,6 +29,19 @@ void Schedule::assign(Index batch, Index time, Span<const Index> lengths) {
     while (length_[at(alive - 1)] <= t) --alive;
     offset_[at(t + 1)] = offset_[at(t)] + alive;
   }
+}
+
+void Schedule::assign(const Schedule& whole, Index first, Index last) {
+  time_ = last - first;
+  begin_ = whole.begin_ + first;
+  in_callers_order_ = whole.in_callers_order_;
+  sequence_ = whole.sequence_;
+  length_.resize(whole.length_.size());
+  std::transform(whole.length_.begin(), whole.length_.end(), length_.begin(),
+                 [&](Index length) { return std::clamp(length, first, last) - first; });
+  offset_.resize(at(time_ + 1));
+  std::transform(whole.offset_.begin() + first, whole.offset_.begin() + last + 1, offset_.begin(),
+                 [&](Index offset) { return offset - whole.offset(first); });
 }
 
 }  // namespace peephole

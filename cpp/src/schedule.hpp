@@ -21,9 +21,13 @@ class Schedule {
  public:
   /// lengths: empty (all are `time`), or `batch` numbers in 0..time.
   void assign(Index batch, Index time, Span<const Index> lengths);
+  /// Steps first <= t < last <= steps() of another schedule, as steps 0, 1, ... of the same ranks.
+  void assign(const Schedule& whole, Index first, Index last);
 
   Index batch() const noexcept { return static_cast<Index>(sequence_.size()); }
   Index time() const noexcept { return time_; }
+  /// The caller's time of step 0: not 0 in a part of a schedule.
+  Index begin() const noexcept { return begin_; }
   /// T of the longest sequence: steps beyond have no rows.
   Index steps() const noexcept { return static_cast<Index>(offset_.size()) - 1; }
   /// N.
@@ -41,7 +45,7 @@ class Schedule {
  private:
   static std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
 
-  Index time_ = 0;
+  Index time_ = 0, begin_ = 0;
   bool in_callers_order_ = true;
   std::vector<Index> sequence_, length_;  // (B,) by rank
   std::vector<Index> offset_ = {0};       // (steps + 1,)

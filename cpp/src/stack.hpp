@@ -8,8 +8,10 @@
 #include "execution.hpp"
 #include "layer.hpp"
 #include "pack_cache.hpp"
+#include "peephole/lstm.hpp"
 #include "peephole/parameters.hpp"
 #include "pool.hpp"
+#include "segments.hpp"
 
 namespace peephole {
 
@@ -18,11 +20,14 @@ namespace peephole {
 template <class T>
 struct StackRecord {
   struct Layer {
-    Buffer<T> gates;      // (N, 4H), training only
-    Buffer<T> c;          // (N, H), training only
-    Buffer<T> initial_h;  // (B, H)
-    Buffer<T> initial_c;  // (B, H)
+    Buffer<T> gates;                // (N, 4H), Keep::all only
+    Buffer<T> c;                    // (N, H), Keep::all only
+    Buffer<T> initial_h;            // (B, H), of each segment: (segments, B, H)
+    Buffer<T> initial_c;            // (B, H), likewise
+    std::vector<Segment> segments;  // Keep::segments only: in the order of forward
   };
+
+  Keep keep = Keep::all;  // in training
 
   Schedule schedule;
   Buffer<T> x;                 // (N, I)
@@ -92,6 +97,8 @@ class Stack {
     std::vector<ForwardTask<T>> tasks;
     Buffer<T> state_h[2], state_c[2];  // (B, H)
     Buffer<T> dropped;                 // (N, D*H): what dropout leaves for the next layer
+    Schedule part;                     // of the segment at hand
+    std::vector<ForwardTask<T>> task_of_part;
   };
   struct BackwardWorkspace {
     BackwardScratch<T> scratch;
@@ -100,6 +107,9 @@ class Stack {
     Buffer<T> dh[2];                     // (N, D*H): of the layer at hand and of the one below
     Buffer<T> dx_part;                   // (N, I): the second direction's share
     Buffer<T> factors, dropped;          // (N, I): of dropout, and what it left
+    Schedule part;                       // of the segment at hand, and what is computed again:
+    Buffer<T> gates, c, h;               // (rows, 4H), (rows, H), (rows, H)
+    std::vector<BackwardTask<T>> task_of_part;
   };
 
   Pass make_pass(Index layer, Index direction) const;
@@ -132,6 +142,12 @@ class Stack {
   void forward_layer(Index layer, StepRows<const T> input, StepRows<T> h,
                      Span<const StateView<const T>> initial, Span<const StateView<T>> final,
                      StackRecord<T>& record, bool training, ForwardWorkspace& work) const;
+  /// Of one direction: runs the task, and keeps the states between segments.
+  void forward_segments(const ForwardTask<T>& task, typename StackRecord<T>::Layer& kept,
+                        ForwardWorkspace& work) const;
+  /// Runs the task, whose gates and c are computed again.
+  void backward_segments(const BackwardTask<T>& task, const typename StackRecord<T>::Layer& kept,
+                         const Pass& pass, BackwardWorkspace& work) const;
   void backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> x, Rows<const T> dh,
                       Rows<T> dx, Span<const StateView<const T>> dfinal,
                       Span<const StateView<T>> dinitial, T* dparameters,

@@ -86,7 +86,14 @@ void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<co
          noise.any() ? nullptr : pack_backward(pass(layer, d), schedule),
          noise});
   }
-  run(work.tasks, work.scratch);
+  if (record.keep == Keep::segments) {
+    for (Index d = 0; d < D; ++d) {
+      const auto& kept = record.layers[at(pass_index(layer, d))];
+      backward_segments(work.tasks[at(d)], kept, pass(layer, d), work);
+    }
+  } else {
+    run(work.tasks, work.scratch);
+  }
   for (Index i = 0; two_parts && i < N * I; ++i) dx.data[i] += second_part[i];
   for (Index d = 0; d < D && !dinitial.empty(); ++d) {
     scatter_state(schedule, H, work.dstate_h[d].data(), dinitial[pass_index(layer, d)].h);

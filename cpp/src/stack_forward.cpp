@@ -10,12 +10,19 @@ namespace {
 
 std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
 
-/// Bytes of what a tape keeps of a batch.
-std::size_t kept_values(const LSTMConfig& config, const Schedule& schedule) noexcept {
-  const Index N = schedule.packed_rows(), B = schedule.batch();
+/// How many values a tape keeps of a batch.
+template <class T>
+std::size_t kept_values(const LSTMConfig& config, const StackRecord<T>& record) noexcept {
+  const Index N = record.schedule.packed_rows(), B = record.schedule.batch();
+  const Index D = config.directions();
   Index values = N * config.input_size;
-  for (Index H : config.hidden_sizes) {
-    values += config.directions() * (N * (kGates + 2) * H + 2 * B * H);
+  for (Index layer = 0; layer < config.layers(); ++layer) {
+    const Index H = config.hidden_sizes[at(layer)];
+    for (Index d = 0; d < D; ++d) {
+      const auto segments = static_cast<Index>(record.layers[at(layer * D + d)].segments.size());
+      values += record.keep == Keep::all ? N * (kGates + 2) * H + 2 * B * H
+                                         : N * H + 2 * segments * B * H;
+    }
   }
   return at(values);
 }
@@ -117,7 +124,7 @@ StepRows<const T> Stack<T>::forward_layers(StepRows<const T> x, StepRows<T> in_p
   }
   record.training = training;
   const Index top = training && drops_top(record) ? N * output_size() : 0;
-  record.bytes = training ? (kept_values(config_, record.schedule) + at(top)) * sizeof(T) : 0;
+  record.bytes = training ? (kept_values(config_, record) + at(top)) * sizeof(T) : 0;
   return input;
 }
 
@@ -129,6 +136,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   const Index N = schedule.packed_rows(), B = schedule.batch(), D = config_.directions();
   const Index H = config_.hidden_sizes[at(layer)];
   const reference::LayerNoise noise = noise_of(layer, record, training);
+  const bool keeps_all = training && record.keep == Keep::all;
   work.tasks.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
@@ -137,19 +145,25 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
     T* const state_c = work.state_c[d].reserve(B * H);
     gather_state(schedule, H, initial.empty() ? nullptr : initial[p].h, state_h);
     gather_state(schedule, H, initial.empty() ? nullptr : initial[p].c, state_c);
-    if (training) {
+    if (keeps_all) {
       std::copy_n(state_h, B * H, kept.initial_h.reserve(B * H));
       std::copy_n(state_c, B * H, kept.initial_c.reserve(B * H));
     }
     work.tasks.push_back(
         {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)),
           input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
-          training ? kept.gates.reserve(N * kGates * H) : nullptr,
-          training ? kept.c.reserve(N * H) : nullptr, state_h, state_c},
+          keeps_all ? kept.gates.reserve(N * kGates * H) : nullptr,
+          keeps_all ? kept.c.reserve(N * H) : nullptr, state_h, state_c},
          noise.any() ? nullptr : pack_forward(pass(layer, d)),
          noise});
   }
-  run(work.tasks, work.scratch);
+  if (training && !keeps_all) {
+    for (Index d = 0; d < D; ++d) {
+      forward_segments(work.tasks[at(d)], record.layers[at(pass_index(layer, d))], work);
+    }
+  } else {
+    run(work.tasks, work.scratch);
+  }
   for (Index d = 0; d < D && !final.empty(); ++d) {
     scatter_state(schedule, H, work.state_h[d].data(), final[pass_index(layer, d)].h);
     scatter_state(schedule, H, work.state_c[d].data(), final[pass_index(layer, d)].c);

@@ -32,14 +32,13 @@ py::tuple infer(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
 
 template <class T>
 py::tuple forward(const LSTM<T>& self, py::handle x, py::handle state, py::handle lengths,
-                  py::handle seed_object) {
+                  py::handle seed_object, bool recompute) {
   const Inputs<T> in(self.config(), x, state, lengths);
   py::array_t<T> y(in.x.shape({in.x.time(), self.config().output_size()}));
   const StateOut<T> final(in.shapes);
   const auto y_view = sequence_view<T>(y, in.x.batch(), in.x.time());
   const std::optional<std::uint64_t> seed = seed_of(seed_object);
-  auto tape = std::make_unique<TapeOf<Tape<T>>>();
-  tape->batched = in.x.batched();
+  auto tape = std::make_unique<TapeOf<Tape<T>>>(in.x.batched(), recompute);
   {
     const py::gil_scoped_release release;
     self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), tape->tape,
@@ -91,7 +90,8 @@ void bind(py::module_& module, const char* name) {
           "seed"_a, "recurrent"_a)
       .def("save", &save<LSTM<T>>, "path"_a, py::call_guard<py::gil_scoped_release>())
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
-      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none)
+      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,
+           "recompute"_a = false)
       .def("backward", &backward<T>, "tape"_a, "dy"_a, "dstate"_a = none, "inputs"_a = true);
 }
 

@@ -62,8 +62,11 @@ py::array_t<T> output_of(py::handle out, const Shape& shape, const Inputs<T>& in
 /// A core tape, and whether its arrays have a batch axis in Python.
 template <class CoreTape>
 struct TapeOf {
+  TapeOf(bool of_batch, bool recompute)
+      : tape(recompute ? Keep::segments : Keep::all), batched(of_batch) {}
+
   CoreTape tape;
-  bool batched = true;
+  bool batched;
 
   /// (B, ...) or, for a single sequence, (...).
   Shape shape(Shape rest) const {

@@ -60,7 +60,7 @@ py::tuple evaluate(const Network<T>& self, py::handle x, py::handle state, py::h
 
 template <class T>
 py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::handle lengths,
-                  py::handle seed_object) {
+                  py::handle seed_object, bool recompute) {
   const NetworkConfig& config = self.config();
   const Inputs<T> in(config.lstm, x, state, lengths);
   const Shape shape = in.x.shape(output_shape(config, in.x.time()));
@@ -70,8 +70,7 @@ py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::ha
   const auto y_view = sequence_view<T>(y, in.x.batch(), steps);
   const auto logits_view = sequence_view<T>(logits, in.x.batch(), steps);
   const std::optional<std::uint64_t> seed = seed_of(seed_object);
-  auto tape = std::make_unique<TapeOf<NetworkTape<T>>>();
-  tape->batched = in.x.batched();
+  auto tape = std::make_unique<TapeOf<NetworkTape<T>>>(in.x.batched(), recompute);
   {
     const py::gil_scoped_release release;
     self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, logits_view, final.span(),
@@ -135,7 +134,8 @@ void bind(py::module_& module, const char* name) {
       .def("save", &save<Network<T>>, "path"_a, py::call_guard<py::gil_scoped_release>())
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("evaluate", &evaluate<T>, "x"_a, "state"_a = none, "lengths"_a = none)
-      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none)
+      .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,
+           "recompute"_a = false)
       .def("backward", &backward<T>, "tape"_a, "dy"_a = none, "dstate"_a = none, "dlogits"_a = none,
            "inputs"_a = true);
 }

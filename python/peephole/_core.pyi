@@ -86,6 +86,7 @@ class LSTM:
         state: _State | None = None,
         lengths: ArrayLike | None = None,
         seed: int | None = None,
+        recompute: bool = False,
     ) -> tuple[_Array, _StateOut, Tape]: ...
     def backward(
         self, tape: Tape, dy: ArrayLike, dstate: _State | None = None, inputs: bool = True
@@ -145,6 +146,7 @@ class Network:
         state: _State | None = None,
         lengths: ArrayLike | None = None,
         seed: int | None = None,
+        recompute: bool = False,
     ) -> tuple[_Array, _Array, _StateOut, Tape]:
         """(y, logits, state, tape)."""
     def backward(

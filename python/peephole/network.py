@@ -13,7 +13,7 @@ from peephole import _core as core
 from peephole.batches import is_ragged, predict_into, predict_list, read_sequences
 from peephole.lstm import LSTM, Gradients, State, StateArrays
 from peephole.model import Model
-from peephole.options import LSTMOptions, Seed, at_least_one, build, draw_seed_or_none
+from peephole.options import LSTMOptions, Seed, at_least_one, build, draw_seed_or_none, flag
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -183,9 +183,12 @@ class Network(Model):
         lengths: ArrayLike | None = None,
         *,
         seed: Seed = None,
+        recompute: bool = False,
     ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
-        """The training pass, (y, state, tape): as `LSTM.forward`, `seed` too."""
-        y, _, final, tape = self._core.forward(x, state, lengths, draw_seed_or_none(seed))
+        """The training pass, (y, state, tape): as `LSTM.forward`, `seed` and `recompute` too."""
+        recompute = flag(recompute, "recompute")
+        seed = draw_seed_or_none(seed)
+        y, _, final, tape = self._core.forward(x, state, lengths, seed, recompute)
         return y, final, tape
 
     def backward(
@@ -235,6 +238,7 @@ class Network(Model):
         bucketing: bool = False,
         tbptt: int | None = None,
         stateful: bool = False,
+        recompute: bool = False,
         validation_data: Any = None,
         validation_share: float | None = None,
         validation_shuffle: bool | None = None,
@@ -281,6 +285,7 @@ class Network(Model):
             stateful: Whether the state is carried from each batch to the next: sequence k of a
                 batch goes on where sequence k of the one before ended. Each epoch begins with
                 zeros.
+            recompute: Whether `forward` keeps less, for long sequences; see `LSTM.forward`.
             validation_data: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) to validate
                 with after each epoch.
             validation_share: Instead: the share of the sequences that is held out for it.
@@ -336,6 +341,7 @@ class Network(Model):
                 bucketing=bucketing,
                 tbptt=tbptt,
                 stateful=stateful,
+                recompute=recompute,
                 validation_data=validation_data,
                 validation_share=validation_share,
                 validation_shuffle=validation_shuffle,

@@ -17,15 +17,23 @@ class Stack;
 template <class T>
 class Stream;
 
-/// What a training pass over a stack keeps for its backward pass: for each layer and direction the
-/// activated gates (N, 4H), c (N, H), h (N, H) and the initial state, and the layer-0 input (N, I).
+/// What a tape keeps of each layer and direction, and what backward computes again.
+enum class Keep {
+  all,       ///< the activated gates (N, 4H), c (N, H), h (N, H) and the initial state
+  segments,  ///< h, and the state (B, H) between segments of steps, about sqrt(3 T) of them: a
+             ///< sixth of the memory, for one more forward pass within backward. All results have
+             ///< the same bits. Gradient checkpointing after T. Chen et al., arXiv:1604.06174.
+};
+
+/// What a training pass over a stack of N steps keeps for its backward pass: what Keep says, and
+/// the layer-0 input (N, I).
 ///
 /// Filled by LSTM::forward; reused by the next forward it is given to, without allocation when the
 /// shapes are no larger. One tape may serve several backward passes, also at the same time.
 template <class T>
 class Tape {
  public:
-  Tape();
+  explicit Tape(Keep keep = Keep::all);
   ~Tape();
   Tape(Tape&&) noexcept;
   Tape& operator=(Tape&&) noexcept;

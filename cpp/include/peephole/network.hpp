@@ -10,7 +10,7 @@ namespace peephole {
 template <class T>
 class NetworkTape {
  public:
-  NetworkTape();
+  explicit NetworkTape(Keep keep = Keep::all);
   ~NetworkTape();
   NetworkTape(NetworkTape&&) noexcept;
   NetworkTape& operator=(NetworkTape&&) noexcept;

@@ -84,7 +84,7 @@ void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
   pass.block_columns = std::min(block_lines, divide_up(kGates * H, line)) * line;
   const bool in_panels = I + H >= kWidthWorthPanels;
   pass.panels_size = in_panels ? chunk_rows * pass.block_columns : 0;
-  const bool many = rows >= kRowsWorthTransposing;
+  const bool many = rows >= kRowsWorthTransposing || pass.adds;
   const Index ih_size = many && worth_transposing(I, H, lanes) ? I * pass.da_stride : 0;
   const Index hh_size = many && worth_transposing(H, H, lanes) ? H * pass.da_stride : 0;
   // Vectors at a row's end may reach into the next.
@@ -101,6 +101,15 @@ void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
   pass.sums = take(parts * pass.sums_size);
   pass.inputs = take(parts * pass.inputs_size);
   pass.panels = take(parts * pass.panels_size);
+}
+
+/// columns (width, da_stride) = a gradient (4H, width), transposed.
+template <class T>
+void load_columns(const T* gradient, Index width, const BackwardPass<T>& pass, T* columns) {
+  if (columns == nullptr) return;
+  for (Index m = 0; m < kGates * pass.hidden_size; ++m) {
+    for (Index i = 0; i < width; ++i) columns[i * pass.da_stride + m] = gradient[m * width + i];
+  }
 }
 
 template <class T>
@@ -128,6 +137,7 @@ void set_layer(BackwardPass<T>& pass, const LayerBackward<T>& layer) {
   pass.dx_stride = layer.dx.stride;
   pass.dstate_h = layer.dstate_h;
   pass.dstate_c = layer.dstate_c;
+  pass.adds = layer.adds;
   pass.dweight_ih = layer.dweights.weight_ih;
   pass.dweight_hh = layer.dweights.weight_hh;
   pass.dbias = layer.dweights.bias;
@@ -149,6 +159,11 @@ void zero_weight_gradients(const LayerBackward<T>& layer) noexcept {
 }
 
 template <class T>
+Index chunk_rows(Index hidden_size) noexcept {
+  return std::max(kMinChunkRows, kChunkBytes / (kGates * hidden_size * Index{sizeof(T)}));
+}
+
+template <class T>
 BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBackward<T>& packed,
                                  BackwardWorkspace<T>& workspace, int parts) {
   const Schedule& schedule = layer.schedule;
@@ -163,14 +178,16 @@ BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
   Index* const previous = workspace.previous(schedule.packed_rows());
   list_previous(steps, time, previous);
   pass.previous = previous;
-  const Index row_bytes = kGates * pass.hidden_size * Index{sizeof(T)};
   BackwardChunk* const chunks = workspace.chunks(time);
-  pass.chunk_count =
-      list_chunks(steps, time, std::max(kMinChunkRows, kChunkBytes / row_bytes), chunks);
+  pass.chunk_count = list_chunks(steps, time, chunk_rows<T>(pass.hidden_size), chunks);
   pass.chunks = chunks;
   const Index lanes = kernels::lanes<T>(backward_kernels(packed.isa()));
   carve_scratch(pass, lanes, schedule.batch(), parts, workspace);
-  if (pass.chunk_count == 0) zero_weight_gradients(layer);
+  if (pass.chunk_count == 0 && !layer.adds) zero_weight_gradients(layer);
+  if (layer.adds) {
+    load_columns(pass.dweight_ih, pass.input_size, pass, pass.dweight_ih_columns);
+    load_columns(pass.dweight_hh, pass.hidden_size, pass, pass.dweight_hh_columns);
+  }
   return pass;
 }
 
@@ -196,6 +213,7 @@ void run_products(const BackwardPass<T>& pass, Isa isa, Index chunk, int part, i
 }
 
 #define PEEPHOLE_INSTANTIATE(T)                                                                \
+  template Index chunk_rows<T>(Index) noexcept;                                                \
   template BackwardPass<T> prepare_backward(const LayerBackward<T>&, const PackedBackward<T>&, \
                                             BackwardWorkspace<T>&, int);                       \
   template void run_recurrence(const BackwardPass<T>&, Isa, Index, RankRange,                  \

@@ -29,6 +29,10 @@ class BackwardWorkspace {
   Buffer<T> values_;
 };
 
+/// Rows from which on a chunk is full.
+template <class T>
+Index chunk_rows(Index hidden_size) noexcept;
+
 /// Readies a pass that at most `parts` threads compute. Allocates only where the workspace is too
 /// small; the pass is valid while all of the arguments are.
 template <class T>

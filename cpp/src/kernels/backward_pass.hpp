@@ -66,11 +66,12 @@ struct BackwardPass {
   Index dx_stride;
   T* dstate_h;    // (B, H), replaced; dh of the recurrence between chunks
   T* dstate_c;    // (B, H), replaced; dc throughout
-  T* dweight_ih;  // (4H, I), overwritten
-  T* dweight_hh;  // (4H, H), overwritten
-  T* ddiagonal;   // (4, H), overwritten; or null
-  T* dweight_ch;  // (4H, H), overwritten; or null
-  T* dbias;       // (4H,), overwritten; or null
+  bool adds;      // to the gradients of weights; otherwise they are overwritten
+  T* dweight_ih;  // (4H, I)
+  T* dweight_hh;  // (4H, H)
+  T* ddiagonal;   // (4, H), or null
+  T* dweight_ch;  // (4H, H), or null
+  T* dbias;       // (4H,), or null
 
   // Scratch.
   T* da;  // (rows of a chunk, da_stride)

@@ -22,7 +22,7 @@ class GateSums {
         part_(part),
         parts_(parts),
         hidden_(pass.hidden_size),
-        first_(chunk.first == 0) {}
+        first_(chunk.first == 0 && !pass.adds) {}
 
   void run() const {
     if (pass_.dbias == nullptr && pass_.ddiagonal == nullptr) return;
@@ -79,7 +79,7 @@ class GateSums {
   const BackwardPass<T>& pass_;
   const BackwardChunk& chunk_;
   const Index part_, parts_, hidden_;
-  const bool first_;  // of the pass
+  const bool first_;  // nothing was added yet
 };
 
 }  // namespace

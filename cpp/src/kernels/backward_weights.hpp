@@ -30,7 +30,7 @@ class WeightGradients {
         part_(part),
         parts_(parts),
         hidden_(pass.hidden_size),
-        first_(chunk.first == 0),
+        first_(chunk.first == 0 && !pass.adds),
         inputs_(pass.inputs + part * pass.inputs_size),
         panels_(pass.panels + part * pass.panels_size) {}
 
@@ -250,7 +250,7 @@ class WeightGradients {
   const BackwardChunk& chunk_;
   const int part_, parts_;
   const Index hidden_;
-  const bool first_;  // of the pass
+  const bool first_;  // nothing was added yet
   T* const inputs_;   // (kProductRows, kGroup)
   T* const panels_;   // (block_columns / kLine, rows, kLine)
 };

@@ -51,7 +51,7 @@ class NarrowGradient {
     const Index inputs_stride = (width_ + kLanes - 1) / kLanes * kLanes;
     const Right<T> right = {pass_.da + row * pass_.da_stride + column, pass_.da_stride, 0,
                             width - (vectors - 1) * kLanes};
-    const Onto onto = chunk_.first == 0 && row == 0 ? Onto::nothing : Onto::after;
+    const Onto onto = chunk_.first == 0 && row == 0 && !pass_.adds ? Onto::nothing : Onto::after;
     for (Index nth = 0; nth < tiles; ++nth) {
       const Index i = width_ * nth / tiles, last = width_ * (nth + 1) / tiles;
       const Left<T> left = {gathered_ + i, inputs_stride};

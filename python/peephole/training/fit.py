@@ -47,6 +47,7 @@ def fit(net: Network, x: Any, y: Any, options: FitOptions) -> History:
         tbptt=options.tbptt,
         per_step=net.readout == "all",
         stateful=options.stateful,
+        recompute=options.recompute,
         validation=validation,
         best=_best(options, validation),
         callbacks=callbacks_of(options.callbacks),

@@ -40,6 +40,7 @@ class Plan:
     tbptt: int | None
     per_step: bool  # whether there is a target for each step
     stateful: bool
+    recompute: bool
     validation: Validation | None
     best: Best | None
     callbacks: list[Callback]
@@ -147,7 +148,12 @@ class Trainer:
         """One piece of a batch: forward, backward, update."""
         plan, model, optimiser = self._plan, self._model, self._run.optimiser
         part, (y, logits, state, tape) = forward(
-            model, piece(whole, number, plan.tbptt), self._carry, plan.tbptt, self._noise_seed()
+            model,
+            piece(whole, number, plan.tbptt),
+            self._carry,
+            plan.tbptt,
+            self._noise_seed(),
+            plan.recompute,
         )
         # What is not finite here is reported below, with the step.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -51,6 +51,7 @@ class FitOptions:
     bucketing: bool
     tbptt: int | None
     stateful: bool
+    recompute: bool
     validation_data: Any
     validation_share: float | None
     validation_shuffle: bool | None
@@ -64,7 +65,7 @@ class FitOptions:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             at_least_one(getattr(self, name), name)
-        for name in ("bucketing", "stateful", "resume"):
+        for name in ("bucketing", "stateful", "recompute", "resume"):
             flag(getattr(self, name), name)
         for name in ("progress", "shuffle", "validation_shuffle"):
             if getattr(self, name) is not None:

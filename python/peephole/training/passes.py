@@ -30,6 +30,7 @@ def forward(
     state: StateArrays | None,
     tbptt: int | None,
     seed: int | None,
+    recompute: bool,
 ) -> tuple[Batch, tuple[NDArray[Any], NDArray[Any], StateArrays, core.Tape]]:
     """Runs a piece, and returns what of it the gradient goes through with `model.forward`'s answer.
 
@@ -39,7 +40,7 @@ def forward(
     if tbptt is not None and not batch.per_step and batch.x.shape[1] > tbptt:
         before, batch = batch.split_last(tbptt)
         _, state = model.lstm(before.x, state, before.lengths)
-    return batch, model.forward(batch.x, state, batch.lengths, seed)
+    return batch, model.forward(batch.x, state, batch.lengths, seed, recompute)
 
 
 def without_gradient(
