@@ -231,3 +231,28 @@ def test_training_shows(x, hold):
         assert np.shares_memory(view, net.parameters[name])
     assert not np.array_equal(net.predict(x), before)
     assert_current(net.lstm, x, hidden)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("kind", ["lstm", "network"])
+def test_a_tape_may_take_over_the_memory_of_one_that_is_gone(kind, recompute):
+    """Of a larger model, of more and longer sequences, with dropout."""
+
+    def model(inputs, units, **options):
+        if kind == "lstm":
+            return peephole.LSTM(inputs, units, seed=1, **options)
+        return peephole.Network(inputs, units, 3, seed=1, **options)
+
+    def train(of, x, **arguments):
+        y, _, tape = of.forward(x, recompute=recompute, **arguments)
+        gradients = of.backward(tape, y)
+        return [y, gradients.x, *gradients.parameters.values()], tape.nbytes
+
+    small, x = model(2, 5), np.random.default_rng(0).standard_normal((3, 7, 2), np.float32)
+    expected, bytes_expected = train(small, x)
+    large = model(4, 40, num_layers=3, dropout=0.5, bidirectional=True)
+    train(large, np.ones((9, 30, 4), np.float32), seed=2, lengths=range(21, 30))
+    got, bytes_got = train(small, x)
+    assert bytes_got == bytes_expected
+    for array, same in zip(got, expected, strict=True):
+        assert_identical(array, same)

@@ -17,6 +17,7 @@ struct NetworkTape<T>::Impl {
   StackRecord<T> record;
   Rows<const T> top = {};  // (N, F): the stack's output, inside `record`
   Buffer<T> y;             // (n, O): of the rows that the head read
+  Index y_size = 0;        // n * O
 };
 
 template <class T>
@@ -42,7 +43,7 @@ Index NetworkTape<T>::time() const noexcept {
 
 template <class T>
 std::size_t NetworkTape<T>::bytes() const noexcept {
-  return impl_->record.bytes + static_cast<std::size_t>(impl_->y.capacity()) * sizeof(T);
+  return impl_->record.bytes + static_cast<std::size_t>(impl_->y_size) * sizeof(T);
 }
 
 namespace {
@@ -211,7 +212,8 @@ void Network<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
   const Schedule& schedule = kept.record.schedule;
   const Index n = impl_->rows_read(schedule);
   const auto last = stack.borrow_rows();
-  T* const rows = kept.y.reserve(n * impl_->head.output_size);
+  kept.y_size = n * impl_->head.output_size;
+  T* const rows = kept.y.reserve(kept.y_size);
   head_logits(impl_->head, impl_->weights_in(parameters().flat()),
               impl_->read(schedule, kept.top, *last), n, rows);
   if (logits.data) impl_->give(schedule, rows, logits);
