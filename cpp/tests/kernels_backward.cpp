@@ -6,45 +6,17 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <random>
 #include <thread>
 #include <vector>
 
 #include "kernels/backward.hpp"
 #include "kernels/flush_denormals.hpp"
+#include "kernels_layer.hpp"
 
 namespace peephole {
 namespace {
 
 int failures = 0;
-
-using Random = std::mt19937;
-
-Index pick(Random& random, Index low, Index high) {
-  return std::uniform_int_distribution<Index>(low, high)(random);
-}
-
-template <class T>
-std::vector<T> uniform(Random& random, Index size, double low, double high) {
-  std::uniform_real_distribution<double> value(low, high);
-  std::vector<T> values(static_cast<std::size_t>(size));
-  for (T& v : values) v = static_cast<T>(value(random));
-  return values;
-}
-
-double activate(Activation activation, double a) {
-  switch (activation) {
-    case Activation::sigmoid: return 1 / (1 + std::exp(-a));
-    case Activation::tanh: return std::tanh(a);
-    case Activation::identity: return a;
-    case Activation::relu: return a > 0 ? a : 0;
-    case Activation::softsign: return a / (1 + std::fabs(a));
-    case Activation::softplus: return std::fmax(a, 0) + std::log1p(std::exp(-std::fabs(a)));
-    case Activation::hard_sigmoid: return std::fmin(std::fmax(0.2 * a + 0.5, 0), 1);
-    case Activation::one: break;
-  }
-  return 1;
-}
 
 /// At a, by y = activate(a).
 double derivative(Activation activation, double y) {
@@ -64,45 +36,24 @@ double derivative(Activation activation, double y) {
 /// A layer and what a forward pass left behind. Its values are drawn at random: backward is a
 /// function of them, whether or not a forward pass gives them.
 template <class T>
-struct Problem {
+struct Problem : LayerValues<T> {
   LayerSpec spec;
   Direction direction;
   bool packing, wants_dx;
   Schedule schedule;
-  std::vector<T> weight_ih, weight_hh, weight_ch, bias;
   Index x_stride, h_stride, dh_stride, dx_stride;
   std::vector<T> x, h, gates, c, initial_h, initial_c, dh, dstate_h, dstate_c;
-
-  LayerWeights<const T> weights() const {
-    return {weight_ih.data(), weight_hh.data(), weight_ch.empty() ? nullptr : weight_ch.data(),
-            bias.empty() ? nullptr : bias.data()};
-  }
 };
 
-LayerSpec random_spec(Random& random) {
-  LayerSpec spec = {};
-  spec.input_size = pick(random, 0, 1) == 0 ? pick(random, 1, 9) : pick(random, 1, 80);
-  spec.hidden_size = pick(random, 0, 2) == 0 ? pick(random, 1, 8) : pick(random, 1, 150);
-  spec.peephole = static_cast<Peephole>(pick(random, 0, 2));
-  const bool all = pick(random, 0, 1) == 0;
-  for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
-    if (all || pick(random, 0, 1) == 0) spec.peephole_gates = spec.peephole_gates.with(gate);
-  }
-  spec.output_peephole = static_cast<OutputPeephole>(pick(random, 0, 1));
-  if (pick(random, 0, 1) == 0) {
-    Activations& a = spec.activations;
-    for (Activation* f : {&a.i, &a.f, &a.g, &a.o, &a.c}) {
-      *f = static_cast<Activation>(pick(random, 0, 7));
-    }
-    spec.coupled_input_forget = pick(random, 0, 2) == 0;
-  }
-  return spec;
+LayerSpec random_layer(Random& random) {
+  const Index I = pick(random, 0, 1) == 0 ? pick(random, 1, 9) : pick(random, 1, 80);
+  const Index H = pick(random, 0, 2) == 0 ? pick(random, 1, 8) : pick(random, 1, 150);
+  return random_spec(random, I, H);
 }
 
 template <class T>
 Problem<T> random_problem(Random& random, const LayerSpec& spec, Index batch, Index time) {
   const Index I = spec.input_size, H = spec.hidden_size;
-  const double bound = 0.5 / std::sqrt(static_cast<double>(H));
   Problem<T> p;
   p.spec = spec;
   p.direction = static_cast<Direction>(pick(random, 0, 1));
@@ -112,13 +63,7 @@ Problem<T> random_problem(Random& random, const LayerSpec& spec, Index batch, In
   const bool ragged = pick(random, 0, 1) == 0;
   for (Index b = 0; b < batch; ++b) lengths.push_back(ragged ? pick(random, 0, time) : time);
   p.schedule.assign(batch, time, {lengths.data(), batch});
-  p.weight_ih = uniform<T>(random, kGates * H * I, -bound, bound);
-  p.weight_hh = uniform<T>(random, kGates * H * H, -bound, bound);
-  if (spec.peephole == Peephole::diagonal) p.weight_ch = uniform<T>(random, kGates * H, -.3, .3);
-  if (spec.peephole == Peephole::dense) {
-    p.weight_ch = uniform<T>(random, kGates * H * H, -bound / 2, bound / 2);
-  }
-  if (pick(random, 0, 3) != 0) p.bias = uniform<T>(random, kGates * H, -1, 1);
+  p.randomise(random, spec);
   const Index N = p.schedule.packed_rows();
   p.x_stride = I + pick(random, 0, 1) * 3;
   p.h_stride = pick(random, 0, 1) == 0 ? H : 2 * H;
@@ -138,8 +83,8 @@ Problem<T> random_problem(Random& random, const LayerSpec& spec, Index batch, In
 
 /// dx (N, I) and the others as in LayerBackward.
 template <class T>
-struct Gradients {
-  std::vector<T> dx, dstate_h, dstate_c, weight_ih, weight_hh, weight_ch, bias;
+struct Gradients : LayerValues<T> {
+  std::vector<T> dx, dstate_h, dstate_c;
 
   template <class F>
   static void for_each(const F& f) {
@@ -326,23 +271,21 @@ Gradients<T> kernels_gradients(const Problem<T>& p, Isa isa, Split split, int pa
   const Index I = p.spec.input_size;
   constexpr T untouched = T(12345);
   Gradients<T> d = room(p, p.dx_stride, untouched);
-  const LayerBackward<T> layer = {
-      p.spec,
-      p.schedule,
-      p.direction,
-      p.weights(),
-      {p.x.data(), p.x_stride},
-      {p.h.data(), p.h_stride},
-      p.gates.data(),
-      p.c.data(),
-      p.initial_h.data(),
-      p.initial_c.data(),
-      {p.dh.data(), p.dh_stride},
-      {p.wants_dx ? d.dx.data() : nullptr, p.dx_stride},
-      d.dstate_h.data(),
-      d.dstate_c.data(),
-      {d.weight_ih.data(), d.weight_hh.data(), d.weight_ch.empty() ? nullptr : d.weight_ch.data(),
-       d.bias.empty() ? nullptr : d.bias.data()}};
+  const LayerBackward<T> layer = {p.spec,
+                                  p.schedule,
+                                  p.direction,
+                                  p.weights(),
+                                  {p.x.data(), p.x_stride},
+                                  {p.h.data(), p.h_stride},
+                                  p.gates.data(),
+                                  p.c.data(),
+                                  p.initial_h.data(),
+                                  p.initial_c.data(),
+                                  {p.dh.data(), p.dh_stride},
+                                  {p.wants_dx ? d.dx.data() : nullptr, p.dx_stride},
+                                  d.dstate_h.data(),
+                                  d.dstate_c.data(),
+                                  d.weights()};
   kernels::PackedBackward<T> packed;
   if (p.packing) {
     packed.pack(p.spec, p.weights(), isa);
@@ -446,20 +389,20 @@ void check() {
   Random random(3);
   for (int trial = 0; trial < kTrials; ++trial) {
     const Index batch = pick(random, 0, 3) == 0 ? 1 : pick(random, 0, 20);
-    check(random_problem<T>(random, random_spec(random), batch, pick(random, 0, 12)));
+    check(random_problem<T>(random, random_layer(random), batch, pick(random, 0, 12)));
   }
   for (int trial = 0; trial < 20; ++trial) {
-    check(random_problem<T>(random, random_spec(random), 1, 1));
+    check(random_problem<T>(random, random_layer(random), 1, 1));
   }
   for (Index H : kSeveralChunks) {
-    LayerSpec spec = random_spec(random);
+    LayerSpec spec = random_layer(random);
     spec.hidden_size = H;
     check(random_problem<T>(random, spec, 7, 200));
     check(random_problem<T>(random, spec, 1, 1500));
   }
   // Weights, and da, that are taken in blocks.
   for (Peephole peephole : {Peephole::diagonal, Peephole::dense}) {
-    LayerSpec large = random_spec(random);
+    LayerSpec large = random_layer(random);
     large.input_size = 270, large.hidden_size = 420, large.peephole = peephole;
     check(random_problem<T>(random, large, 16, 6));
   }

@@ -6,103 +6,51 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <random>
 #include <thread>
 #include <vector>
 
 #include "check.hpp"
 #include "kernels/flush_denormals.hpp"
 #include "kernels/forward.hpp"
+#include "kernels_layer.hpp"
 
 namespace peephole {
 namespace {
 
-using Random = std::mt19937;
-
-Index pick(Random& random, Index low, Index high) {
-  return std::uniform_int_distribution<Index>(low, high)(random);
-}
-
-template <class T>
-std::vector<T> uniform(Random& random, Index size, double bound) {
-  std::uniform_real_distribution<double> value(-bound, bound);
-  std::vector<T> values(static_cast<std::size_t>(size));
-  for (T& v : values) v = static_cast<T>(value(random));
-  return values;
-}
-
-double activate(Activation activation, double a) {
-  switch (activation) {
-    case Activation::sigmoid: return 1 / (1 + std::exp(-a));
-    case Activation::tanh: return std::tanh(a);
-    case Activation::identity: return a;
-    case Activation::relu: return a > 0 ? a : 0;
-    case Activation::softsign: return a / (1 + std::fabs(a));
-    case Activation::softplus: return std::fmax(a, 0) + std::log1p(std::exp(-std::fabs(a)));
-    case Activation::hard_sigmoid: return std::fmin(std::fmax(0.2 * a + 0.5, 0), 1);
-    case Activation::one: break;
-  }
-  return 1;
-}
-
-LayerSpec random_spec(Random& random) {
-  LayerSpec spec = {};
-  spec.input_size = pick(random, 1, 3) == 1 ? 1 : pick(random, 1, 40);
-  spec.hidden_size = pick(random, 1, 3) == 1 ? pick(random, 1, 8) : pick(random, 1, 90);
-  spec.peephole = static_cast<Peephole>(pick(random, 0, 2));
-  const bool all = pick(random, 0, 1) == 0;
-  for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
-    if (all || pick(random, 0, 1) == 0) spec.peephole_gates = spec.peephole_gates.with(gate);
-  }
-  spec.output_peephole = static_cast<OutputPeephole>(pick(random, 0, 1));
-  if (pick(random, 0, 1) == 0) {
-    Activations& a = spec.activations;
-    for (Activation* f : {&a.i, &a.f, &a.g, &a.o, &a.c})
-      *f = static_cast<Activation>(pick(random, 0, 7));
-    spec.coupled_input_forget = pick(random, 0, 2) == 0;
-  }
-  return spec;
+LayerSpec random_layer(Random& random) {
+  const Index I = pick(random, 1, 3) == 1 ? 1 : pick(random, 1, 40);
+  const Index H = pick(random, 1, 3) == 1 ? pick(random, 1, 8) : pick(random, 1, 90);
+  return random_spec(random, I, H);
 }
 
 /// A layer and a ragged batch, sequence by sequence.
 template <class T>
-struct Problem {
+struct Problem : LayerValues<T> {
   LayerSpec spec;
   Direction direction;
   bool training;
-  std::vector<T> weight_ih, weight_hh, weight_ch, bias;
   std::vector<Index> lengths;     // (B,)
   std::vector<std::vector<T>> x;  // (B, length, I)
   std::vector<T> h, c;            // (B, H): initial
 
   Index batch() const { return static_cast<Index>(lengths.size()); }
-  LayerWeights<const T> weights() const {
-    return {weight_ih.data(), weight_hh.data(), weight_ch.empty() ? nullptr : weight_ch.data(),
-            bias.empty() ? nullptr : bias.data()};
-  }
 };
 
 template <class T>
 Problem<T> random_problem(Random& random, LayerSpec spec, Index batch, Index time) {
   const Index I = spec.input_size, H = spec.hidden_size;
-  // Small enough for rounding errors not to grow from step to step, whatever the activations.
-  const double bound = 0.5 / std::sqrt(static_cast<double>(H));
   Problem<T> p;
   p.spec = spec;
   p.direction = static_cast<Direction>(pick(random, 0, 1));
   p.training = pick(random, 0, 1) == 0;
-  p.weight_ih = uniform<T>(random, 4 * H * I, 0.5 / std::sqrt(static_cast<double>(I)));
-  p.weight_hh = uniform<T>(random, 4 * H * H, bound);
-  if (spec.peephole == Peephole::diagonal) p.weight_ch = uniform<T>(random, 4 * H, 0.25);
-  if (spec.peephole == Peephole::dense) p.weight_ch = uniform<T>(random, 4 * H * H, bound / 2);
-  if (pick(random, 0, 3) != 0) p.bias = uniform<T>(random, 4 * H, 1);
+  p.randomise(random, spec);
   const bool ragged = pick(random, 0, 1) == 0;
   for (Index b = 0; b < batch; ++b) {
     p.lengths.push_back(ragged ? pick(random, 0, time) : time);
-    p.x.push_back(uniform<T>(random, p.lengths.back() * I, 1));
+    p.x.push_back(uniform<T>(random, p.lengths.back() * I, -1, 1));
   }
-  p.h = uniform<T>(random, batch * H, 1);
-  p.c = uniform<T>(random, batch * H, 1);
+  p.h = uniform<T>(random, batch * H, -1, 1);
+  p.c = uniform<T>(random, batch * H, -1, 1);
   return p;
 }
 
@@ -380,15 +328,15 @@ void check_all(Isa isa) {
   Random random(2);
   for (int trial = 0; trial < 150; ++trial) {
     const Index batch = pick(random, 0, 3) == 0 ? 1 : pick(random, 0, 20);
-    const auto p = random_problem<T>(random, random_spec(random), batch, pick(random, 0, 12));
+    const auto p = random_problem<T>(random, random_layer(random), batch, pick(random, 0, 12));
     check_equations(p, isa);
     check_bits(random, p, isa);
   }
   // Weights beyond any L2, taken in blocks; and chunks of x that do not hold all steps.
-  LayerSpec large = random_spec(random);
+  LayerSpec large = random_layer(random);
   large.input_size = 300, large.hidden_size = 600, large.peephole = Peephole::diagonal;
   check_bits(random, random_problem<T>(random, large, 14, 2), isa);
-  LayerSpec small = random_spec(random);
+  LayerSpec small = random_layer(random);
   small.hidden_size = 20;
   check_bits(random, random_problem<T>(random, small, 4, 120), isa);
 }
