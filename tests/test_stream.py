@@ -30,17 +30,24 @@ def stepped(stream, x):
     head=st.sampled_from(["identity", "sigmoid", "tanh", "softmax"]),
     readout=st.sampled_from(["all", "last"]),
     outputs=st.integers(1, 5),
+    zoneout=st.sampled_from([0.0, 0.0, 0.25]),
     batch=st.integers(1, 3),
     dtype=st.sampled_from(["float32", "float64"]),
     isa=st.sampled_from(peephole.build_info()["isas"]),
     seed=st.integers(0, 1000),
 )
-def test_equals_predict(options, head, readout, outputs, batch, dtype, isa, seed):
+def test_equals_predict(options, head, readout, outputs, zoneout, batch, dtype, isa, seed):
     chosen = peephole.build_info()["isa"]
     peephole.set_isa(isa)
     try:
         net = peephole.Network(
-            **options, output_size=outputs, head=head, readout=readout, dtype=dtype, seed=seed
+            **options,
+            output_size=outputs,
+            head=head,
+            readout=readout,
+            zoneout=zoneout,
+            dtype=dtype,
+            seed=seed,
         )
         x = inputs(np.random.default_rng(seed), batch, net.input_size, dtype)
         stream = net.stream(batch)
@@ -201,8 +208,6 @@ def test_refuses_types(argument, call):
 def test_refuses_models_and_batches():
     with refused(ValueError, "stream"):
         peephole.LSTM(2, 3, bidirectional=True).stream()
-    with refused(ValueError, "stream"):
-        peephole.LSTM(2, 3, zoneout=0.25).stream()
     with refused(ValueError, "batch"):
         peephole.LSTM(2, 3).stream(0)
     with refused(TypeError, "batch"):

@@ -82,7 +82,8 @@ template <class T>
 typename Stack<T>::Layer Stack<T>::layer(Index layer) const {
   parameters_->settle();
   const Pass& of = pass(layer, 0);
-  return {of.spec, weights_of(of), pack_forward(of)};
+  const reference::LayerNoise noise = noise_of(layer, StackRecord<T>(), /*training=*/false);
+  return {of.spec, weights_of(of), noise.any() ? nullptr : pack_forward(of), noise};
 }
 
 template <class T>

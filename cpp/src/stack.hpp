@@ -73,6 +73,7 @@ class Stack {
     LayerSpec spec;
     LayerWeights<const T> weights;                            // in the parameters' memory
     std::shared_ptr<const kernels::PackedForward<T>> packed;  // null: the reference path computes
+    reference::LayerNoise noise;                              // of inference
   };
   Layer layer(Index layer) const;
 

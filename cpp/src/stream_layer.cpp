@@ -49,7 +49,7 @@ void StreamLayer<T>::step_by_reference(Rows<const T> x) {
                       nullptr,
                       state_h_.data(),
                       state_c_.data()},
-                     {}, scratch_);
+                     layer_.noise, scratch_);
 }
 
 template class StreamLayer<float>;

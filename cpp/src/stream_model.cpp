@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <stdexcept>
-#include <string>
 
 namespace peephole {
 
@@ -29,10 +28,6 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, Index first_kept) {
     throw std::invalid_argument(
         "stream: expected a model of one direction, got a bidirectional one, which reads "
         "sequences from their ends too");
-  }
-  if (stack.config().zoneout > 0) {
-    throw std::invalid_argument("stream: expected a model without zoneout, got one of " +
-                                std::to_string(stack.config().zoneout));
   }
   for (Index l = 0; l < stack.config().layers(); ++l) {
     StreamModelLayer<T>& layer = layers.emplace_back(StreamModelLayer<T>{stack.layer(l), {}});
