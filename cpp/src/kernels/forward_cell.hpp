@@ -129,7 +129,7 @@ struct CellRows {
 template <class V, class Sigma, class T = typename V::Scalar>
 [[gnu::always_inline]] inline Cell<V> cell(const ForwardPass<T>& pass, const Sigma& sigma,
                                            const V (&sums)[kGates], const T* diagonal, V c) {
-  const auto with_peephole = [&](int gate, V state) {
+  const auto with_peephole = [&](int gate, V state) __attribute__((always_inline)) {
     if ((pass.peephole_gates >> gate & 1u) == 0) return sums[gate];
     return fma(V::load(diagonal + gate * V::lanes), state, sums[gate]);
   };

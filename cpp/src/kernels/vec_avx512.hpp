@@ -67,25 +67,25 @@ struct Vec<float> {
   }
 
   /// The first quarters of four vectors in memory, side by side.
-  static Vec load_quarters(const float* p) {
+  [[gnu::always_inline]] static Vec load_quarters(const float* p) {
     __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(p));
     a = _mm512_insertf32x4(a, _mm_loadu_ps(p + lanes), 1);
     a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 2 * lanes), 2);
     return {_mm512_insertf32x4(a, _mm_loadu_ps(p + 3 * lanes), 3)};
   }
-  Vec repeat_first_quarter() const { return {_mm512_broadcast_f32x4(_mm512_castps512_ps128(v))}; }
+  [[gnu::always_inline]] Vec repeat_first_quarter() const { return {_mm512_broadcast_f32x4(_mm512_castps512_ps128(v))}; }
   /// The first halves of two vectors in memory, side by side.
-  static Vec load_halves(const float* low, const float* high) {
+  [[gnu::always_inline]] static Vec load_halves(const float* low, const float* high) {
     return {
         _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1)};
   }
   /// Each half as the first of a vector that is 0 beyond.
-  void split(Vec& low, Vec& high) const {
+  [[gnu::always_inline]] void split(Vec& low, Vec& high) const {
     low.v = _mm512_zextps256_ps512(_mm512_castps512_ps256(v));
     high.v = _mm512_zextps256_ps512(_mm512_extractf32x8_ps(v, 1));
   }
   /// Each quarter as the first of a vector that is 0 beyond.
-  void split(Vec (&quarter)[4]) const {
+  [[gnu::always_inline]] void split(Vec (&quarter)[4]) const {
     quarter[0].v = _mm512_zextps128_ps512(_mm512_castps512_ps128(v));
     quarter[1].v = _mm512_zextps128_ps512(_mm512_extractf32x4_ps(v, 1));
     quarter[2].v = _mm512_zextps128_ps512(_mm512_extractf32x4_ps(v, 2));
