@@ -22,6 +22,10 @@ struct ExpConstants<float> {
   static constexpr float to_integer = 0x1.8p23f + 127;
   // ln 2 in two parts; the first has few enough bits for n * ln2_high to be exact.
   static constexpr float ln2_high = 0.693145751953125f, ln2_low = 1.42860682e-6f;
+  // The same where products are fused with sums: the first is the nearest to ln 2. What the second
+  // adds is then so little that a polynomial need not wait for it, and tanh does without.
+  static constexpr bool ln2_nearest_suffices = true;
+  static constexpr float ln2_nearest = 0.693147182464599609375f, ln2_rest = -1.9046543e-9f;
   // (expm1(r) - r) / r² for |r| <= ln 2 / 2, minimax, by powers of r.
   static constexpr float polynomial[] = {5.0000000000e-1f, 1.6666573382e-1f, 4.1666550110e-2f,
                                          8.3637738744e-3f, 1.3926926614e-3f};
@@ -36,6 +40,8 @@ struct ExpConstants<double> {
   static constexpr double log2e = 1.4426950408889634074;
   static constexpr double to_integer = 0x1.8p52 + 1023;
   static constexpr double ln2_high = 0.6931471805596629565116018, ln2_low = 2.8235290563031577e-13;
+  static constexpr bool ln2_nearest_suffices = false;
+  static constexpr double ln2_nearest = ln2_high, ln2_rest = ln2_low;
   static constexpr double polynomial[] = {5.0000000000000011280e-1, 1.6666666666666667534e-1,
                                           4.1666666666620638584e-2, 8.3333333333297934996e-3,
                                           1.3888888918939167785e-3, 1.9841269864380513295e-4,
@@ -56,35 +62,55 @@ template <class V, class T = typename V::Scalar>
   return fma(constant<V>(b), x, constant<V>(a));
 }
 
-/// The polynomial's coefficient of r^i as that of u^i in (u + expm1(-k u) / k) / u². Exact: k is 1
-/// or 2.
-template <class T, int k>
-constexpr T coefficient(int i) {
+/// What sigmoid and tanh have in common is computed at once where lanes of one vector are of
+/// either: Lanes::pick<V>(a, b) is a in lanes of sigmoid and b in those of tanh.
+struct SigmoidLanes {
+  static constexpr bool all_tanh = false;
+  template <class V, class T = typename V::Scalar>
+  [[gnu::always_inline]] static V pick(T of_sigmoid, T) {
+    return constant<V>(of_sigmoid);
+  }
+};
+struct TanhLanes {
+  static constexpr bool all_tanh = true;
+  template <class V, class T = typename V::Scalar>
+  [[gnu::always_inline]] static V pick(T, T of_tanh) {
+    return constant<V>(of_tanh);
+  }
+};
+
+/// The polynomial's coefficient of r^i as that of u^i in (u + expm1(-k u) / k) / u², with k = 1 for
+/// sigmoid and 2 for tanh. Exact.
+template <class T>
+constexpr T coefficient(int i, int k) {
   T c = ExpConstants<T>::polynomial[i] * k;
   for (int j = 0; j < i; ++j) c *= -k;
   return c;
 }
-
-/// In Estrin's scheme: in a recurrence it is the latency that counts.
-template <int k, class V>
-[[gnu::always_inline]] inline V exp_polynomial(V u, V u2, float) {
-  constexpr float p0 = coefficient<float, k>(0), p1 = coefficient<float, k>(1),
-                  p2 = coefficient<float, k>(2), p3 = coefficient<float, k>(3),
-                  p4 = coefficient<float, k>(4);
-  return fma(fma(constant<V>(p4), u2, linear(p2, p3, u)), u2, linear(p0, p1, u));
+template <class Lanes, int i, class V, class T = typename V::Scalar>
+[[gnu::always_inline]] inline V coefficient() {
+  constexpr T of_sigmoid = coefficient<T>(i, 1), of_tanh = coefficient<T>(i, 2);
+  return Lanes::template pick<V>(of_sigmoid, of_tanh);
 }
 
-template <int k, class V>
+/// The coefficients of u^i and u^(i + 1).
+template <class Lanes, int i, class V>
+[[gnu::always_inline]] inline V pair(V u) {
+  return fma(coefficient<Lanes, i + 1, V>(), u, coefficient<Lanes, i, V>());
+}
+
+/// In Estrin's scheme: in a recurrence it is the latency that counts.
+template <class Lanes, class V>
+[[gnu::always_inline]] inline V exp_polynomial(V u, V u2, float) {
+  return fma(fma(coefficient<Lanes, 4, V>(), u2, pair<Lanes, 2>(u)), u2, pair<Lanes, 0>(u));
+}
+
+template <class Lanes, class V>
 [[gnu::always_inline]] inline V exp_polynomial(V u, V u2, double) {
-  constexpr double p0 = coefficient<double, k>(0), p1 = coefficient<double, k>(1),
-                   p2 = coefficient<double, k>(2), p3 = coefficient<double, k>(3),
-                   p4 = coefficient<double, k>(4), p5 = coefficient<double, k>(5),
-                   p6 = coefficient<double, k>(6), p7 = coefficient<double, k>(7),
-                   p8 = coefficient<double, k>(8), p9 = coefficient<double, k>(9);
   const V u4 = u2 * u2;
-  const V low = fma(linear(p2, p3, u), u2, linear(p0, p1, u));
-  const V high = fma(linear(p6, p7, u), u2, linear(p4, p5, u));
-  return fma(fma(linear(p8, p9, u), u4, high), u4, low);
+  const V low = fma(pair<Lanes, 2>(u), u2, pair<Lanes, 0>(u));
+  const V high = fma(pair<Lanes, 6>(u), u2, pair<Lanes, 4>(u));
+  return fma(fma(pair<Lanes, 8>(u), u4, high), u4, low);
 }
 
 template <class V, class T = typename V::Scalar>
@@ -92,36 +118,57 @@ template <class V, class T = typename V::Scalar>
   return max(constant<V>(lowest), min(constant<V>(highest), a));
 }
 
+/// exp(-k a) = s (1 - k w)
 template <class V>
 struct ExpParts {
   V s, w;
 };
 
-/// exp(-k a) = s (1 - k w), k = 1 or 2: n = round(-k a / ln 2), s = 2^n, and with u the k-th part
-/// of what is left, u = a + n ln 2 / k, k w = -expm1(-k u). a: where -k a is within ExpConstants'
-/// lowest and highest.
-template <int k, class V, class T = typename V::Scalar>
+/// Of exp(-k a), with k = 1 in lanes of sigmoid and 2 in those of tanh: n = round(-k a / ln 2),
+/// s = 2^n, and with u = a + n ln 2 / k, the k-th part of what is left, k w = -expm1(-k u). Beyond
+/// its bounds a counts as they do, and any number may stand for NaN.
+template <class Lanes, class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline ExpParts<V> exp_minus(V a) {
   using C = ExpConstants<T>;
-  const V shifted = fnma(a, constant<V>(k * C::log2e), constant<V>(C::to_integer));
+  constexpr T bound = C::tanh_bound / 2;
+  constexpr bool nearest = V::fused && C::ln2_nearest_suffices;
+  constexpr T ln2_first = nearest ? C::ln2_nearest : C::ln2_high;
+  constexpr T ln2_second = nearest ? C::ln2_rest : C::ln2_low;
+  constexpr T second_of_tanh = nearest ? 0 : ln2_second / 2;
+  const auto pick = [](T of_sigmoid, T of_tanh) __attribute__((always_inline)) {
+    return Lanes::template pick<V>(of_sigmoid, of_tanh);
+  };
+  a = clamp_numbers(a, pick(-C::highest, -bound), pick(-C::lowest, bound));
+  const V shifted = fnma(a, pick(C::log2e, 2 * C::log2e), constant<V>(C::to_integer));
   const V n = shifted - constant<V>(C::to_integer);
-  const V u = fma(n, constant<V>(C::ln2_low / k), fma(n, constant<V>(C::ln2_high / k), a));
-  const V u2 = u * u;
-  return {power_of_two(shifted), fnma(exp_polynomial<k>(u, u2, T()), u2, u)};
+  const V first = fma(n, pick(ln2_first, ln2_first / 2), a);
+  const V u = Lanes::all_tanh && second_of_tanh == 0
+                  ? first
+                  : fma(n, pick(ln2_second, second_of_tanh), first);
+  const V r = nearest ? first : u;
+  const V r2 = r * r;
+  return {power_of_two(shifted), fnma(exp_polynomial<Lanes>(r, r2, T()), r2, u)};
 }
 
-/// Of exp(-a) for a >= 0; less than the smallest normal number beyond -`lowest`.
-template <class V, class T = typename V::Scalar>
-[[gnu::always_inline]] inline ExpParts<V> exp_minus_positive(V a) {
-  return exp_minus<1>(min(constant<V>(-ExpConstants<T>::lowest), a));
+template <class V>
+struct Fraction {
+  V numerator, denominator;
+};
+
+/// sigmoid: 1 / (1 + exp(-a)), finite, the numerator left out;
+/// tanh: (1/2 - exp(-2a)/2) / (1/2 + exp(-2a)/2).
+template <class Lanes, class V, class T = typename V::Scalar>
+[[gnu::always_inline]] inline Fraction<V> fraction(V a) {
+  const ExpParts<V> e = exp_minus<Lanes>(a);
+  const V half = constant<V>(T(0.5)), share = Lanes::template pick<V>(T(1), T(0.5));
+  return {fma(e.s, e.w, fnma(e.s, half, half)),
+          fnma(e.s, e.w, keep_nan(a, fma(e.s, share, share)))};
 }
 
 /// 1 + exp(-a), finite: what sigmoid divides 1 by.
-template <class V, class T = typename V::Scalar>
+template <class V>
 [[gnu::always_inline]] inline V sigmoid_denominator(V a) {
-  using C = ExpConstants<T>;
-  const ExpParts<V> e = exp_minus<1>(clamp(a, -C::highest, -C::lowest));
-  return fnma(e.s, e.w, constant<V>(1) + e.s);
+  return fraction<SigmoidLanes>(a).denominator;
 }
 
 /// 1 / (1 + exp(-a)), within [0, 1]. Max error: 3 ULP.
@@ -131,17 +178,8 @@ template <class V>
 }
 
 template <class V>
-struct Fraction {
-  V numerator, denominator;
-};
-
-/// (1/2 - exp(-2a)/2) / (1/2 + exp(-2a)/2): tanh.
-template <class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline Fraction<V> tanh_fraction(V a) {
-  constexpr T bound = ExpConstants<T>::tanh_bound / 2;
-  const V half = constant<V>(T(0.5));
-  const ExpParts<V> e = exp_minus<2>(clamp(a, -bound, bound));
-  return {fma(e.s, e.w, fnma(e.s, half, half)), fnma(e.s, e.w, fma(e.s, half, half))};
+  return fraction<TanhLanes>(a);
 }
 
 /// Within [-1, 1]. Max error: 4 ULP.
@@ -193,7 +231,7 @@ template <class V>
 /// log(1 + exp(a)) = max(a, 0) + 2 atanh(e / (2 + e)) with e = exp(-|a|). Max error: 4 ULP.
 template <class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline V softplus(V a) {
-  const ExpParts<V> parts = exp_minus_positive(abs(a));
+  const ExpParts<V> parts = exp_minus<SigmoidLanes>(abs(a));
   const V e = fnma(parts.s, parts.w, parts.s);
   const V s = e / (constant<V>(2) + e);
   return fma(s, atanh_polynomial(s * s, T()), relu(a));
@@ -247,8 +285,8 @@ template <class V, class T = typename V::Scalar>
       return d * d;
     }
     case Activation::softplus: {
-      const ExpParts<V> e = exp_minus_positive(y);
-      return fma(e.s, e.w, one - e.s);
+      const ExpParts<V> e = exp_minus<SigmoidLanes>(y);
+      return fma(e.s, e.w, keep_nan(y, one - e.s));
     }
     case Activation::hard_sigmoid:
       return select_less(zero, y, select_less(y, one, constant<V>(T(0.2)), zero), zero);

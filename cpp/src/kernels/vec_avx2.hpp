@@ -35,6 +35,13 @@ struct Vec<float> {
   friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
   friend Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
   friend Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
+  friend Vec clamp_numbers(Vec a, Vec lowest, Vec highest) {
+    const __m256i above = _mm256_min_epu32(_mm256_castps_si256(a.v), _mm256_castps_si256(lowest.v));
+    return {_mm256_castsi256_ps(_mm256_min_epi32(above, _mm256_castps_si256(highest.v)))};
+  }
+  friend Vec keep_nan(Vec a, Vec b) {
+    return {_mm256_or_ps(_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q), b.v)};
+  }
   friend Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
   friend Vec power_of_two(Vec a) {
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.v), 23))};
@@ -87,6 +94,9 @@ struct Vec<double> {
   friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_pd(a.v, b.v, c.v)}; }
   friend Vec min(Vec a, Vec b) { return {_mm256_min_pd(a.v, b.v)}; }
   friend Vec max(Vec a, Vec b) { return {_mm256_max_pd(a.v, b.v)}; }
+  // No integers of this size: min and max keep NaN themselves.
+  friend Vec clamp_numbers(Vec a, Vec lowest, Vec highest) { return max(lowest, min(highest, a)); }
+  friend Vec keep_nan(Vec, Vec b) { return b; }
   friend Vec abs(Vec a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
   friend Vec power_of_two(Vec a) {
     return {_mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a.v), 52))};

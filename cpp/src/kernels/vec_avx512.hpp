@@ -41,6 +41,17 @@ struct Vec<float> {
   friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
   friend Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
   friend Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+  /// min(highest, max(lowest, a)), where lowest < 0 < highest; NaN becomes either. As integers: at
+  /// once, where min and max take 4 cycles each.
+  friend Vec clamp_numbers(Vec a, Vec lowest, Vec highest) {
+    // Negative numbers are the largest of unsigned ones, and the larger, the further from 0.
+    const __m512i above = _mm512_min_epu32(_mm512_castps_si512(a.v), _mm512_castps_si512(lowest.v));
+    return {_mm512_castsi512_ps(_mm512_min_epi32(above, _mm512_castps_si512(highest.v)))};
+  }
+  /// a where it is NaN, else b
+  friend Vec keep_nan(Vec a, Vec b) {
+    return {_mm512_mask_mov_ps(b.v, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v)};
+  }
   friend Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
   /// The number whose biased exponent is the lowest bits of a.
   friend Vec power_of_two(Vec a) {
@@ -73,7 +84,9 @@ struct Vec<float> {
     a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 2 * lanes), 2);
     return {_mm512_insertf32x4(a, _mm_loadu_ps(p + 3 * lanes), 3)};
   }
-  [[gnu::always_inline]] Vec repeat_first_quarter() const { return {_mm512_broadcast_f32x4(_mm512_castps512_ps128(v))}; }
+  [[gnu::always_inline]] Vec repeat_first_quarter() const {
+    return {_mm512_broadcast_f32x4(_mm512_castps512_ps128(v))};
+  }
   /// The first halves of two vectors in memory, side by side.
   [[gnu::always_inline]] static Vec load_halves(const float* low, const float* high) {
     return {
@@ -120,6 +133,13 @@ struct Vec<double> {
   friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_pd(a.v, b.v, c.v)}; }
   friend Vec min(Vec a, Vec b) { return {_mm512_min_pd(a.v, b.v)}; }
   friend Vec max(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
+  friend Vec clamp_numbers(Vec a, Vec lowest, Vec highest) {
+    const __m512i above = _mm512_min_epu64(_mm512_castpd_si512(a.v), _mm512_castpd_si512(lowest.v));
+    return {_mm512_castsi512_pd(_mm512_min_epi64(above, _mm512_castpd_si512(highest.v)))};
+  }
+  friend Vec keep_nan(Vec a, Vec b) {
+    return {_mm512_mask_mov_pd(b.v, _mm512_cmp_pd_mask(a.v, a.v, _CMP_UNORD_Q), a.v)};
+  }
   friend Vec abs(Vec a) { return {_mm512_abs_pd(a.v)}; }
   friend Vec power_of_two(Vec a) {
     return {_mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a.v), 52))};

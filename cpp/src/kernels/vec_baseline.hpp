@@ -64,6 +64,9 @@ struct Vec {
   friend Vec fnma(Vec a, Vec b, Vec c) { return {c.v - a.v * b.v}; }
   friend Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
   friend Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
+  // No integers to compare: min and max keep NaN themselves.
+  friend Vec clamp_numbers(Vec a, Vec lowest, Vec highest) { return max(lowest, min(highest, a)); }
+  friend Vec keep_nan(Vec, Vec b) { return b; }
   friend Vec abs(Vec a) {
     constexpr Int all_but_sign = static_cast<Int>(~(std::uint64_t{1} << (8 * sizeof(T) - 1)));
     return {reinterpret_cast<Values>(reinterpret_cast<Ints>(a.v) & all_but_sign)};
