@@ -79,10 +79,27 @@ struct TanhLanes {
   }
 };
 
+/// The quarters i, f, g and o of a vector.
+struct QuarterLanes {
+  static constexpr bool all_tanh = false;
+  template <class V, class T = typename V::Scalar>
+  [[gnu::always_inline]] static V pick(T of_sigmoid, T of_tanh) {
+    return V::of_quarters(of_sigmoid, of_sigmoid, of_tanh, of_sigmoid);
+  }
+};
+/// The halves g and o of a vector.
+struct HalfLanes {
+  static constexpr bool all_tanh = false;
+  template <class V, class T = typename V::Scalar>
+  [[gnu::always_inline]] static V pick(T of_sigmoid, T of_tanh) {
+    return V::of_quarters(of_tanh, of_tanh, of_sigmoid, of_sigmoid);
+  }
+};
+
 /// The polynomial's coefficient of r^i as that of u^i in (u + expm1(-k u) / k) / u², with k = 1 for
 /// sigmoid and 2 for tanh. Exact.
 template <class T>
-constexpr T coefficient(int i, int k) {
+constexpr T coefficient(int i, T k) {
   T c = ExpConstants<T>::polynomial[i] * k;
   for (int j = 0; j < i; ++j) c *= -k;
   return c;

@@ -12,50 +12,65 @@ struct Cell {
   V i, f, g, o, c, h;
 };
 
+/// A cell up to c_t, and what is known of o: h_t is closed in a second phase, so that the cells of
+/// some panels can wait together.
+template <class V>
+struct OpenCell {
+  Cell<V> y;
+  V o;  // o, or what it is 1 divided by
+};
+
 /// What the usual activations of the gates' sums divide, and by what.
 template <class V>
 struct GateFractions {
-  V i, f;  // 1 + exp(-a)
+  V i, f, o;  // 1 + exp(-a)
   Fraction<V> g;
 };
 
 /// c_t = f ⊙ c_{t-1} + g ⊙ i, dividing once for i and g. A product of denominators that overflows
 /// stands for an i of less than 1e-28, which then counts as 0.
 template <class V>
-[[gnu::always_inline]] inline Cell<V> standard_state(const GateFractions<V>& a, V c) {
+[[gnu::always_inline]] inline OpenCell<V> standard_state(const GateFractions<V>& a, V c) {
   const V one = constant<V>(1);
-  const V r = one / (a.i * a.g.denominator);
-  const V gi = a.g.numerator * r;
-  Cell<V> y;
-  y.i = a.g.denominator * r;
-  y.f = one / a.f;
-  y.g = gi * a.i;
-  y.c = fma(y.f, c, gi);
-  return y;
+  OpenCell<V> open;
+  open.y.f = one / a.f;
+  const V gi = a.g.numerator / (a.i * a.g.denominator);
+  open.y.c = fma(open.y.f, c, gi);
+  open.y.i = one / a.i;
+  open.y.g = gi * a.i;
+  open.o = a.o;
+  return open;
 }
 
-/// h_t = h(c_t) ⊙ o, dividing once; o: 1 + exp(-a_o).
+/// h_t = h(c_t) ⊙ o, dividing once.
 template <class V>
-[[gnu::always_inline]] inline void standard_output(V o, Cell<V>& y) {
-  const Fraction<V> h = tanh_fraction(y.c);
-  const V r = constant<V>(1) / (o * h.denominator);
-  y.o = h.denominator * r;
-  y.h = h.numerator * r;
+[[gnu::always_inline]] inline V standard_output(V o, V c) {
+  const Fraction<V> h = tanh_fraction(c);
+  return h.numerator / (o * h.denominator);
 }
 
 /// The usual activations. Divisions are what a cell waits for most, so there are three of them for
-/// the five.
+/// the five, and two more only where i, g and o are kept.
 struct StandardActivations {
   template <class T>
   explicit StandardActivations(const ForwardPass<T>&) {}
 
-  /// a(gate, c): the gate's sum with its peephole of c.
+  /// a(gate, c): the gate's sum with its peephole of c. Of i and g most depends.
   template <class V, class A>
-  [[gnu::always_inline]] Cell<V> cell(const A& a, V c, bool output_reads_current) const {
-    Cell<V> y = standard_state<V>({sigmoid_denominator(a(kInput, c)),
-                                   sigmoid_denominator(a(kForget, c)), tanh_fraction(a(kCell, c))},
-                                  c);
-    standard_output(sigmoid_denominator(a(kOutput, output_reads_current ? y.c : c)), y);
+  [[gnu::always_inline]] OpenCell<V> open(const A& a, V c, bool output_reads_current) const {
+    GateFractions<V> of = {};
+    of.i = sigmoid_denominator(a(kInput, c));
+    of.g = tanh_fraction(a(kCell, c));
+    of.f = sigmoid_denominator(a(kForget, c));
+    OpenCell<V> open = standard_state(of, c);
+    open.o = sigmoid_denominator(a(kOutput, output_reads_current ? open.y.c : c));
+    return open;
+  }
+  template <class V>
+  [[gnu::always_inline]] Cell<V> close(const OpenCell<V>& open) const {
+    Cell<V> y = open.y;
+    y.o = constant<V>(1) / open.o;
+    y.h = standard_output(open.o, y.c);
     return y;
   }
   template <class V>
@@ -75,14 +90,19 @@ struct ChosenActivations {
       : of(pass.activations), coupled(pass.coupled_input_forget) {}
 
   template <class V, class A>
-  [[gnu::always_inline]] Cell<V> cell(const A& a, V c, bool output_reads_current) const {
+  [[gnu::always_inline]] OpenCell<V> open(const A& a, V c, bool output_reads_current) const {
     Cell<V> y;
     y.i = apply(of.i, a(kInput, c));
     y.f = coupled ? constant<V>(1) - y.i : apply(of.f, a(kForget, c));
     y.g = apply(of.g, a(kCell, c));
     y.c = fma(y.f, c, y.g * y.i);
     y.o = o(a(kOutput, output_reads_current ? y.c : c));
-    y.h = this->c(y.c) * y.o;
+    return {y, y.o};
+  }
+  template <class V>
+  [[gnu::always_inline]] Cell<V> close(const OpenCell<V>& open) const {
+    Cell<V> y = open.y;
+    y.h = c(y.c) * y.o;
     return y;
   }
   template <class V>
@@ -127,33 +147,73 @@ struct CellRows {
 ///
 /// diagonal: (4, lanes), P of this panel.
 template <class V, class Sigma, class T = typename V::Scalar>
-[[gnu::always_inline]] inline Cell<V> cell(const ForwardPass<T>& pass, const Sigma& sigma,
-                                           const V (&sums)[kGates], const T* diagonal, V c) {
+[[gnu::always_inline]] inline OpenCell<V> open_cell(const ForwardPass<T>& pass, const Sigma& sigma,
+                                                    const V (&sums)[kGates], const T* diagonal,
+                                                    V c) {
   const auto with_peephole = [&](int gate, V state) __attribute__((always_inline)) {
     if ((pass.peephole_gates >> gate & 1u) == 0) return sums[gate];
     return fma(V::load(diagonal + gate * V::lanes), state, sums[gate]);
   };
-  return sigma.cell(with_peephole, c, pass.output_reads_current);
+  return sigma.open(with_peephole, c, pass.output_reads_current);
 }
 
-/// The same of lanes / 4 units, whose gates are the quarters of one vector, with the usual
-/// activations and peepholes of c_{t-1} on all gates or none.
-template <class V, class T = typename V::Scalar>
-[[gnu::always_inline]] inline Cell<V> quarter_cell(const ForwardPass<T>& pass, V sums,
-                                                   const T* diagonal, V c) {
-  if (pass.peephole_gates != 0) {
-    sums = fma(V::load_quarters(diagonal), c.repeat_first_quarter(), sums);
-  }
-  const Fraction<V> of_tanh = tanh_fraction(sums);
-  V denominator[kGates], tanh_numerator[kGates], tanh_denominator[kGates];
-  sigmoid_denominator(sums).split(denominator);
-  of_tanh.numerator.split(tanh_numerator);
-  of_tanh.denominator.split(tanh_denominator);
-  Cell<V> y = standard_state<V>(
-      {denominator[kInput], denominator[kForget], {tanh_numerator[kCell], tanh_denominator[kCell]}},
+template <class V, class Sigma, class T = typename V::Scalar>
+[[gnu::always_inline]] inline Cell<V> cell(const ForwardPass<T>& pass, const Sigma& sigma,
+                                           const V (&sums)[kGates], const T* diagonal, V c) {
+  return sigma.close(open_cell(pass, sigma, sums, diagonal, c));
+}
+
+/// The gates' sums of up to lanes / 4 units, in the quarters of one vector, as vectors of their
+/// own.
+template <class V>
+[[gnu::always_inline]] inline void split_quarters(V sums, V (&gates)[kGates]) {
+  gates[kInput] = V::widen(sums.template quarter<kInput>());
+  gates[kForget] = V::widen(sums.template quarter<kForget>());
+  gates[kCell] = V::widen(sums.template quarter<kCell>());
+  gates[kOutput] = V::widen(sums.template quarter<kOutput>());
+}
+
+/// Whether open_quarters or open_halves compute a cell whose gates share vectors: peepholes of
+/// c_{t-1} on all gates or none.
+template <class T>
+bool gates_alike(const ForwardPass<T>& pass) {
+  const bool all = pass.peephole_gates == (1u << kGates) - 1 && !pass.output_reads_current;
+  return all || pass.peephole_gates == 0;
+}
+
+/// The same of up to lanes / 4 units, whose gates are the quarters of one vector, with the usual
+/// activations.
+template <class V, class Part = typename V::Quarter, class T = typename V::Scalar>
+[[gnu::always_inline]] inline OpenCell<Part> open_quarters(const ForwardPass<T>& pass, V sums,
+                                                           const T* diagonal, Part c) {
+  if (pass.peephole_gates != 0) sums = fma(V::load_quarters(diagonal), V::repeat(c), sums);
+  const Fraction<V> a = fraction<QuarterLanes>(sums);
+  const V& below = a.denominator;
+  return standard_state<Part>(
+      {below.template quarter<kInput>(),
+       below.template quarter<kForget>(),
+       below.template quarter<kOutput>(),
+       {a.numerator.template quarter<kCell>(), below.template quarter<kCell>()}},
       c);
-  standard_output(denominator[kOutput], y);
-  return y;
+}
+
+/// The same of up to lanes / 2 units: i and f, g and o are the halves of two vectors.
+template <class V, class Part = typename V::Half, class T = typename V::Scalar>
+[[gnu::always_inline]] inline OpenCell<Part> open_halves(const ForwardPass<T>& pass, V i_f, V g_o,
+                                                         const T* diagonal, Part c) {
+  static_assert(kInput == 0 && kForget == 1 && kCell == 2 && kOutput == 3);
+  if (pass.peephole_gates != 0) {
+    const T* const of_g = diagonal + kCell * V::lanes;
+    i_f = fma(V::load_halves(diagonal, diagonal + V::lanes), V::repeat(c), i_f);
+    g_o = fma(V::load_halves(of_g, of_g + V::lanes), V::repeat(c), g_o);
+  }
+  const V below_i_f = sigmoid_denominator(i_f);
+  const Fraction<V> a = fraction<HalfLanes>(g_o);
+  return standard_state<Part>({below_i_f.template half<0>(),
+                               below_i_f.template half<1>(),
+                               a.denominator.template half<1>(),
+                               {a.numerator.template half<0>(), a.denominator.template half<0>()}},
+                              c);
 }
 
 template <class V, class T = typename V::Scalar>

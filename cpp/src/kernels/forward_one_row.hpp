@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/forward_cell.hpp"
 #include "kernels/forward_pass.hpp"
 #include "kernels/forward_projection.hpp"
@@ -34,7 +36,7 @@ class OneRowForward {
         w_(pass.weights),
         sigma_(pass),
         hidden_(pass.hidden_size),
-        gates_together_(gates_together()) {}
+        gates_together_(pass.standard && gates_alike(pass)) {}
 
   void run() const {
     alignas(64) T h[P * kLanes];
@@ -58,12 +60,6 @@ class OneRowForward {
 
  private:
   Index units(int p) const { return p == P - 1 ? hidden_ - p * kLanes : kLanes; }
-
-  /// Whether quarter_cell computes the second panel.
-  bool gates_together() const {
-    const bool all = pass_.peephole_gates == (1u << kGates) - 1 && !pass_.output_reads_current;
-    return w_.narrow != nullptr && pass_.standard && (all || pass_.peephole_gates == 0);
-  }
 
   /// projected: b + W x; null: x is still to be multiplied.
   [[gnu::always_inline]] void step(const ForwardStep& now, const T* projected, T* h,
@@ -92,21 +88,34 @@ class OneRowForward {
       if (w_.narrow != nullptr) {
         V narrow;
         two_chains_narrow(w_, row, sums[0], narrow);
-        y[0] = cell(pass_, sigma_, sums[0], w_.diagonal, c[0]);
-        if (gates_together_) {
-          y[1] = quarter_cell(pass_, narrow, w_.diagonal + kPanelRow<V>, c[1]);
-        } else {
-          narrow.split(sums[1]);
-          y[1] = cell(pass_, sigma_, sums[1], w_.diagonal + kPanelRow<V>, c[1]);
+        const T* const narrow_diagonal = w_.diagonal + kPanelRow<V>;
+        const OpenCell<V> wide = open_cell(pass_, sigma_, sums[0], w_.diagonal, c[0]);
+        if constexpr (std::is_same_v<Sigma, StandardActivations>) {
+          if (gates_together_) {
+            const auto open =
+                open_quarters(pass_, narrow, narrow_diagonal, c[1].template quarter<0>());
+            y[0] = sigma_.close(wide);
+            const auto part = sigma_.close(open);
+            y[1] = {V::widen(part.i), V::widen(part.f), V::widen(part.g),
+                    V::widen(part.o), V::widen(part.c), V::widen(part.h)};
+            return;
+          }
         }
+        split_quarters(narrow, sums[1]);
+        const OpenCell<V> open = open_cell(pass_, sigma_, sums[1], narrow_diagonal, c[1]);
+        y[0] = sigma_.close(wide);
+        y[1] = sigma_.close(open);
         return;
       }
     }
     two_chains(w_, row, sums);
+    OpenCell<V> open[P];
 #pragma GCC unroll 2
     for (int p = 0; p < P; ++p) {
-      y[p] = cell(pass_, sigma_, sums[p], w_.diagonal + p * kPanelRow<V>, c[p]);
+      open[p] = open_cell(pass_, sigma_, sums[p], w_.diagonal + p * kPanelRow<V>, c[p]);
     }
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) y[p] = sigma_.close(open[p]);
   }
 
   const ForwardPass<T>& pass_;

@@ -123,20 +123,7 @@ class LayerStep {
 #pragma GCC unroll 16
       for (int n = 0; n < N; ++n) sums[n] = sums[n] + second[n];
     }
-#pragma GCC unroll 4
-    for (int p = 0; p < P; ++p) {
-      const V of_panel[kGates] = {sums[p * kGates], sums[p * kGates + 1], sums[p * kGates + 2],
-                                  sums[p * kGates + 3]};
-      finish(panel + p, of_panel, h, c);
-    }
-    if constexpr (kTail > 0) {
-      if constexpr (kTail == 1 && std::is_same_v<Sigma, StandardActivations>) {
-        if (all_or_no_peepholes()) return finish_quarters(panel + P, sums[N - 1], h, c);
-      }
-      V of_panel[kGates];
-      split<kTail>(&sums[P * kGates], of_panel);
-      finish(panel + P, of_panel, h, c);
-    }
+    finish<P, kTail>(panel, sums, h, c);
   }
 
   /// The biases.
@@ -150,16 +137,6 @@ class LayerStep {
     if constexpr (kTail == 2) {
       sums[N - 2] = V::load_halves(tail, tail + kLanes);
       sums[N - 1] = V::load_halves(tail + 2 * kLanes, tail + 3 * kLanes);
-    }
-  }
-
-  template <int kTail>
-  [[gnu::always_inline]] static void split(const V* shared, V (&gates)[kGates]) {
-    if constexpr (kTail == 1) {
-      shared[0].split(gates);
-    } else {
-      shared[0].split(gates[0], gates[1]);
-      shared[1].split(gates[2], gates[3]);
     }
   }
 
@@ -197,27 +174,80 @@ class LayerStep {
     add_terms<V, N>({h + both, last, a + both * N * kLanes}, first);
   }
 
-  /// Whether quarter_cell computes the last panel, if its gates share one vector.
-  bool all_or_no_peepholes() const {
-    const bool all = pass_.peephole_gates == (1u << kGates) - 1 && !pass_.output_reads_current;
-    return all || pass_.peephole_gates == 0;
+  /// From the sums of all panels to c_t and h_t. c_t of all comes first: only then are there enough
+  /// operations that wait for none other.
+  template <int P, int kTail, int N>
+  [[gnu::always_inline]] void finish(Index panel, const V (&sums)[N], T* h, T* c) const {
+    OpenCell<V> open[P + 1];
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) {
+      const V of_panel[kGates] = {sums[p * kGates], sums[p * kGates + 1], sums[p * kGates + 2],
+                                  sums[p * kGates + 3]};
+      open[p] = begin_cell(panel + p, of_panel, c);
+    }
+    const auto end_panels = [&]() __attribute__((always_inline)) {
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p) sigma_.close(open[p]).h.store(h + (panel + p) * kLanes);
+    };
+    if constexpr (kTail > 0) {
+      if constexpr (std::is_same_v<Sigma, StandardActivations>) {
+        if (gates_alike(pass_)) {
+          const auto tail = begin_tail<kTail>(panel + P, &sums[P * kGates], c);
+          end_panels();
+          // All lanes: loads of whole vectors would wait for a shorter store to reach the cache.
+          V::widen(sigma_.close(tail).h).store(h + (panel + P) * kLanes);
+          return;
+        }
+      }
+      V of_panel[kGates];
+      split<kTail>(&sums[P * kGates], of_panel);
+      open[P] = begin_cell(panel + P, of_panel, c);
+      end_panels();
+      sigma_.close(open[P]).h.store(h + (panel + P) * kLanes);
+    } else {
+      end_panels();
+    }
   }
 
-  [[gnu::always_inline]] void finish_quarters(Index panel, V sums, T* h, T* c) const {
-    const T* const diagonal = w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kSums;
-    const Index unit = panel * kLanes;
-    const Cell<V> y = quarter_cell(pass_, sums, diagonal, V::load(pass_.state_c + unit));
-    y.c.store(c + unit);
-    y.h.store(h + unit);
+  const T* diagonal(Index panel) const {
+    return w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kSums;
   }
 
-  /// From the sums of one panel to its c_t and h_t.
-  [[gnu::always_inline]] void finish(Index panel, const V (&sums)[kGates], T* h, T* c) const {
-    const T* const diagonal = w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kSums;
+  [[gnu::always_inline]] OpenCell<V> begin_cell(Index panel, const V (&sums)[kGates], T* c) const {
     const Index unit = panel * kLanes;
-    const Cell<V> y = cell(pass_, sigma_, sums, diagonal, V::load(pass_.state_c + unit));
-    y.c.store(c + unit);
-    y.h.store(h + unit);
+    const OpenCell<V> open =
+        open_cell(pass_, sigma_, sums, diagonal(panel), V::load(pass_.state_c + unit));
+    open.y.c.store(c + unit);
+    return open;
+  }
+
+  /// The last panel, whose gates share vectors.
+  template <int kTail>
+  [[gnu::always_inline]] auto begin_tail(Index panel, const V* sums, T* c) const {
+    const Index unit = panel * kLanes;
+    const auto open = [&] {
+      if constexpr (kTail == 1) {
+        return open_quarters(pass_, sums[0], diagonal(panel),
+                             V::Quarter::load(pass_.state_c + unit));
+      } else {
+        return open_halves(pass_, sums[0], sums[1], diagonal(panel),
+                           V::Half::load(pass_.state_c + unit));
+      }
+    }();
+    open.y.c.store(c + unit);
+    return open;
+  }
+
+  template <int kTail>
+  [[gnu::always_inline]] static void split(const V* shared, V (&gates)[kGates]) {
+    if constexpr (kTail == 1) {
+      split_quarters(shared[0], gates);
+    } else {
+      gates[kInput] = V::widen(shared[0].template half<0>());
+      gates[kForget] = V::widen(shared[0].template half<1>());
+      gates[kCell] = V::widen(shared[1].template half<0>());
+      gates[kOutput] = V::widen(shared[1].template half<1>());
+    }
   }
 
   StepPass<T>& step_;

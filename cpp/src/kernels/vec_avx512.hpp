@@ -14,13 +14,98 @@ namespace {
 template <class T>
 struct Vec;
 
+template <int kLanes>
+struct PartRegister;
+template <>
+struct PartRegister<8> {
+  using Type = __m256;
+};
+template <>
+struct PartRegister<4> {
+  using Type = __m128;
+};
+
+/// A half or a quarter of a register: what has no more lanes is divided by sooner.
+template <int kLanes>
+struct Part {
+  using Scalar = float;
+  using Values = typename PartRegister<kLanes>::Type;
+  static constexpr Index lanes = kLanes;
+  static constexpr bool fused = true;
+  static constexpr bool is_half = kLanes == 8;
+  Values v;
+
+  static Part broadcast(float a) { return {a - Values{}}; }  // a - 0 keeps the sign of -0
+  static Part load(const float* p) {
+    if constexpr (is_half)
+      return {_mm256_loadu_ps(p)};
+    else
+      return {_mm_loadu_ps(p)};
+  }
+  void store(float* p) const {
+    if constexpr (is_half)
+      _mm256_storeu_ps(p, v);
+    else
+      _mm_storeu_ps(p, v);
+  }
+
+  friend Part operator+(Part a, Part b) { return {a.v + b.v}; }
+  friend Part operator-(Part a, Part b) { return {a.v - b.v}; }
+  friend Part operator*(Part a, Part b) { return {a.v * b.v}; }
+  friend Part operator/(Part a, Part b) { return {a.v / b.v}; }
+  friend Part fma(Part a, Part b, Part c) {
+    if constexpr (is_half)
+      return {_mm256_fmadd_ps(a.v, b.v, c.v)};
+    else
+      return {_mm_fmadd_ps(a.v, b.v, c.v)};
+  }
+  friend Part fnma(Part a, Part b, Part c) {
+    if constexpr (is_half)
+      return {_mm256_fnmadd_ps(a.v, b.v, c.v)};
+    else
+      return {_mm_fnmadd_ps(a.v, b.v, c.v)};
+  }
+  friend Part clamp_numbers(Part a, Part lowest, Part highest) {
+    if constexpr (is_half) {
+      const __m256i above = _mm256_min_epu32(bits(a), bits(lowest));
+      return {_mm256_castsi256_ps(_mm256_min_epi32(above, bits(highest)))};
+    } else {
+      const __m128i above = _mm_min_epu32(bits(a), bits(lowest));
+      return {_mm_castsi128_ps(_mm_min_epi32(above, bits(highest)))};
+    }
+  }
+  friend Part keep_nan(Part a, Part b) {
+    if constexpr (is_half) {
+      return {_mm256_mask_mov_ps(b.v, _mm256_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v)};
+    } else {
+      return {_mm_mask_mov_ps(b.v, _mm_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v)};
+    }
+  }
+  friend Part power_of_two(Part a) {
+    if constexpr (is_half)
+      return {_mm256_castsi256_ps(_mm256_slli_epi32(bits(a), 23))};
+    else
+      return {_mm_castsi128_ps(_mm_slli_epi32(bits(a), 23))};
+  }
+
+ private:
+  static auto bits(Part a) {
+    if constexpr (is_half)
+      return _mm256_castps_si256(a.v);
+    else
+      return _mm_castps_si128(a.v);
+  }
+};
+
 template <>
 struct Vec<float> {
   using Scalar = float;
   static constexpr Index lanes = 16;
   static constexpr int registers = 32;
   static constexpr bool fused = true;     // fma rounds once
-  static constexpr bool quarters = true;  // load_quarters, load_halves and split exist
+  static constexpr bool quarters = true;  // parts exist, and what gathers them
+  using Half = Part<8>;
+  using Quarter = Part<4>;
   __m512 v;
 
   static Vec zero() { return {_mm512_setzero_ps()}; }
@@ -84,25 +169,34 @@ struct Vec<float> {
     a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 2 * lanes), 2);
     return {_mm512_insertf32x4(a, _mm_loadu_ps(p + 3 * lanes), 3)};
   }
-  [[gnu::always_inline]] Vec repeat_first_quarter() const {
-    return {_mm512_broadcast_f32x4(_mm512_castps512_ps128(v))};
+  /// The same numbers in all lanes of a quarter.
+  [[gnu::always_inline]] static Vec of_quarters(float a, float b, float c, float d) {
+    return {_mm512_setr_ps(a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d)};
   }
   /// The first halves of two vectors in memory, side by side.
   [[gnu::always_inline]] static Vec load_halves(const float* low, const float* high) {
     return {
         _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1)};
   }
-  /// Each half as the first of a vector that is 0 beyond.
-  [[gnu::always_inline]] void split(Vec& low, Vec& high) const {
-    low.v = _mm512_zextps256_ps512(_mm512_castps512_ps256(v));
-    high.v = _mm512_zextps256_ps512(_mm512_extractf32x8_ps(v, 1));
+  [[gnu::always_inline]] static Vec repeat(Quarter a) { return {_mm512_broadcast_f32x4(a.v)}; }
+  [[gnu::always_inline]] static Vec repeat(Half a) { return {_mm512_broadcast_f32x8(a.v)}; }
+  /// A part, and zeros beyond.
+  [[gnu::always_inline]] static Vec widen(Quarter a) { return {_mm512_zextps128_ps512(a.v)}; }
+  [[gnu::always_inline]] static Vec widen(Half a) { return {_mm512_zextps256_ps512(a.v)}; }
+
+  template <int n>
+  [[gnu::always_inline]] Quarter quarter() const {
+    if constexpr (n == 0)
+      return {_mm512_castps512_ps128(v)};
+    else
+      return {_mm512_extractf32x4_ps(v, n)};
   }
-  /// Each quarter as the first of a vector that is 0 beyond.
-  [[gnu::always_inline]] void split(Vec (&quarter)[4]) const {
-    quarter[0].v = _mm512_zextps128_ps512(_mm512_castps512_ps128(v));
-    quarter[1].v = _mm512_zextps128_ps512(_mm512_extractf32x4_ps(v, 1));
-    quarter[2].v = _mm512_zextps128_ps512(_mm512_extractf32x4_ps(v, 2));
-    quarter[3].v = _mm512_zextps128_ps512(_mm512_extractf32x4_ps(v, 3));
+  template <int n>
+  [[gnu::always_inline]] Half half() const {
+    if constexpr (n == 0)
+      return {_mm512_castps512_ps256(v)};
+    else
+      return {_mm512_extractf32x8_ps(v, n)};
   }
 
  private:
