@@ -16,7 +16,7 @@ struct Cell {
 /// some panels can wait together.
 template <class V>
 struct OpenCell {
-  Cell<V> y;
+  V i, f, g, c;
   V o;  // o, or what it is 1 divided by
 };
 
@@ -31,15 +31,9 @@ struct GateFractions {
 /// stands for an i of less than 1e-28, which then counts as 0.
 template <class V>
 [[gnu::always_inline]] inline OpenCell<V> standard_state(const GateFractions<V>& a, V c) {
-  const V one = constant<V>(1);
-  OpenCell<V> open;
-  open.y.f = one / a.f;
+  const V one = constant<V>(1), f = one / a.f;
   const V gi = a.g.numerator / (a.i * a.g.denominator);
-  open.y.c = fma(open.y.f, c, gi);
-  open.y.i = one / a.i;
-  open.y.g = gi * a.i;
-  open.o = a.o;
-  return open;
+  return {one / a.i, f, gi * a.i, fma(f, c, gi), a.o};
 }
 
 /// h_t = h(c_t) ⊙ o, dividing once.
@@ -63,15 +57,13 @@ struct StandardActivations {
     of.g = tanh_fraction(a(kCell, c));
     of.f = sigmoid_denominator(a(kForget, c));
     OpenCell<V> open = standard_state(of, c);
-    open.o = sigmoid_denominator(a(kOutput, output_reads_current ? open.y.c : c));
+    open.o = sigmoid_denominator(a(kOutput, output_reads_current ? open.c : c));
     return open;
   }
   template <class V>
   [[gnu::always_inline]] Cell<V> close(const OpenCell<V>& open) const {
-    Cell<V> y = open.y;
-    y.o = constant<V>(1) / open.o;
-    y.h = standard_output(open.o, y.c);
-    return y;
+    return {
+        open.i, open.f, open.g, constant<V>(1) / open.o, open.c, standard_output(open.o, open.c)};
   }
   template <class V>
   V o(V a) const {
@@ -91,19 +83,15 @@ struct ChosenActivations {
 
   template <class V, class A>
   [[gnu::always_inline]] OpenCell<V> open(const A& a, V c, bool output_reads_current) const {
-    Cell<V> y;
-    y.i = apply(of.i, a(kInput, c));
-    y.f = coupled ? constant<V>(1) - y.i : apply(of.f, a(kForget, c));
-    y.g = apply(of.g, a(kCell, c));
-    y.c = fma(y.f, c, y.g * y.i);
-    y.o = o(a(kOutput, output_reads_current ? y.c : c));
-    return {y, y.o};
+    const V i = apply(of.i, a(kInput, c));
+    const V f = coupled ? constant<V>(1) - i : apply(of.f, a(kForget, c));
+    const V g = apply(of.g, a(kCell, c));
+    const V next = fma(f, c, g * i);
+    return {i, f, g, next, o(a(kOutput, output_reads_current ? next : c))};
   }
   template <class V>
   [[gnu::always_inline]] Cell<V> close(const OpenCell<V>& open) const {
-    Cell<V> y = open.y;
-    y.h = c(y.c) * y.o;
-    return y;
+    return {open.i, open.f, open.g, open.o, open.c, c(open.c) * open.o};
   }
   template <class V>
   V o(V a) const {

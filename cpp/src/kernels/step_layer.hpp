@@ -11,9 +11,6 @@
 namespace peephole::kernels {
 namespace {
 
-/// Vectors of sums that hide the latency of an addition, 4 cycles at 2 a cycle.
-inline constexpr int kEnoughSums = 8;
-
 /// Some consecutive factors, and where their weights begin.
 template <class T>
 struct StepTerms {
@@ -114,7 +111,7 @@ class LayerStep {
       V second[N];
 #pragma GCC unroll 16
       for (int n = 0; n < N; ++n) second[n] = V::zero();
-      if (N < kEnoughSums && !dense_) {
+      if (2 * N < V::registers && !dense_) {
         add_side_by_side(weights, sums, second);
       } else {
         add_range(0, w_.second_chain, weights, sums);
@@ -157,7 +154,7 @@ class LayerStep {
     if (dense_) add(pass_.state_c, I + H, H);
   }
 
-  /// Both chains of x and h, where one has too few sums to keep the adders busy.
+  /// Both chains of x and h, where registers hold the sums of both.
   template <int N>
   [[gnu::always_inline]] void add_side_by_side(const T* weights, V (&first)[N],
                                                V (&second)[N]) const {
@@ -217,7 +214,7 @@ class LayerStep {
     const Index unit = panel * kLanes;
     const OpenCell<V> open =
         open_cell(pass_, sigma_, sums, diagonal(panel), V::load(pass_.state_c + unit));
-    open.y.c.store(c + unit);
+    open.c.store(c + unit);
     return open;
   }
 
@@ -234,7 +231,7 @@ class LayerStep {
                            V::Half::load(pass_.state_c + unit));
       }
     }();
-    open.y.c.store(c + unit);
+    open.c.store(c + unit);
     return open;
   }
 
