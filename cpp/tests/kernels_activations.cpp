@@ -4,6 +4,7 @@
 #include "kernels_activations.hpp"
 
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -147,6 +148,40 @@ void check_errors(Isa isa) {
   }
 }
 
+/// float so densely that no step of a polynomial's reduction falls through: every 97th number of
+/// these magnitudes. double is exact enough to tell a float's error.
+void check_floats_densely(Isa isa) {
+  constexpr float kFrom = 0x1p-20f, kTo = 128;
+  constexpr std::uint32_t kStride = 97;
+  std::uint32_t first, last;
+  std::memcpy(&first, &kFrom, sizeof first);
+  std::memcpy(&last, &kTo, sizeof last);
+  std::vector<float> a;
+  for (std::uint32_t bits = first; bits < last; bits += kStride) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    a.push_back(value);
+    a.push_back(-value);
+  }
+  a.resize(a.size() / 16 * 16);
+  std::vector<float> y(a.size());
+  for (Activation activation : {Activation::sigmoid, Activation::tanh}) {
+    activate(isa, float())(activation, a.data(), y.data(), static_cast<Index>(a.size()));
+    double worst = 0;
+    for (std::size_t k = 0; k < a.size(); ++k) {
+      const double exact = activation == Activation::tanh ? std::tanh(double{a[k]})
+                                                          : 1 / (1 + std::exp(-double{a[k]}));
+      if (std::fabs(exact) < std::numeric_limits<float>::min()) continue;
+      const double error = std::fabs(y[k] - exact) / static_cast<double>(ulp<float>(exact));
+      if (!(error <= worst)) worst = error;
+    }
+    check::note(worst <= max_ulp(activation), __FILE__, __LINE__,
+                std::string(to_string(isa)) + ", densely, activation " +
+                    std::to_string(static_cast<int>(activation)) + ": " + std::to_string(worst) +
+                    " ULP");
+  }
+}
+
 template <class T>
 void check_limits(Isa isa) {
   using Limits = std::numeric_limits<T>;
@@ -226,6 +261,7 @@ void check_all(Isa isa) {
 int main() {
   for (peephole::Isa isa : peephole::available_isas()) {
     peephole::test::check_all<float>(isa);
+    peephole::test::check_floats_densely(isa);
     peephole::test::check_all<double>(isa);
   }
   return check::report();
