@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <new>
 #include <utility>
 
 #include "peephole/types.hpp"
@@ -10,6 +9,14 @@ namespace peephole {
 
 /// Where arrays begin, so that vector loads do not straddle lines.
 inline constexpr std::size_t kCacheLine = 64;
+
+/// Bytes of a large page. Arrays of as many lie in them, where the system has some to give: rows of
+/// matrices are pages apart, and of small pages a processor keeps too few addresses.
+inline constexpr std::size_t kLargePage = std::size_t{1} << 21;
+
+/// Memory of so many bytes that begins a line. Throws std::bad_alloc.
+void* allocate_lines(std::size_t bytes);
+void free_lines(void* data, std::size_t bytes) noexcept;
 
 /// Aligned memory that only ever grows: what a repeated call of one shape reuses.
 template <class T>
@@ -29,8 +36,7 @@ class Buffer {
     if (size > capacity_ || data_ == nullptr) {
       release();
       size = size > 0 ? size : 1;
-      data_ = static_cast<T*>(
-          ::operator new(static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{kCacheLine}));
+      data_ = static_cast<T*>(allocate_lines(static_cast<std::size_t>(size) * sizeof(T)));
       capacity_ = size;
     }
     return data_;
@@ -45,7 +51,7 @@ class Buffer {
     std::swap(capacity_, other.capacity_);
   }
   void release() noexcept {
-    ::operator delete(data_, std::align_val_t{kCacheLine});
+    if (data_ != nullptr) free_lines(data_, static_cast<std::size_t>(capacity_) * sizeof(T));
     data_ = nullptr;
     capacity_ = 0;
   }
