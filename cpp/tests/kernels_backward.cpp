@@ -406,6 +406,15 @@ void check() {
     large.input_size = 270, large.hidden_size = 420, large.peephole = peephole;
     check(random_problem<T>(random, large, 16, 6));
   }
+  // da in panels, for some chunks and for one, and for one row at a time.
+  for (Peephole peephole : {Peephole::none, Peephole::diagonal, Peephole::dense}) {
+    LayerSpec lines = random_spec(random, 80, 150);
+    lines.input_size = 180, lines.hidden_size = 96, lines.peephole = peephole;
+    check(random_problem<T>(random, lines, 7, 90));
+    check(random_problem<T>(random, lines, 1, 20));
+    lines.input_size = 130, lines.hidden_size = 272;
+    check(random_problem<T>(random, lines, 16, 3));
+  }
 }
 
 }  // namespace

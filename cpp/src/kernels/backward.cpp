@@ -76,26 +76,33 @@ void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
     rows += pass.chunks[k].rows;
   }
   // An odd number of lines: rows a power of 2 apart would share the same sets of the cache.
-  pass.da_stride = (divide_up(kGates * H, line) | 1) * line;
+  const Index da_lines = divide_up(kGates * H, line);
+  pass.columns_stride = (da_lines | 1) * line;
   pass.sums_size = batch * group;
   pass.inputs_size = kProductRows * group;
   const Index block_lines =
       std::max<Index>(1, kBlockBytes / (std::max<Index>(1, chunk_rows) * line * Index{sizeof(T)}));
   pass.block_columns = std::min(block_lines, divide_up(kGates * H, line)) * line;
-  const bool in_panels = I + H >= kWidthWorthPanels;
-  pass.panels_size = in_panels ? chunk_rows * pass.block_columns : 0;
   const bool many = rows >= kRowsWorthTransposing || pass.adds;
-  const Index ih_size = many && worth_transposing(I, H, lanes) ? I * pass.da_stride : 0;
-  const Index hh_size = many && worth_transposing(H, H, lanes) ? H * pass.da_stride : 0;
+  const Index ih_size = many && worth_transposing(I, H, lanes) ? I * pass.columns_stride : 0;
+  const Index hh_size = many && worth_transposing(H, H, lanes) ? H * pass.columns_stride : 0;
+  // Where gates begin lines, da is written in panels; elsewhere it is copied into them.
+  const bool worth_panels = I + H >= kWidthWorthPanels;
+  const bool in_panels =
+      worth_panels && rows >= kRowsWorthTransposing && ih_size == 0 && H > group && H % line == 0;
+  pass.panels_size = worth_panels && !in_panels ? chunk_rows * pass.block_columns : 0;
+  const Index da_size =
+      in_panels ? (chunk_rows | 1) * da_lines * line : chunk_rows * pass.columns_stride;
   // Vectors at a row's end may reach into the next.
-  T* at = workspace.values(chunk_rows * pass.da_stride + ih_size + hh_size + group +
+  T* at = workspace.values(da_size + ih_size + hh_size + group +
                            parts * (pass.sums_size + pass.inputs_size + pass.panels_size));
   const auto take = [&](Index size) {
     T* const taken = at;
     at += size;
     return taken;
   };
-  pass.da = take(chunk_rows * pass.da_stride);
+  pass.da = {take(da_size), in_panels ? line : pass.columns_stride,
+             in_panels ? (chunk_rows | 1) * line : line, in_panels};
   pass.dweight_ih_columns = ih_size > 0 ? take(ih_size) : nullptr;
   pass.dweight_hh_columns = hh_size > 0 ? take(hh_size) : nullptr;
   pass.sums = take(parts * pass.sums_size);
@@ -103,12 +110,13 @@ void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
   pass.panels = take(parts * pass.panels_size);
 }
 
-/// columns (width, da_stride) = a gradient (4H, width), transposed.
+/// columns (width, columns_stride) = a gradient (4H, width), transposed.
 template <class T>
 void load_columns(const T* gradient, Index width, const BackwardPass<T>& pass, T* columns) {
   if (columns == nullptr) return;
   for (Index m = 0; m < kGates * pass.hidden_size; ++m) {
-    for (Index i = 0; i < width; ++i) columns[i * pass.da_stride + m] = gradient[m * width + i];
+    for (Index i = 0; i < width; ++i)
+      columns[i * pass.columns_stride + m] = gradient[m * width + i];
   }
 }
 

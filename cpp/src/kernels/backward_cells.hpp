@@ -30,7 +30,8 @@ class Cells {
         derivatives_(pass),
         first_row_(first_row),
         first_rank_(first_rank),
-        hidden_(pass.hidden_size) {}
+        hidden_(pass.hidden_size),
+        gates_apart_(offset(pass.da, hidden_)) {}
 
   /// (rows, H): dh and dc between steps.
   T* dh_state(Index row) const { return pass_.dstate_h + (first_rank_ + row) * hidden_; }
@@ -44,15 +45,17 @@ class Cells {
     const Derivatives d = derivatives_;
     const PeepholeForm form(pass_);
     const bool dense_output = has_dense_output(pass_);
+    const Lines<T> lines = pass_.da;
     Diagonal<V> P[kGroupVectors];
     load_diagonals(unit, units, P);
     for (Index row = first; row < last; ++row) {
       const Row at(*this, now, row, unit, dh + row * dh_stride);
       Index k = 0;
-      for (; k < whole; k += kLanes) {
-        cell<true>(d, form, dense_output, at, P[k / kLanes], k, kLanes);
+      T* da = at.da;
+      for (; k < whole; da = at.da + next_offset<kLanes>(lines, k, da - at.da), k += kLanes) {
+        cell<true>(d, form, dense_output, at, da, P[k / kLanes], k, kLanes);
       }
-      if (k < units) cell<false>(d, form, dense_output, at, P[k / kLanes], k, units - k);
+      if (k < units) cell<false>(d, form, dense_output, at, da, P[k / kLanes], k, units - k);
     }
   }
 
@@ -100,7 +103,7 @@ class Cells {
         result.dc = V::load(at.dc + k, n) + V::load(at.dh + k);
         const Saved<V> y = load_saved<V, false>(at.saved, hidden_, k, n);
         state_gradient(form, derivatives_, y, load_diagonal<V>(pass_, unit + k, n), result);
-        store_da<false>(result, at.da + k, hidden_, n);
+        store_da<false>(result, at.da + offset(pass_.da, k), gates_apart_, n);
         result.dc.store(at.dc + k, n);
       });
     }
@@ -121,7 +124,7 @@ class Cells {
       const Index packed = now.row + row;
       above = pass.dh + packed * pass.dh_stride + unit;
       dc = cells.dc_state(row) + unit;
-      da = pass.da + (packed - cells.first_row_) * pass.da_stride + unit;
+      da = pass.da.data + (packed - cells.first_row_) * pass.da.row_stride + offset(pass.da, unit);
     }
   };
 
@@ -145,23 +148,24 @@ class Cells {
 
   template <bool kWhole>
   [[gnu::always_inline]] void cell(const Derivatives& d, PeepholeForm form, bool dense_output,
-                                   const Row& at, const Diagonal<V>& P, Index k, Index n) const {
+                                   const Row& at, T* da, const Diagonal<V>& P, Index k,
+                                   Index n) const {
     const Saved<V> y = load_saved<V, kWhole>(at.saved, hidden_, k, n);
     CellGradient<V> result;
     result.dc = load<V, kWhole>(at.dc + k, n);
     const V dh = load<V, kWhole>(at.dh + k, n) + load<V, kWhole>(at.above + k, n);
     output_gradient(form, d, y, P, dh, result);
-    store<kWhole>(result.da_o, at.da + kOutput * hidden_ + k, n);
+    store<kWhole>(result.da_o, da + kOutput * gates_apart_, n);
     if (!dense_output) {
       state_gradient(form, d, y, P, result);
-      store_da<kWhole>(result, at.da + k, hidden_, n);
+      store_da<kWhole>(result, da, gates_apart_, n);
     }
     store<kWhole>(result.dc, at.dc + k, n);
   }
 
   const BackwardPass<T>& pass_;
   const Derivatives derivatives_;
-  const Index first_row_, first_rank_, hidden_;
+  const Index first_row_, first_rank_, hidden_, gates_apart_;
 };
 
 }  // namespace

@@ -17,8 +17,8 @@ class InputGradient {
   static constexpr Index kGroup = kGroupVectors * kLanes;
   static constexpr int kRows = kTileRows<V>;
 
-  // Terms that are multiplied at a time, where a group of more weights would leave L2.
-  static constexpr Index kCachedBytes = Index{3} << 19;
+  // Terms that are multiplied at a time, where more of da would leave L2 from group to group.
+  static constexpr Index kCachedBytes = Index{1} << 20;
   static constexpr Index kBlockTerms = 1024;
   static constexpr int kOneRowGroups = 4;
 
@@ -31,6 +31,7 @@ class InputGradient {
 
   void run() const {
     const Range rows = rows_;
+    if (rows.begin == rows.end) return;
     if (pass_.weights.weight_ih_columns != nullptr) {
       with_constant<kNarrowInput>(pass_.input_size, [&](auto I) { narrow<I.value>(rows); });
       return;
@@ -41,7 +42,7 @@ class InputGradient {
       if (rows.begin < rows.end) one_row();
       return;
     }
-    const bool cached = terms * least(pass_.input_size, kGroup) * Index{sizeof(T)} <= kCachedBytes;
+    const bool cached = terms * (rows.end - rows.begin) * Index{sizeof(T)} <= kCachedBytes;
     const Index block = cached ? terms : kBlockTerms;
     for (Index k = 0; k < terms; k += block) {
       for (Index first = 0; first < pass_.input_size; first += kGroup) {
@@ -49,7 +50,9 @@ class InputGradient {
         const Index tail = width - (width - 1) / kLanes * kLanes;
         const T* const weights = W.data + first / kGroup * W.group_stride + k * W.row_stride;
         const Right<T> right = {weights, W.row_stride, 0, tail};
-        block_of_columns(rows, first, width, {k, least(k + block, terms)}, right);
+        const bool more = W.padded && first + kGroup < pass_.input_size;
+        block_of_columns(rows, first, width, {k, least(k + block, terms)}, right,
+                         more ? weights + W.group_stride : nullptr);
       }
     }
   }
@@ -62,26 +65,32 @@ class InputGradient {
   static Index least(Index a, Index b) { return a < b ? a : b; }
   static Index round_up(Index n, Index unit) { return (n + unit - 1) / unit * unit; }
   /// da of the chunk's row `row`.
-  const T* da(Index row) const { return pass_.da + row * pass_.da_stride; }
+  const T* da(Index row, Index term = 0) const {
+    return pass_.da.data + row * pass_.da.row_stride + offset(pass_.da, term);
+  }
 
-  void block_of_columns(Range rows, Index first, Index width, Range terms,
-                        const Right<T>& right) const {
+  /// Meanwhile the weights of the next group, from `next` on, are fetched.
+  void block_of_columns(Range rows, Index first, Index width, Range terms, const Right<T>& right,
+                        const T* next) const {
     const Index count = rows.end - rows.begin, tiles = (count + kRows - 1) / kRows;
+    const Index size = terms.end - terms.begin;
+    const Index share = next == nullptr ? 0 : (size * kGroupVectors + tiles - 1) / tiles;
     const Onto onto = terms.begin == 0 ? Onto::nothing : Onto::before;
     const bool partial = !pass_.weights.weight_ih.padded && right.tail < kLanes;
     for (Index nth = 0; nth < tiles; ++nth) {
       const Index row = rows.begin + count * nth / tiles;
       const Index end = rows.begin + count * (nth + 1) / tiles;
-      const Left<T> left = {da(row) + terms.begin, pass_.da_stride};
+      const Left<T> left = {da(row, terms.begin), pass_.da.row_stride, pass_.da.line_stride};
       const Result<T> result = {pass_.dx + (chunk_.row + row) * pass_.dx_stride + first,
                                 pass_.dx_stride, right.tail};
+      const Upcoming<T> upcoming = {nullptr, 0, next + nth * share * kLanes, share};
       with_constant<kRows>(end - row, [&](auto R) {
         with_constant<kGroupVectors>((width + kLanes - 1) / kLanes, [&](auto C) {
-          const Index size = terms.end - terms.begin;
           if (partial) {
             product_tile<V, R.value, C.value, false, true, true>(left, right, size, onto, result);
           } else {
-            product_tile<V, R.value, C.value, false, false, true>(left, right, size, onto, result);
+            product_tile<V, R.value, C.value, false, false, true>(left, right, size, onto, result,
+                                                                  upcoming);
           }
         });
       });
@@ -144,16 +153,20 @@ class InputGradient {
         for (int r = 0; r < R; ++r) sums[r][i] = fma(w, factor[r], sums[r][i]);
       }
     };
-    V factor[R];
-    Index k = 0;
-    for (; k + kLanes <= terms; k += kLanes) {
+    const Lines<T> lines = pass_.da;
+    const T* from[R];
 #pragma GCC unroll 6
-      for (int r = 0; r < R; ++r) factor[r] = V::load(da(row + r) + k);
+    for (int r = 0; r < R; ++r) from[r] = da(row + r);
+    V factor[R];
+    Index k = 0, at = 0;
+    for (; k + kLanes <= terms; at = next_offset<kLanes>(lines, k, at), k += kLanes) {
+#pragma GCC unroll 6
+      for (int r = 0; r < R; ++r) factor[r] = V::load(from[r] + at);
       add(k, factor);
     }
     if (k < terms) {
 #pragma GCC unroll 6
-      for (int r = 0; r < R; ++r) factor[r] = V::load(da(row + r) + k, terms - k);
+      for (int r = 0; r < R; ++r) factor[r] = V::load(from[r] + at, terms - k);
       add(k, factor);
     }
 #pragma GCC unroll 6

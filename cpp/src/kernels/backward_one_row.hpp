@@ -52,7 +52,7 @@ class OneRowRecurrence {
     const PeepholeForm form(pass_);
     const SavedRow<T> saved(pass_, packed, 0);
     const T* const above = pass_.dh + packed * pass_.dh_stride;
-    T* const to = pass_.da + row * pass_.da_stride;
+    T* const to = pass_.da.data + row * pass_.da.row_stride;
 #pragma GCC unroll 2
     for (int c = 0; c < C; ++c) {
       const Index unit = c * kLanes, n = units(c);

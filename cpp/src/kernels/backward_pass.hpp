@@ -33,6 +33,21 @@ struct BackwardChunk {
   Index row, rows;
 };
 
+/// Values of a line of the cache.
+template <class T>
+inline constexpr Index kLineValues = 64 / Index{sizeof(T)};
+
+/// A matrix whose rows are cut into lines of the cache. Whole rows follow each other; or, in
+/// panels, the first lines of all rows, then their second ones: then a few rows times some terms,
+/// or all rows times a few columns, are read as runs of memory.
+template <class T>
+struct Lines {
+  T* data;
+  Index row_stride;
+  Index line_stride;
+  bool in_panels;
+};
+
 /// A pass of one layer in one direction over a batch: see LayerBackward. N, B: all of them.
 template <class T>
 struct BackwardPass {
@@ -74,8 +89,7 @@ struct BackwardPass {
   T* dbias;       // (4H,), or null
 
   // Scratch.
-  T* da;  // (rows of a chunk, da_stride)
-  Index da_stride;
+  Lines<T> da;            // (rows of a chunk, 4H)
   T* sums;                // (B or 3, kGates lanes) for each part of a team
   Index sums_size;        // of one part
   T* inputs;              // (kProductRows, kGates lanes) for each part of a team
@@ -83,17 +97,14 @@ struct BackwardPass {
   T* panels;              // (block_columns, rows of a chunk) for each part of a team
   Index panels_size;      // of one part; 0: da is read where it lies
   Index block_columns;    // of da, that are multiplied at a time: whole lines
-  T* dweight_ih_columns;  // (I, da_stride), dW transposed while it is summed; or null
-  T* dweight_hh_columns;  // (H, da_stride), the same of dR; or null
+  T* dweight_ih_columns;  // (I, columns_stride), dW transposed while it is summed; or null
+  T* dweight_hh_columns;  // (H, columns_stride), the same of dR; or null
+  Index columns_stride;
 };
 
 /// Rows that are multiplied into weight gradients at a time: a group of inputs, 64 bytes by 4 a
 /// row, then stays in the nearest cache next to what else passes through it.
 inline constexpr Index kProductRows = 128;
-
-/// Values of a line of the cache.
-template <class T>
-inline constexpr Index kLineValues = 64 / Index{sizeof(T)};
 
 /// Columns of weight_ih up to which dx is computed by products along the gates.
 inline constexpr Index kNarrowInput = 8;

@@ -58,7 +58,12 @@ class Recurrence {
   Index vectors(Index group) const {
     return least((hidden_ - group * kGroup + kLanes - 1) / kLanes, kGroupVectors);
   }
-  T* da(Index row) const { return pass_.da + (row - chunk_.row) * pass_.da_stride; }
+  /// da of a packed row, from a term on.
+  Left<T> da(Index row, Index term = 0) const {
+    const Lines<T>& da = pass_.da;
+    return {da.data + (row - chunk_.row) * da.row_stride + offset(da, term), da.row_stride,
+            da.line_stride};
+  }
   void wait() const {
     if (team_.parts > 1) team_.wait(team_.barrier);
   }
@@ -151,7 +156,7 @@ class Recurrence {
     } else if (taken == 1) {
       multiply_blocked(after, R, group, {0, kGates * hidden_}, Onto::nothing, now);
     } else {
-      const Left<T> left = {da(after.row), 0};
+      const Left<T> left = da(after.row);
       const Result<T> result = {sums_, 0, kLanes};
       with_constant<kMaxGroups>(taken, [&](auto P) {
         product_tile<V, 1, P.value * kGroupVectors, false, false, false>(
@@ -171,9 +176,9 @@ class Recurrence {
         V sums[C.value];
         const Right<T> weights = right(R, 0, 0);
         if (partial(R, 0)) {
-          chained_product<kChains, true>(sums, da(after.row), length, weights, terms);
+          chained_product<kChains, true>(sums, da(after.row).data, length, weights, terms);
         } else {
-          chained_product<kChains, false>(sums, da(after.row), length, weights, terms);
+          chained_product<kChains, false>(sums, da(after.row).data, length, weights, terms);
         }
         for (int c = 0; c < C.value; ++c) sums[c].store(sums_ + c * kLanes);
         return;
@@ -194,7 +199,7 @@ class Recurrence {
     const Index share = (size * kGroupVectors + tiles - 1) / tiles;
     for (Index nth = 0; nth < tiles; ++nth) {
       const Index row = after.rows * nth / tiles, last = after.rows * (nth + 1) / tiles;
-      const Left<T> left = {da(after.row + row) + terms.begin, pass_.da_stride};
+      const Left<T> left = da(after.row + row, terms.begin);
       const Result<T> result = {sums_ + row * kGroup, kGroup, kLanes};
       const T* runs[kRows * kRunsOfRow];
       Upcoming<T> upcoming = {runs, 0, next, 0};

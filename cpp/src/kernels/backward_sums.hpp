@@ -48,19 +48,20 @@ class GateSums {
     const Inputs<V> states = {pass_, chunk_, pass_.c, hidden_, current ? nullptr : pass_.initial_c};
     const Index tail = width - (C - 1) * kLanes;
     const auto vector = [&](const T* from, int c) {
-      return c == C - 1 ? V::load(from + c * kLanes, tail) : V::load(from + c * kLanes);
+      return c == C - 1 ? V::load(from, tail) : V::load(from);
     };
+    const T* const from = pass_.da.data + offset(pass_.da, gate * hidden_ + unit);
     V db[C], dP[C];
 #pragma GCC unroll 4
     for (int c = 0; c < C; ++c) db[c] = dP[c] = V::zero();
     for (Index row = 0; row < chunk_.rows; ++row) {
-      const T* const da = pass_.da + row * pass_.da_stride + gate * hidden_ + unit;
+      const T* const da = from + row * pass_.da.row_stride;
       const T* const state = kPeephole ? states.row(row) + unit : nullptr;
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c) {
-        const V a = vector(da, c);
+        const V a = vector(da + offset(pass_.da, c * kLanes), c);
         db[c] = db[c] + a;
-        if (kPeephole) dP[c] = fma(a, vector(state, c), dP[c]);
+        if (kPeephole) dP[c] = fma(a, vector(state + c * kLanes, c), dP[c]);
       }
     }
     const auto put = [&](T* to, const V(&values)[C]) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/backward_pass.hpp"
 #include "kernels/tile.hpp"
 
 /// The matrix products of backward: a few rows times a few vectors, with the sums in registers.
@@ -9,11 +10,28 @@ namespace {
 /// Vectors of a group of columns.
 inline constexpr int kGroupVectors = kGates;
 
-/// The factor that is broadcast: (rows, terms), or (terms, rows) where it is read transposed.
+/// Where a column begins in a row of lines; in panels, one that begins a vector.
+template <class T>
+[[gnu::always_inline]] inline Index offset(const Lines<T>& lines, Index column) {
+  constexpr Index kLine = kLineValues<T>;
+  return column / kLine * lines.line_stride + column % kLine;
+}
+
+/// The same of the vector after the column's, from `at`, where the column begins.
+template <Index kLanes, class T>
+[[gnu::always_inline]] inline Index next_offset(const Lines<T>& lines, Index column, Index at) {
+  constexpr Index kLine = kLineValues<T>;
+  const bool last = kLanes == kLine || column % kLine == kLine - kLanes;
+  return at + kLanes + (last ? lines.line_stride - kLine : 0);
+}
+
+/// The factor that is broadcast: (rows, terms), or (terms, rows) where it is read transposed. Rows
+/// of terms are whole, or in panels whole lines.
 template <class T>
 struct Left {
   const T* data;
   Index stride;
+  Index line_stride = kLineValues<T>;
 };
 
 /// The factor that is read by vectors, (terms, columns): groups of kGroupVectors vectors.
@@ -48,6 +66,10 @@ struct Upcoming {
   }
 };
 
+/// Lines between the one that is read of a row and the one that is fetched: in panels no two of a
+/// row's are neighbours, which processors would fetch by themselves.
+inline constexpr Index kLinesAhead = 2;
+
 /// sums += left * right over `terms`, in order.
 template <bool kTransposed, bool kTail, class V, int R, int C, class T>
 [[gnu::always_inline]] inline void add_product(V (&sums)[R][C], const Left<T>& left,
@@ -62,8 +84,7 @@ template <bool kTransposed, bool kTail, class V, int R, int C, class T>
         vectors + c / kGroupVectors * right.group_stride + c % kGroupVectors * V::lanes;
     return kTail && c == C - 1 ? V::load(from, right.tail) : V::load(from);
   };
-  for (Index k = 0; k < terms; ++k, vectors += right.stride) {
-    const Index at = kTransposed ? k * left.stride : k;
+  const auto add = [&](Index k, Index at) __attribute__((always_inline)) {
     upcoming.template fetch<V>(k);
     if constexpr (V::registers == 32 && C <= kGroupVectors) {
       V w[C];
@@ -89,6 +110,19 @@ template <bool kTransposed, bool kTail, class V, int R, int C, class T>
         for (int r = 0; r < R; ++r) sums[r][c] = fma(w, factor[r], sums[r][c]);
       }
     }
+    vectors += right.stride;
+  };
+  constexpr Index kLine = kLineValues<T>;
+  if (kTransposed || left.line_stride == kLine) {
+    for (Index k = 0; k < terms; ++k) add(k, kTransposed ? k * left.stride : k);
+    return;
+  }
+  for (Index k = 0, line = 0; k < terms; k += kLine, line += left.line_stride) {
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) {
+      __builtin_prefetch(rows[r] + line + kLinesAhead * left.line_stride);
+    }
+    for (Index at = 0; at < kLine; ++at) add(k + at, line + at);
   }
 }
 

@@ -54,7 +54,7 @@ class WeightGradients {
     // written once a chunk.
     for (Index m = all * part_ / parts_; m < end; m += pass_.block_columns) {
       const Columns block = {m, least(m + pass_.block_columns, end)};
-      if (in_panels()) pack(block);
+      if (in_panels() && !pass_.da.in_panels) pack(block);
       if (dW != nullptr) gradient(x, pass_.input_size, m, block, dW);
       if (dR != nullptr) gradient(h, hidden_, m, block, dR);
       if (pass_.dweight_ch != nullptr) dense_peepholes(block);
@@ -69,9 +69,14 @@ class WeightGradients {
 
   static Index least(Index a, Index b) { return a < b ? a : b; }
   bool few_rows() const { return first_ && chunk_.rows <= kFewRows; }
-  bool in_panels() const { return pass_.panels_size > 0 && !few_rows(); }
+  bool in_panels() const { return pass_.da.in_panels || (pass_.panels_size > 0 && !few_rows()); }
+  /// The panel of a line of da, in those of a block that begins at `origin`.
+  const T* panel(Index column, Index origin) const {
+    if (pass_.da.in_panels) return pass_.da.data + offset(pass_.da, column);
+    return panels_ + (column - origin) / kLine * chunk_.rows * kLine + (column - origin) % kLine;
+  }
   /// da of the chunk's row `row`.
-  const T* da(Index row) const { return pass_.da + row * pass_.da_stride; }
+  const T* da(Index row) const { return pass_.da.data + row * pass_.da.row_stride; }
 
   /// panels_ = columns of da by lines, each (rows, kLine): a tile's factors then are one run of
   /// memory. Read where da lies, they come a line a row, and a product takes 15 % longer.
@@ -110,12 +115,11 @@ class WeightGradients {
         const Product product = {row, end, taken, inputs, last ? 0 : end, then};
         for (Index m = columns.begin; m < columns.end;) {
           // Columns up to a panel's end lie side by side.
-          const Index in_panel = (m - origin) % kLine;
+          const Index in_panel = (pass_.da.in_panels ? m : m - origin) % kLine;
           const Index panel_end =
               in_panels() ? least(m + kLine - in_panel, columns.end) : columns.end;
-          const T* const panel = panels_ + (m - origin) / kLine * chunk_.rows * kLine + in_panel;
-          const Left<T> left =
-              in_panels() ? Left<T>{panel, kLine} : Left<T>{da(0) + m, pass_.da_stride};
+          const Left<T> left = in_panels() ? Left<T>{panel(m, origin), kLine}
+                                           : Left<T>{da(0) + m, pass_.da.row_stride};
           block(product, columns, {m, panel_end}, left, {gradient + first, width, 0});
           m = panel_end;
         }

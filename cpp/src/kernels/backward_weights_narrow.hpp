@@ -6,8 +6,8 @@
 namespace peephole::kernels {
 namespace {
 
-/// One part's share of a (4H, width) gradient, summed as (width, da_stride): the vectors run along
-/// da.
+/// One part's share of a (4H, width) gradient, summed as (width, columns_stride): the vectors run
+/// along da.
 template <class V>
 class NarrowGradient {
   using T = typename V::Scalar;
@@ -37,7 +37,7 @@ class NarrowGradient {
     const Index end = least(last_group_ * kGroup, columns_);
     for (Index column = first_group_ * kGroup; column < end; ++column) {
       for (Index i = 0; i < width_; ++i) {
-        gradient[column * width_ + i] = sums[i * pass_.da_stride + column];
+        gradient[column * width_ + i] = sums[i * pass_.columns_stride + column];
       }
     }
   }
@@ -49,13 +49,14 @@ class NarrowGradient {
     const Index column = group * kGroup, width = least(kGroup, columns_ - column);
     const Index vectors = (width + kLanes - 1) / kLanes, tiles = (width_ + kRows - 1) / kRows;
     const Index inputs_stride = (width_ + kLanes - 1) / kLanes * kLanes;
-    const Right<T> right = {pass_.da + row * pass_.da_stride + column, pass_.da_stride, 0,
-                            width - (vectors - 1) * kLanes};
+    const Right<T> right = {pass_.da.data + row * pass_.da.row_stride + column, pass_.da.row_stride,
+                            0, width - (vectors - 1) * kLanes};
     const Onto onto = chunk_.first == 0 && row == 0 && !pass_.adds ? Onto::nothing : Onto::after;
     for (Index nth = 0; nth < tiles; ++nth) {
       const Index i = width_ * nth / tiles, last = width_ * (nth + 1) / tiles;
       const Left<T> left = {gathered_ + i, inputs_stride};
-      const Result<T> result = {sums + i * pass_.da_stride + column, pass_.da_stride, kLanes};
+      const Result<T> result = {sums + i * pass_.columns_stride + column, pass_.columns_stride,
+                                kLanes};
       with_constant<kRows>(last - i, [&](auto R) {
         with_constant<kGroupVectors>(vectors, [&](auto C) {
           product_tile<V, R.value, C.value, true, true, false>(left, right, end - row, onto,
