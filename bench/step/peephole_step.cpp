@@ -1,6 +1,4 @@
-#include <algorithm>
-#include <stdexcept>
-#include <utility>
+#include <memory>
 
 #include "peephole/peephole.hpp"
 #include "peephole/runtime.hpp"
@@ -20,7 +18,7 @@ peephole::LSTM<float> layer(const Problem& problem) {
   return peephole::LSTM<float>(config);
 }
 
-/// peephole::LSTM, on a tape and state that are reused.
+/// Inference by peephole::Stream; training by peephole::LSTM, on a tape and state that are reused.
 class PeepholeStep : public Step {
  public:
   PeepholeStep(const Problem& problem, bool same_weights)
@@ -39,30 +37,27 @@ class PeepholeStep : public Step {
     assign("weight_hh_l0", problem.weight_hh);
     assign("weight_ch_l0", problem.peepholes);
     assign("bias_l0", problem.bias);
+    stream_ = std::make_unique<peephole::Stream<float>>(lstm_);
     reset();
   }
 
   std::string name() const override { return "peephole"; }
   Model model() const override { return Model::note; }
 
-  void reset() override {
-    state_ = {problem_.h, problem_.c};
-    next_ = state_;
-  }
+  void reset() override { stream_->set_state(0, {problem_.h.data(), problem_.c.data()}); }
 
   void infer(long steps) override {
-    for (long step = 0; step < steps; ++step) {
-      const StateView<const float> before{state_.h.data(), state_.c.data()};
-      const StateView<float> after{next_.h.data(), next_.c.data()};
-      lstm_.infer(x(), {}, {&before, 1}, y(), {&after, 1});
-      std::swap(state_, next_);
-    }
+    for (long step = 0; step < steps; ++step) stream_->step(problem_.x.data(), y_.data());
   }
-  Values h() const override { return state_.h; }
+  Values h() const override {
+    State state = {Values(problem_.H), Values(problem_.H)};
+    stream_->get_state(0, {state.h.data(), state.c.data()});
+    return state.h;
+  }
 
   void train(long times) override {
     const StateView<const float> before{problem_.h.data(), problem_.c.data()};
-    const StateView<float> after{next_.h.data(), next_.c.data()};
+    const StateView<float> after{state_.h.data(), state_.c.data()};
     const StateView<float> dbefore{dstate_.h.data(), dstate_.c.data()};
     const auto dy = peephole::contiguous(problem_.dy.data(), 1, 1, size(problem_.H));
     const auto dx = peephole::contiguous(dx_.data(), 1, 1, size(problem_.I));
@@ -101,8 +96,9 @@ class PeepholeStep : public Step {
   peephole::LSTM<float> lstm_;
   peephole::Tape<float> tape_;
   Values dparameters_, y_, dx_;
-  State state_, next_;
+  State state_{Values(problem_.H), Values(problem_.H)};
   State dstate_{Values(problem_.H), Values(problem_.H)};
+  std::unique_ptr<peephole::Stream<float>> stream_;
 };
 
 }  // namespace
