@@ -36,8 +36,10 @@ class NoiseDraws {
     const Choice of_h = choice(Noise::zoneout_h, noise_.zoneout);
     const Choice of_c = choice(Noise::zoneout_c, noise_.zoneout);
     for (Index rank = 0; rank < schedule_.rows(t); ++rank) {
-      of_h.draw(schedule_.sequence(rank), schedule_.begin() + t, T{1}, T{0}, zoned_h_ + rank * H_, H_);
-      of_c.draw(schedule_.sequence(rank), schedule_.begin() + t, T{1}, T{0}, zoned_c_ + rank * H_, H_);
+      of_h.draw(schedule_.sequence(rank), schedule_.begin() + t, T{1}, T{0}, zoned_h_ + rank * H_,
+                H_);
+      of_c.draw(schedule_.sequence(rank), schedule_.begin() + t, T{1}, T{0}, zoned_c_ + rank * H_,
+                H_);
     }
   }
 
