@@ -14,8 +14,8 @@ namespace peephole {
 /// A stream is made once, where allocation and exceptions are welcome. From then on no member
 /// function but the copy constructor allocates, locks, throws or calls the system, so that they may
 /// run on a real-time thread. (Only the readable path allocates: isa() "reference", and models with
-/// zoneout.) Denormal numbers count as zeros inside a call; the caller's floating-point mode is then
-/// restored.
+/// zoneout.) Denormal numbers count as zeros inside a call; the caller's floating-point mode is
+/// then restored.
 ///
 /// Weights are those of the model at the time of construction, packed for the instruction set
 /// chosen then; later changes of the model do not reach a stream, make a new one for them. Streams
