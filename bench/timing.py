@@ -1,9 +1,9 @@
 """Minima, taken in turns.
 
 The clock of a machine that others use as well drifts by more than the differences worth measuring,
-so that only ratios of times from the same minutes mean something: all implementations take turns,
-round after round, and each keeps its fastest call. A minimum is what the code costs; everything
-that disturbs a call makes it slower.
+so that only ratios of times from the same moments mean something: all implementations take turns,
+round after round, of a few calls each or of one that is long, and each keeps its fastest call. A
+minimum is what the code costs; everything that disturbs a call makes it slower.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class Call:
 class Effort:
     """How long to measure: `seconds` of calls per implementation and measurement, in `rounds`."""
 
-    seconds: float = 1.0
-    rounds: int = 5
+    seconds: float = 2.0
+    rounds: int = 20
     # Idle threads spin before they sleep, those of ONNX Runtime for 50 ms; nobody's turn begins
     # while they do.
-    pause: float = 0.1
+    pause: float = 0.06
 
 
 _Name = TypeVar("_Name", bound=Hashable)
@@ -80,7 +80,6 @@ def take_turns(runs: Mapping[_Name, Timed], effort: Effort) -> dict[_Name, float
             first = turn % len(names)  # nobody always follows the same other
             for name in names[first:] + names[:first]:
                 time.sleep(effort.pause)
-                runs[name].fastest(0)  # warms caches up, and wakes threads
                 fastest[name] = min(fastest[name], runs[name].fastest(slot))
             gc.collect()
     finally:

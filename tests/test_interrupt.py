@@ -82,6 +82,13 @@ def check_kills(folder, kills, chance):
 
 
 class TestInterrupt:
+    @pytest.fixture(autouse=True)
+    def heard(self):
+        """A suite that a script runs in the background inherits that Ctrl-C is ignored."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     def test_at_the_end_of_the_step(self, rng, tmp_path):
         """Ctrl-C while a step is noted: the step is whole, and resumed from."""
         x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
@@ -158,16 +165,27 @@ class TestInterrupt:
             except peephole.training.TrainingInterrupted as stop:
                 print(time.time(), len(stop.history), np.isfinite(net.predict(x)).all())
         """
-        process = start(tmp_path, script)
-        assert process.stdout.readline() == "running\n"
-        time.sleep(0.2)
-        pressed = time.time()
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        with start(tmp_path, script) as process:
+            assert process.stdout.readline() == "running\n"
+            time.sleep(0.2)
+            pressed = time.time()
+            process.send_signal(signal.SIGINT)
+            try:
+                out, _ = process.communicate(timeout=30)
+            finally:
+                process.kill()
         stopped, epochs, finite = out.split()
         assert float(stopped) - pressed < 0.2 + SLACK
         assert int(epochs) >= 3
         assert finite == "True"
+
+    def test_stays_ignored(self, rng):
+        """As `nohup` has it, and shells for what runs in their background."""
+        x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        history = quiet(network(), x, y, callbacks=lambda run: signal.raise_signal(signal.SIGINT))
+        assert history.stopped is None
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
     def test_leaves_others_handlers_alone(self, rng):
         x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
