@@ -157,16 +157,8 @@ def test_the_seed_is_all_that_decides(case):
     assert_identical(lstm.backward(tape, case.dy).x, before)
 
 
-@pytest.fixture
-def restore_runtime():
-    info = peephole.build_info()
-    yield
-    peephole.set_num_threads(info["num_threads"])
-    peephole.set_isa(info["isa"])
-
-
 @pytest.mark.parametrize("rates", [ALL, {"dropout": 0.3}])
-def test_threads_and_instruction_sets(rates, restore_runtime):
+def test_threads_and_instruction_sets(rates, runtime_as_before):
     """Bits are the same on any number of threads; what is drawn, with any instruction set."""
     rng = np.random.default_rng(0)
     net = peephole.Network(16, [96, 64], 4, seed=0, **rates)

@@ -22,7 +22,7 @@ class Opened(ABC):
         y of an inference, or y of a training pass and the gradients of dy · y.
         """
 
-    def close(self) -> None:  # noqa: B027 -- most have nothing to close
+    def close(self) -> None:
         """Frees what a garbage collector would not."""
 
 

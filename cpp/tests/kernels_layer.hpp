@@ -1,12 +1,15 @@
 #pragma once
 
+#include <atomic>
 #include <cmath>
 #include <random>
+#include <thread>
 #include <vector>
 
+#include "activate.hpp"
 #include "layer.hpp"
 
-/// Layers at random, which the tests of the forward and of the backward kernels share.
+/// Layers at random, and threads, which the tests of the forward and of the backward kernels share.
 namespace peephole {
 
 using Random = std::mt19937;
@@ -23,19 +26,7 @@ std::vector<T> uniform(Random& random, Index size, double low, double high) {
   return values;
 }
 
-inline double activate(Activation activation, double a) {
-  switch (activation) {
-    case Activation::sigmoid: return 1 / (1 + std::exp(-a));
-    case Activation::tanh: return std::tanh(a);
-    case Activation::identity: return a;
-    case Activation::relu: return a > 0 ? a : 0;
-    case Activation::softsign: return a / (1 + std::fabs(a));
-    case Activation::softplus: return std::fmax(a, 0) + std::log1p(std::exp(-std::fabs(a)));
-    case Activation::hard_sigmoid: return std::fmin(std::fmax(0.2 * a + 0.5, 0), 1);
-    case Activation::one: break;
-  }
-  return 1;
-}
+using test::activate;
 
 /// One of these sizes; the other options at random.
 inline LayerSpec random_spec(Random& random, Index input_size, Index hidden_size) {
@@ -87,6 +78,26 @@ struct LayerValues {
     }
     if (pick(random, 0, 3) != 0) bias = uniform<T>(random, kGates * H, -1, 1);
   }
+};
+
+/// Of threads that are short-lived and may be more than the machine's.
+class Barrier {
+ public:
+  explicit Barrier(int parts) : parts_(parts) {}
+  static void wait(void* barrier) { static_cast<Barrier*>(barrier)->wait(); }
+  void wait() {
+    const int round = round_.load();
+    if (arrived_.fetch_add(1) + 1 == parts_) {
+      arrived_.store(0);
+      round_.fetch_add(1);
+    } else {
+      while (round_.load() == round) std::this_thread::yield();
+    }
+  }
+
+ private:
+  const int parts_;
+  std::atomic<int> arrived_{0}, round_{0};
 };
 
 }  // namespace peephole

@@ -100,7 +100,7 @@ Row apply_head(HeadActivation head, Row logits) {
   for (double& s : logits) {
     switch (head) {
       case HeadActivation::identity: break;
-      case HeadActivation::sigmoid: s = apply(Activation::sigmoid, s); break;
+      case HeadActivation::sigmoid: s = activate(Activation::sigmoid, s); break;
       case HeadActivation::tanh: s = std::tanh(s); break;
       case HeadActivation::softmax: s = std::exp(s); break;
     }

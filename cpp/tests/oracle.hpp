@@ -1,5 +1,6 @@
 #pragma once
 
+#include "activate.hpp"
 #include "arrays.hpp"
 
 /// The equations of LSTM, index by index in double precision, one sequence at a time. Written to be
@@ -11,21 +12,6 @@ using Row = std::vector<double>;
 struct OracleState {
   Row h, c;
 };
-
-inline double apply(Activation activation, double a) {
-  switch (activation) {
-    case Activation::sigmoid: return 1 / (1 + std::exp(-a));
-    case Activation::tanh: return std::tanh(a);
-    case Activation::identity: return a;
-    case Activation::relu: return a > 0 ? a : 0;
-    case Activation::softsign: return a / (1 + std::abs(a));
-    case Activation::softplus:
-      return a > 0 ? a + std::log1p(std::exp(-a)) : std::log1p(std::exp(a));
-    case Activation::hard_sigmoid: return std::fmin(std::fmax(0.2 * a + 0.5, 0), 1);
-    case Activation::one: break;
-  }
-  return 1;
-}
 
 /// A parameter by name, in double; empty when the model has none of that name.
 template <class T>
@@ -61,7 +47,7 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
     double a = (b.empty() ? 0 : b[row]) + peephole(gate, n, c);
     for (std::size_t m = 0; m < x_t.size(); ++m) a += W[row * x_t.size() + m] * x_t[m];
     for (std::size_t m = 0; m < H; ++m) a += R[row * H + m] * state.h[m];
-    return apply(activations.of(gate), a);
+    return activate(activations.of(gate), a);
   };
 
   std::vector<Row> h(x.size());
@@ -77,7 +63,7 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
     }
     const Row& c_read = config.output_peephole == OutputPeephole::current ? c_t : state.c;
     for (std::size_t n = 0; n < H; ++n) {
-      h_t[n] = apply(activations.c, c_t[n]) * gate_of(Gate::output, n, x[t], c_read);
+      h_t[n] = activate(activations.c, c_t[n]) * gate_of(Gate::output, n, x[t], c_read);
     }
     h[t] = h_t;
     state = {h_t, c_t};

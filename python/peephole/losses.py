@@ -7,6 +7,7 @@ by its name, as an object of these classes, or any function of one's own.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -32,14 +33,15 @@ class Value(NamedTuple):
     gradient: NDArray[Any]  # shaped as the predictions; of the logits where the loss is `of_logits`
 
 
-class Loss:
-    """What all losses have in common; not for use by itself."""
+class Loss(ABC):
+    """What all losses have in common."""
 
     name: ClassVar[str]
     heads: ClassVar[tuple[str, ...]] = ("identity", "sigmoid", "tanh", "softmax")
     labels: ClassVar[bool] = False  # whether targets are class labels (N,) rather than (N, O)
     of_logits: ClassVar[bool] = False  # whether the gradient is that of V h + v rather than of y
 
+    @abstractmethod
     def __call__(
         self,
         y: NDArray[Any],
@@ -51,7 +53,6 @@ class Loss:
 
         Targets that are missing (NaN, or the ignored label) have no term.
         """
-        raise NotImplementedError
 
     def present(self, targets: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of the targets, labels (...) or values (..., O), are wholly there."""
@@ -158,11 +159,11 @@ class _ByElement(Loss):
             value = _mean(*self.terms(y, logits, np.where(missing, y, targets)), weights)
         return value
 
+    @abstractmethod
     def terms(
         self, y: NDArray[Any], logits: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """The terms (N, O), and the gradient of each, in an array of its own."""
-        raise NotImplementedError
 
 
 class BinaryCrossEntropy(_ByElement):

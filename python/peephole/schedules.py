@@ -11,6 +11,7 @@ step -> factor is a schedule, too. By hand::
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,12 +20,12 @@ from peephole.options import at_least_one, positive, share
 __all__ = ["Constant", "Cosine", "OneCycle", "ReduceOnPlateau", "Schedule", "Step", "WarmUp"]
 
 
-class Schedule:
-    """What all schedules have in common; not for use by itself."""
+class Schedule(ABC):
+    """What all schedules have in common."""
 
+    @abstractmethod
     def factor(self, step: int, steps: int | None = None) -> float:
         """Of the learning rate at `step`, from 0, where training is to make `steps` steps."""
-        raise NotImplementedError
 
     def observe(self, loss: float) -> None:
         """Takes note of an epoch's validation loss (or, without validation, of its loss)."""
