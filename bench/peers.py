@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
+
+import peephole
 
 from bench.answers import check
 from bench.implementations import Implementation, Opened, Ours
@@ -128,25 +132,45 @@ def measure(
     dtype: str,
     effort: Effort,
 ) -> list[Measurement]:
-    """All of them in turns with any number of threads, for each shape and mode."""
+    """All of them in turns with any number of threads, for each shape and mode.
+
+    Each shape has a process of its own: memory that allocators keep of a larger one would spare the
+    next the page faults that a program with that layer alone has at every pass.
+    """
+    isa = peephole.build_info()["isa"]
     measurements = []
     for shape in shapes:
         say(f"times at {shape.sizes}")
-        problem = draw(shape, dtype)
-        with ExitStack() as stack:
-            opened = {
-                (each.name, count): stack.enter_context(_opened(each, problem, count))
-                for count in threads
-                for each in comparable(implementations, shape)
-            }
-            infer = {key: each.inference for key, each in opened.items()}
-            train = {key: each.training for key, each in opened.items() if each.training}
-            fastest = {False: take_turns(infer, effort), True: take_turns(train, effort)}
-        for count in threads:
-            for training, seconds in fastest.items():
-                up_to = {key: value for key, value in seconds.items() if key[1] <= count}
-                measurements.append(Measurement(shape, training, count, up_to))
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            task = (_measure_shape, implementations, shape, threads, dtype, effort, isa)
+            measurements += process.submit(*task).result()
     return measurements
+
+
+def _measure_shape(
+    implementations: Sequence[Implementation],
+    shape: Shape,
+    threads: Sequence[int],
+    dtype: str,
+    effort: Effort,
+    isa: str,
+) -> list[Measurement]:
+    peephole.set_isa(isa)
+    problem = draw(shape, dtype)
+    with ExitStack() as stack:
+        opened = {
+            (each.name, count): stack.enter_context(_opened(each, problem, count))
+            for count in threads
+            for each in comparable(implementations, shape)
+        }
+        infer = {key: each.inference for key, each in opened.items()}
+        train = {key: each.training for key, each in opened.items() if each.training}
+        fastest = {False: take_turns(infer, effort), True: take_turns(train, effort)}
+    return [
+        Measurement(shape, training, count, {k: v for k, v in seconds.items() if k[1] <= count})
+        for count in threads
+        for training, seconds in fastest.items()
+    ]
 
 
 @contextmanager
