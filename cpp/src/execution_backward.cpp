@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "execution.hpp"
 #include "execution_plan.hpp"
 #include "kernels/flush_denormals.hpp"
@@ -10,18 +12,33 @@ namespace {
 /// into its own.
 constexpr double kProductsPerWeight = 2;
 
-/// One part's share of a direction. The parts of a chunk's products read what all of its recurrence
-/// wrote, and the next chunk's recurrence overwrites that.
+/// What the parts of a direction take of their work in turn, and where they wait for each other.
+struct Common {
+  explicit Common(Index parts) : barrier(static_cast<int>(parts)) {}
+
+  Barrier barrier;
+  std::atomic<Index> taken{0};
+};
+
+/// One part's work for a direction. A chunk's products read what all of its recurrence wrote, and
+/// the next chunk's recurrence overwrites that. Of the products each part takes shares until there
+/// are none: cores are not all as fast, and some compute something else as well.
 template <class T>
 void compute(const kernels::BackwardPass<T>& pass, Isa isa, const Plan& plan,
-             const Schedule& schedule, Index part, Barrier& barrier) noexcept {
+             const Schedule& schedule, Index part, Common& common) noexcept {
   const kernels::RankRange ranks = ranks_of(plan, schedule, part);
-  const kernels::TeamPart share = share_of(plan, part, barrier);
+  const kernels::TeamPart team = share_of(plan, part, common.barrier);
+  const Index shares = kernels::product_shares(pass);
   for (Index chunk = 0; chunk < pass.chunk_count; ++chunk) {
-    kernels::run_recurrence(pass, isa, chunk, ranks, share);
-    barrier.wait();
-    kernels::run_products(pass, isa, chunk, static_cast<int>(part), static_cast<int>(plan.parts));
-    barrier.wait();
+    kernels::run_recurrence(pass, isa, chunk, ranks, team);
+    common.barrier.wait();
+    // In each chunk before, every part took one more than there were.
+    const Index first = chunk * (shares + plan.parts);
+    const auto take = [&] { return common.taken.fetch_add(1, std::memory_order_relaxed) - first; };
+    for (Index share = take(); share < shares; share = take()) {
+      kernels::run_products(pass, isa, chunk, share, static_cast<int>(part));
+    }
+    common.barrier.wait();
   }
 }
 
@@ -52,13 +69,13 @@ void run(const std::vector<BackwardTask<T>>& directions, BackwardScratch<T>& scr
   }
 
   const Isa isa = directions.front().packed->isa();
-  Barrier barriers[2] = {Barrier(static_cast<int>(parts)), Barrier(static_cast<int>(parts))};
+  Common common[2] = {Common(parts), Common(parts)};
   team.run([&](int member) noexcept {
     const FlushDenormals flush_member;
     const Index first = plan.together() ? member / parts : 0;
     const Index last = plan.together() ? first + 1 : D;
     for (Index d = first; d < last && d < D; ++d) {
-      compute(passes[d], isa, plan, layer.schedule, member % parts, barriers[d]);
+      compute(passes[d], isa, plan, layer.schedule, member % parts, common[d]);
     }
   });
 }

@@ -36,7 +36,9 @@ void run_divided(const LayerBackward<T>& layer, const kernels::PackedBackward<T>
         kernels::run_recurrence(pass, packed.isa(), chunk, {0, B}, team);
       }
       barrier.wait();
-      kernels::run_products(pass, packed.isa(), chunk, part, parts);
+      for (Index share = part; share < kernels::product_shares(pass); share += parts) {
+        kernels::run_products(pass, packed.isa(), chunk, share, part);
+      }
       barrier.wait();
     }
   };

@@ -18,6 +18,9 @@ constexpr Index kBlockBytes = Index{1} << 19;
 // Inputs of the weights for which copying da pays: 192 neither gain nor lose.
 constexpr Index kWidthWorthPanels = 256;
 
+// Of da, so many columns make up for gathering the inputs that they are multiplied by.
+constexpr Index kWorthwhileColumns = 128;
+
 // Fewer rows do not make up for transposing the gradient in the end.
 constexpr Index kRowsWorthTransposing = 16;
 
@@ -66,7 +69,7 @@ bool worth_transposing(Index width, Index H, Index lanes) {
 }
 
 template <class T>
-void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
+void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int threads,
                    BackwardWorkspace<T>& workspace) {
   constexpr Index line = kLineValues<T>;
   const Index I = pass.input_size, H = pass.hidden_size, group = kGates * lanes;
@@ -95,7 +98,7 @@ void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
       in_panels ? (chunk_rows | 1) * da_lines * line : chunk_rows * pass.columns_stride;
   // Vectors at a row's end may reach into the next.
   T* at = workspace.values(da_size + ih_size + hh_size + group +
-                           parts * (pass.sums_size + pass.inputs_size + pass.panels_size));
+                           threads * (pass.sums_size + pass.inputs_size + pass.panels_size));
   const auto take = [&](Index size) {
     T* const taken = at;
     at += size;
@@ -105,9 +108,19 @@ void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int parts,
              in_panels ? (chunk_rows | 1) * line : line, in_panels};
   pass.dweight_ih_columns = ih_size > 0 ? take(ih_size) : nullptr;
   pass.dweight_hh_columns = hh_size > 0 ? take(hh_size) : nullptr;
-  pass.sums = take(parts * pass.sums_size);
-  pass.inputs = take(parts * pass.inputs_size);
-  pass.panels = take(parts * pass.panels_size);
+  pass.sums = take(threads * pass.sums_size);
+  pass.inputs = take(threads * pass.inputs_size);
+  pass.panels = take(threads * pass.panels_size);
+}
+
+/// Threads take the shares in turn, one at a time, so that the slower of them do less. The gradient
+/// of x, which reads all of W for each, has one for each thread; those of the weights are then
+/// small enough for all to end together.
+template <class T>
+void share_products(BackwardPass<T>& pass, int threads) {
+  const Index most = kGates * pass.hidden_size / kWorthwhileColumns;
+  pass.input_shares = pass.dx != nullptr ? threads : 0;
+  pass.weight_shares = threads == 1 ? 1 : std::clamp<Index>(most, threads, 8 * threads);
 }
 
 /// columns (width, columns_stride) = a gradient (4H, width), transposed.
@@ -173,7 +186,7 @@ Index chunk_rows(Index hidden_size) noexcept {
 
 template <class T>
 BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBackward<T>& packed,
-                                 BackwardWorkspace<T>& workspace, int parts) {
+                                 BackwardWorkspace<T>& workspace, int threads) {
   const Schedule& schedule = layer.schedule;
   const Index time = schedule.steps();
   BackwardPass<T> pass = {};
@@ -190,7 +203,8 @@ BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
   pass.chunk_count = list_chunks(steps, time, chunk_rows<T>(pass.hidden_size), chunks);
   pass.chunks = chunks;
   const Index lanes = kernels::lanes<T>(backward_kernels(packed.isa()));
-  carve_scratch(pass, lanes, schedule.batch(), parts, workspace);
+  carve_scratch(pass, lanes, schedule.batch(), threads, workspace);
+  share_products(pass, threads);
   if (pass.chunk_count == 0 && !layer.adds) zero_weight_gradients(layer);
   if (layer.adds) {
     load_columns(pass.dweight_ih, pass.input_size, pass, pass.dweight_ih_columns);
@@ -211,12 +225,18 @@ void run_recurrence(const BackwardPass<T>& pass, Isa isa, Index chunk, RankRange
 }
 
 template <class T>
-void run_products(const BackwardPass<T>& pass, Isa isa, Index chunk, int part, int parts) noexcept {
+void run_products(const BackwardPass<T>& pass, Isa isa, Index chunk, Index share,
+                  int thread) noexcept {
   const BackwardKernels& kernels = backward_kernels(isa);
+  const bool of_input = share < pass.input_shares;
+  const ProductShare taken =
+      of_input ? ProductShare{share, pass.input_shares, thread}
+               : ProductShare{share - pass.input_shares, pass.weight_shares, thread};
+  const BackwardChunk& of = pass.chunks[chunk];
   if constexpr (sizeof(T) == sizeof(float)) {
-    kernels.products_float(pass, pass.chunks[chunk], part, parts);
+    (of_input ? kernels.input_gradient_float : kernels.weight_gradients_float)(pass, of, taken);
   } else {
-    kernels.products_double(pass, pass.chunks[chunk], part, parts);
+    (of_input ? kernels.input_gradient_double : kernels.weight_gradients_double)(pass, of, taken);
   }
 }
 
@@ -226,7 +246,7 @@ void run_products(const BackwardPass<T>& pass, Isa isa, Index chunk, int part, i
                                             BackwardWorkspace<T>&, int);                       \
   template void run_recurrence(const BackwardPass<T>&, Isa, Index, RankRange,                  \
                                const TeamPart&) noexcept;                                      \
-  template void run_products(const BackwardPass<T>&, Isa, Index, int, int) noexcept
+  template void run_products(const BackwardPass<T>&, Isa, Index, Index, int) noexcept
 PEEPHOLE_INSTANTIATE(float);
 PEEPHOLE_INSTANTIATE(double);
 #undef PEEPHOLE_INSTANTIATE

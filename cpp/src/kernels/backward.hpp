@@ -33,11 +33,11 @@ class BackwardWorkspace {
 template <class T>
 Index chunk_rows(Index hidden_size) noexcept;
 
-/// Readies a pass that at most `parts` threads compute. Allocates only where the workspace is too
+/// Readies a pass that at most `threads` compute. Allocates only where the workspace is too
 /// small; the pass is valid while all of the arguments are.
 template <class T>
 BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBackward<T>& packed,
-                                 BackwardWorkspace<T>& workspace, int parts);
+                                 BackwardWorkspace<T>& workspace, int threads);
 
 /// Computes the steps of a chunk for the sequences of these ranks; or, called once by each thread
 /// of a team, the units of its part. Ranges that do not overlap may be computed at the same time.
@@ -46,11 +46,18 @@ template <class T>
 void run_recurrence(const BackwardPass<T>& pass, Isa isa, Index chunk, RankRange ranks,
                     const TeamPart& team = {}) noexcept;
 
-/// Computes one part's share of the products of a chunk whose recurrence is complete for all ranks.
-/// Parts may be computed at the same time; the next chunk's recurrence must wait for all of them.
+/// Shares of the products of a chunk.
 template <class T>
-void run_products(const BackwardPass<T>& pass, Isa isa, Index chunk, int part = 0,
-                  int parts = 1) noexcept;
+Index product_shares(const BackwardPass<T>& pass) noexcept {
+  return pass.input_shares + pass.weight_shares;
+}
+
+/// Computes one share of the products of a chunk whose recurrence is complete for all ranks, in the
+/// scratch of one of the pass's threads. Shares may be computed in any order, and at the same time;
+/// the next chunk's recurrence must wait for all of them.
+template <class T>
+void run_products(const BackwardPass<T>& pass, Isa isa, Index chunk, Index share,
+                  int thread) noexcept;
 
 /// All of the gradient, on this thread.
 template <class T>
@@ -59,7 +66,9 @@ void backward(const LayerBackward<T>& layer, const PackedBackward<T>& packed,
   const BackwardPass<T> pass = prepare_backward(layer, packed, workspace, 1);
   for (Index chunk = 0; chunk < pass.chunk_count; ++chunk) {
     run_recurrence(pass, packed.isa(), chunk, {0, layer.schedule.batch()});
-    run_products(pass, packed.isa(), chunk);
+    for (Index share = 0; share < product_shares(pass); ++share) {
+      run_products(pass, packed.isa(), chunk, share, 0);
+    }
   }
 }
 

@@ -34,16 +34,27 @@ void recurrence(const BackwardPass<T>& pass, const BackwardChunk& chunk, Index f
 }
 
 template <template <class> class V, class T>
-void products(const BackwardPass<T>& pass, const BackwardChunk& chunk, int part,
-              int parts) noexcept {
-  if (pass.dx != nullptr) InputGradient<V<T>>(pass, chunk, part, parts).run();
-  WeightGradients<V<T>>(pass, chunk, part, parts).run();
+void input_gradient(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+                    const ProductShare& share) noexcept {
+  InputGradient<V<T>>(pass, chunk, share).run();
+}
+
+template <template <class> class V, class T>
+void weight_gradients(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+                      const ProductShare& share) noexcept {
+  WeightGradients<V<T>>(pass, chunk, share).run();
 }
 
 template <template <class> class V>
 constexpr BackwardKernels backward_kernels() {
-  return {V<float>::lanes,        V<double>::lanes,    &recurrence<V, float>,
-          &recurrence<V, double>, &products<V, float>, &products<V, double>};
+  return {V<float>::lanes,
+          V<double>::lanes,
+          &recurrence<V, float>,
+          &recurrence<V, double>,
+          &input_gradient<V, float>,
+          &weight_gradients<V, float>,
+          &input_gradient<V, double>,
+          &weight_gradients<V, double>};
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace peephole::kernels {
 namespace {
 
-/// dx of one part's rows of a chunk:
+/// dx of a share of the rows of a chunk:
 ///
 ///     dx_t = Σ_k W_kᵀ da_k
 template <class V>
@@ -23,11 +23,11 @@ class InputGradient {
   static constexpr int kOneRowGroups = 4;
 
  public:
-  InputGradient(const BackwardPass<T>& pass, const BackwardChunk& chunk, int part, int parts)
+  InputGradient(const BackwardPass<T>& pass, const BackwardChunk& chunk, const ProductShare& share)
       : pass_(pass),
         chunk_(chunk),
         hidden_(pass.hidden_size),
-        rows_{chunk.rows * part / parts, chunk.rows * (part + 1) / parts} {}
+        rows_{chunk.rows * share.nth / share.count, chunk.rows * (share.nth + 1) / share.count} {}
 
   void run() const {
     const Range rows = rows_;

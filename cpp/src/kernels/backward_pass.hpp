@@ -33,6 +33,12 @@ struct BackwardChunk {
   Index row, rows;
 };
 
+/// The nth of `count` equal shares of a chunk's products, computed in the scratch of a thread.
+struct ProductShare {
+  Index nth, count;
+  int thread;
+};
+
 /// Values of a line of the cache.
 template <class T>
 inline constexpr Index kLineValues = 64 / Index{sizeof(T)};
@@ -90,16 +96,19 @@ struct BackwardPass {
 
   // Scratch.
   Lines<T> da;            // (rows of a chunk, 4H)
-  T* sums;                // (B or 3, kGates lanes) for each part of a team
-  Index sums_size;        // of one part
-  T* inputs;              // (kProductRows, kGates lanes) for each part of a team
-  Index inputs_size;      // of one part
-  T* panels;              // (block_columns, rows of a chunk) for each part of a team
-  Index panels_size;      // of one part; 0: da is read where it lies
+  T* sums;                // (B or 3, kGates lanes) for each thread
+  Index sums_size;        // of one thread
+  T* inputs;              // (kProductRows, kGates lanes) for each thread
+  Index inputs_size;      // of one thread
+  T* panels;              // (block_columns, rows of a chunk) for each thread
+  Index panels_size;      // of one thread; 0: da is read where it lies
   Index block_columns;    // of da, that are multiplied at a time: whole lines
   T* dweight_ih_columns;  // (I, columns_stride), dW transposed while it is summed; or null
   T* dweight_hh_columns;  // (H, columns_stride), the same of dR; or null
   Index columns_stride;
+
+  // Shares of a chunk's products: first those of the gradient of x, then those of the weights'.
+  Index input_shares, weight_shares;
 };
 
 /// Rows that are multiplied into weight gradients at a time: a group of inputs, 64 bytes by 4 a
@@ -113,16 +122,16 @@ template <class T>
 using RecurrenceKernel = void (*)(const BackwardPass<T>& pass, const BackwardChunk& chunk,
                                   Index first_rank, Index last_rank, const TeamPart& team) noexcept;
 template <class T>
-using ProductsKernel = void (*)(const BackwardPass<T>& pass, const BackwardChunk& chunk, int part,
-                                int parts) noexcept;
+using ProductsKernel = void (*)(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+                                const ProductShare& share) noexcept;
 
 /// What an instruction set's file exports.
 struct BackwardKernels {
   Index lanes_float, lanes_double;
   RecurrenceKernel<float> recurrence_float;
   RecurrenceKernel<double> recurrence_double;
-  ProductsKernel<float> products_float;
-  ProductsKernel<double> products_double;
+  ProductsKernel<float> input_gradient_float, weight_gradients_float;
+  ProductsKernel<double> input_gradient_double, weight_gradients_double;
 };
 
 extern const BackwardKernels backward_baseline;

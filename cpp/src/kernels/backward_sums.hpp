@@ -6,7 +6,7 @@
 namespace peephole::kernels {
 namespace {
 
-/// One part's share of
+/// A share of
 ///
 ///     db_k = Σ_t da_k   dP_k = Σ_t da_k ⊙ c_{t-1}   (or, in the output gate, c_t)
 template <class V>
@@ -16,18 +16,18 @@ class GateSums {
   static constexpr Index kGroup = kGroupVectors * kLanes;
 
  public:
-  GateSums(const BackwardPass<T>& pass, const BackwardChunk& chunk, int part, int parts)
+  GateSums(const BackwardPass<T>& pass, const BackwardChunk& chunk, const ProductShare& share)
       : pass_(pass),
         chunk_(chunk),
-        part_(part),
-        parts_(parts),
+        share_(share),
         hidden_(pass.hidden_size),
         first_(chunk.first == 0 && !pass.adds) {}
 
   void run() const {
     if (pass_.dbias == nullptr && pass_.ddiagonal == nullptr) return;
     const Index groups = (hidden_ + kGroup - 1) / kGroup, all = kGates * groups;
-    for (Index i = all * part_ / parts_; i < all * (part_ + 1) / parts_; ++i) {
+    const Index end = all * (share_.nth + 1) / share_.count;
+    for (Index i = all * share_.nth / share_.count; i < end; ++i) {
       const int gate = static_cast<int>(i / groups);
       const Index unit = i % groups * kGroup, rest = hidden_ - unit;
       const Index width = rest < kGroup ? rest : kGroup;
@@ -79,7 +79,8 @@ class GateSums {
 
   const BackwardPass<T>& pass_;
   const BackwardChunk& chunk_;
-  const Index part_, parts_, hidden_;
+  const ProductShare share_;
+  const Index hidden_;
   const bool first_;  // nothing was added yet
 };
 

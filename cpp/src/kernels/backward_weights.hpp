@@ -8,7 +8,7 @@
 namespace peephole::kernels {
 namespace {
 
-/// One part's share of what a chunk adds to
+/// A share of what a chunk adds to
 ///
 ///     dW_k = Σ_t da_k x_tᵀ   dR_k = Σ_t da_k h_{t-1}ᵀ   dP_k = Σ_t da_k c_{t-1}ᵀ
 template <class V>
@@ -24,35 +24,35 @@ class WeightGradients {
   static constexpr int kFewRows = 3;
 
  public:
-  WeightGradients(const BackwardPass<T>& pass, const BackwardChunk& chunk, int part, int parts)
+  WeightGradients(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+                  const ProductShare& share)
       : pass_(pass),
         chunk_(chunk),
-        part_(part),
-        parts_(parts),
+        share_(share),
         hidden_(pass.hidden_size),
         first_(chunk.first == 0 && !pass.adds),
-        inputs_(pass.inputs + part * pass.inputs_size),
-        panels_(pass.panels + part * pass.panels_size) {}
+        inputs_(pass.inputs + share.thread * pass.inputs_size),
+        panels_(pass.panels + share.thread * pass.panels_size) {}
 
   void run() const {
-    GateSums<V>(pass_, chunk_, part_, parts_).run();
-    const Index all = kGates * hidden_, end = all * (part_ + 1) / parts_;
+    GateSums<V>(pass_, chunk_, share_).run();
     const Inputs<V> x = {pass_, chunk_, pass_.x, pass_.x_stride, nullptr};
     const Inputs<V> h = {pass_, chunk_, pass_.h, pass_.h_stride, pass_.initial_h};
     T* dW = pass_.dweight_ih;
     T* dR = pass_.dweight_hh;
     if (pass_.dweight_ih_columns != nullptr) {
-      NarrowGradient<V>(x, pass_.input_size, part_, parts_).run(pass_.dweight_ih_columns, dW);
+      NarrowGradient<V>(x, pass_.input_size, share_).run(pass_.dweight_ih_columns, dW);
       dW = nullptr;
     }
     if (pass_.dweight_hh_columns != nullptr) {
-      NarrowGradient<V>(h, hidden_, part_, parts_).run(pass_.dweight_hh_columns, dR);
+      NarrowGradient<V>(h, hidden_, share_).run(pass_.dweight_hh_columns, dR);
       dR = nullptr;
     }
     if (dW == nullptr && dR == nullptr && pass_.dweight_ch == nullptr) return;
     // Each gradient stays in L2 from the first rows of the chunk to the last: it is read and
     // written once a chunk.
-    for (Index m = all * part_ / parts_; m < end; m += pass_.block_columns) {
+    const Index end = first_column(share_.nth + 1);
+    for (Index m = first_column(share_.nth); m < end; m += pass_.block_columns) {
       const Columns block = {m, least(m + pass_.block_columns, end)};
       if (in_panels() && !pass_.da.in_panels) pack(block);
       if (dW != nullptr) gradient(x, pass_.input_size, m, block, dW);
@@ -68,6 +68,11 @@ class WeightGradients {
   };
 
   static Index least(Index a, Index b) { return a < b ? a : b; }
+  /// Of the nth share, which begins a line.
+  Index first_column(Index nth) const {
+    const Index columns = kGates * hidden_, lines = (columns + kLine - 1) / kLine;
+    return least(lines * nth / share_.count * kLine, columns);
+  }
   bool few_rows() const { return first_ && chunk_.rows <= kFewRows; }
   bool in_panels() const { return pass_.da.in_panels || (pass_.panels_size > 0 && !few_rows()); }
   /// The panel of a line of da, in those of a block that begins at `origin`.
@@ -252,7 +257,7 @@ class WeightGradients {
 
   const BackwardPass<T>& pass_;
   const BackwardChunk& chunk_;
-  const int part_, parts_;
+  const ProductShare share_;
   const Index hidden_;
   const bool first_;  // nothing was added yet
   T* const inputs_;   // (kProductRows, kGroup)

@@ -6,7 +6,7 @@
 namespace peephole::kernels {
 namespace {
 
-/// One part's share of a (4H, width) gradient, summed as (width, columns_stride): the vectors run
+/// A share of a (4H, width) gradient, summed as (width, columns_stride): the vectors run
 /// along da.
 template <class V>
 class NarrowGradient {
@@ -16,15 +16,15 @@ class NarrowGradient {
   static constexpr int kRows = kTileRows<V>;
 
  public:
-  NarrowGradient(const Inputs<V>& inputs, Index width, int part, int parts)
+  NarrowGradient(const Inputs<V>& inputs, Index width, const ProductShare& share)
       : inputs_(inputs),
         pass_(inputs.pass),
         chunk_(inputs.chunk),
         width_(width),
         columns_(kGates * pass_.hidden_size),
-        first_group_((columns_ + kGroup - 1) / kGroup * part / parts),
-        last_group_((columns_ + kGroup - 1) / kGroup * (part + 1) / parts),
-        gathered_(pass_.inputs + part * pass_.inputs_size) {}
+        first_group_((columns_ + kGroup - 1) / kGroup * share.nth / share.count),
+        last_group_((columns_ + kGroup - 1) / kGroup * (share.nth + 1) / share.count),
+        gathered_(pass_.inputs + share.thread * pass_.inputs_size) {}
 
   /// Adds the chunk's to `sums`, and after the last one writes `gradient`.
   void run(T* sums, T* gradient) const {
