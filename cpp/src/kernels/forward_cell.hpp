@@ -164,7 +164,7 @@ template <class V>
 /// Whether open_quarters or open_halves compute a cell whose gates share vectors: peepholes of
 /// c_{t-1} on all gates or none.
 template <class T>
-bool gates_alike(const ForwardPass<T>& pass) {
+[[gnu::always_inline]] inline bool gates_alike(const ForwardPass<T>& pass) {
   const bool all = pass.peephole_gates == (1u << kGates) - 1 && !pass.output_reads_current;
   return all || pass.peephole_gates == 0;
 }

@@ -206,7 +206,7 @@ class LayerStep {
     }
   }
 
-  const T* diagonal(Index panel) const {
+  [[gnu::always_inline]] const T* diagonal(Index panel) const {
     return w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kSums;
   }
 
@@ -222,7 +222,7 @@ class LayerStep {
   template <int kTail>
   [[gnu::always_inline]] auto begin_tail(Index panel, const V* sums, T* c) const {
     const Index unit = panel * kLanes;
-    const auto open = [&] {
+    const auto open = [&]() __attribute__((always_inline)) {
       if constexpr (kTail == 1) {
         return open_quarters(pass_, sums[0], diagonal(panel),
                              V::Quarter::load(pass_.state_c + unit));
