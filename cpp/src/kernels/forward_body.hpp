@@ -1,9 +1,12 @@
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/forward_cell.hpp"
 #include "kernels/forward_one_row.hpp"
 #include "kernels/forward_pass.hpp"
 #include "kernels/forward_projection.hpp"
+#include "kernels/side_by_side.hpp"
 #include "kernels/tile.hpp"
 #include "kernels/transpose.hpp"
 
@@ -11,6 +14,12 @@
 /// carried through to c_t and h_t while its sums are in the nearest cache.
 namespace peephole::kernels {
 namespace {
+
+/// Rows whose cells are computed side by side.
+template <class V, class Sigma>
+inline constexpr int kCellsAtOnce = !std::is_same_v<Sigma, StandardActivations> ? 1
+                                    : V::registers == 32                        ? 3
+                                                                                : 1;
 
 template <class V, class Sigma>
 class Forward {
@@ -198,10 +207,8 @@ class Forward {
       multiply<V, R, P, Begin::zero>({}, from.of, w_.second_chain, w_.terms, weights, panel_size_,
                                      sums);
     }
-    for (int r = 0; r < R; ++r) {
-      for (int p = 0; p < P; ++p) {
-        finish(now, row + r, panel + p, load_sums(memory + (r * P + p) * kSums).of);
-      }
+    for (int p = 0; p < P; ++p) {
+      finish<R>(now, row, panel + p, {memory + p * kSums, P * kSums});
     }
   }
 
@@ -215,7 +222,7 @@ class Forward {
                                           terms(now, row).of, k, end,
                                           w_.panel + panel * panel_size_, 0, sums, ahead);
     if (end < w_.terms) return;
-    for (int r = 0; r < R; ++r) finish(now, row + r, panel, load_sums(sums.data + r * kSums).of);
+    finish<R>(now, row, panel, sums);
   }
 
   CellRows<T> cell_rows(const Now& now, Index row, Index panel) const {
@@ -232,27 +239,51 @@ class Forward {
         pass_.hidden_size};
   }
 
-  struct GateSums {
-    V of[kGates];
-  };
-  static GateSums load_sums(const T* memory) {
-    return {{V::load(memory), V::load(memory + kLanes), V::load(memory + 2 * kLanes),
-             V::load(memory + 3 * kLanes)}};
+  /// From the sums of some rows and a panel to c_t and h_t.
+  template <int R>
+  void finish(const Now& now, Index row, Index panel, Sums<T> sums) const {
+    constexpr int kAtOnce = kCellsAtOnce<V, Sigma>;
+    int r = 0;
+    for (; r + kAtOnce <= R; r += kAtOnce) {
+      cells<kAtOnce>(now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
+    }
+    if constexpr (R % kAtOnce != 0) {
+      cells<R % kAtOnce>(now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
+    }
   }
 
-  /// From sums to c_t and h_t, of one row and panel.
-  [[gnu::always_inline]] void finish(const Now& now, Index row, Index panel,
-                                     const V (&sums)[kGates]) const {
-    const CellRows<T> rows = cell_rows(now, row, panel);
+  /// The sums of N rows, by gates.
+  template <int N>
+  struct RowSums {
+    Sums<T> sums;
+
+    [[gnu::always_inline]] SideBySide<V, N> operator[](int gate) const {
+      return SideBySide<V, N>::of([&](int n) __attribute__((always_inline)) {
+        return V::load(sums.data + n * sums.stride + gate * kLanes);
+      });
+    }
+  };
+
+  template <int N>
+  [[gnu::noinline]] void cells(const Now& now, Index row, Index panel, Sums<T> sums) const {
+    const CellRows<T> first = cell_rows(now, row, panel);
     const T* const diagonal = w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kSums;
-    const Cell<V> y = cell(pass_, sigma_, sums, diagonal, V::load(rows.c_previous));
-    y.c.store(rows.c_next);
-    y.h.store(rows.h_next);
-    y.h.store(rows.h, rows.units);
-    if (rows.gates != nullptr) store_training(y, rows);
-    if (w_.dense_output != nullptr) {
-      const Index width = output_width();
-      sums[kOutput].store(pass_.output_sums + row * width + panel * kLanes);
+    const auto previous = SideBySide<V, N>::of([&](int n) __attribute__((always_inline)) {
+      return V::load(first.c_previous + n * width_);
+    });
+    const auto y = cell(pass_, sigma_, RowSums<N>{sums}, diagonal, previous);
+#pragma GCC unroll 6
+    for (int n = 0; n < N; ++n) {
+      const CellRows<T> rows = cell_rows(now, row + n, panel);
+      const Cell<V> of_row = {y.i.v[n], y.f.v[n], y.g.v[n], y.o.v[n], y.c.v[n], y.h.v[n]};
+      of_row.c.store(rows.c_next);
+      of_row.h.store(rows.h_next);
+      of_row.h.store(rows.h, rows.units);
+      if (rows.gates != nullptr) store_training(of_row, rows);
+      if (w_.dense_output != nullptr) {
+        V::load(sums.data + n * sums.stride + kOutput * kLanes)
+            .store(pass_.output_sums + (row + n) * output_width() + panel * kLanes);
+      }
     }
   }
 

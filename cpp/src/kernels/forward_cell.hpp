@@ -2,6 +2,7 @@
 
 #include "kernels/activations.hpp"
 #include "kernels/forward_pass.hpp"
+#include "kernels/side_by_side.hpp"
 
 /// What follows from the gates' sums of one row and one panel of units.
 namespace peephole::kernels {
@@ -110,6 +111,10 @@ struct ChosenActivations {
   [[gnu::noinline]] static V apply(Activation activation, V a) {
     return activate(activation, a);
   }
+  template <class V>
+  static SideBySide<V, 1> apply(Activation activation, const SideBySide<V, 1>& a) {
+    return {{apply(activation, a.v[0])}};
+  }
 };
 
 /// Where a row's values of one panel belong; those of arrays of width H end after `units`.
@@ -133,21 +138,20 @@ struct CellRows {
 ///     c_t = f ⊙ c_{t-1} + g ⊙ i
 ///     h_t = h(c_t) ⊙ o
 ///
-/// diagonal: (4, lanes), P of this panel.
-template <class V, class Sigma, class T = typename V::Scalar>
+/// sums: of each gate, by its index. diagonal: (4, lanes), P of this panel.
+template <class V, class Sigma, class Sums, class T = typename V::Scalar>
 [[gnu::always_inline]] inline OpenCell<V> open_cell(const ForwardPass<T>& pass, const Sigma& sigma,
-                                                    const V (&sums)[kGates], const T* diagonal,
-                                                    V c) {
-  const auto with_peephole = [&](int gate, V state) __attribute__((always_inline)) {
+                                                    const Sums& sums, const T* diagonal, V c) {
+  const auto with_peephole = [&](int gate, V state) __attribute__((always_inline)) -> V {
     if ((pass.peephole_gates >> gate & 1u) == 0) return sums[gate];
     return fma(V::load(diagonal + gate * V::lanes), state, sums[gate]);
   };
   return sigma.open(with_peephole, c, pass.output_reads_current);
 }
 
-template <class V, class Sigma, class T = typename V::Scalar>
+template <class V, class Sigma, class Sums, class T = typename V::Scalar>
 [[gnu::always_inline]] inline Cell<V> cell(const ForwardPass<T>& pass, const Sigma& sigma,
-                                           const V (&sums)[kGates], const T* diagonal, V c) {
+                                           const Sums& sums, const T* diagonal, V c) {
   return sigma.close(open_cell(pass, sigma, sums, diagonal, c));
 }
 

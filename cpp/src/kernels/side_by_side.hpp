@@ -1,0 +1,63 @@
+#pragma once
+
+#include "peephole/types.hpp"
+
+/// A few vectors that take the same way through the same operations.
+namespace peephole::kernels {
+namespace {
+
+/// N vectors, each operation of which is one for every vector before the next begins. A single one
+/// would wait for its own results most of the time, and processors look ahead for other work by
+/// about the operations of one cell only.
+///
+/// The interface is that of V as far as the usual activations need it. What is the same for all
+/// vectors, constants and weights, is broadcast or loaded once.
+template <class V, int N>
+struct SideBySide {
+  using Scalar = typename V::Scalar;
+  static constexpr Index lanes = V::lanes;
+  static constexpr bool fused = V::fused;
+  V v[N];
+
+  /// f(n) in the nth place.
+  template <class F>
+  [[gnu::always_inline]] static SideBySide of(const F& f) {
+    SideBySide all;
+#pragma GCC unroll 6
+    for (int n = 0; n < N; ++n) all.v[n] = f(n);
+    return all;
+  }
+  [[gnu::always_inline]] static SideBySide same(V a) {
+    return of([&](int) __attribute__((always_inline)) { return a; });
+  }
+  [[gnu::always_inline]] static SideBySide broadcast(Scalar a) { return same(V::broadcast(a)); }
+  [[gnu::always_inline]] static SideBySide load(const Scalar* p) { return same(V::load(p)); }
+
+#define PEEPHOLE_BY_TWO(operation, expression)                                                   \
+  [[gnu::always_inline]] friend SideBySide operation(const SideBySide& a, const SideBySide& b) { \
+    return of([&](int n) __attribute__((always_inline)) { return expression; });                 \
+  }
+#define PEEPHOLE_BY_THREE(operation)                                                             \
+  [[gnu::always_inline]] friend SideBySide operation(const SideBySide& a, const SideBySide& b,   \
+                                                     const SideBySide& c) {                      \
+    return of([&](int n)                                                                         \
+                  __attribute__((always_inline)) { return operation(a.v[n], b.v[n], c.v[n]); }); \
+  }
+  PEEPHOLE_BY_TWO(operator+, a.v[n] + b.v[n])
+  PEEPHOLE_BY_TWO(operator-, a.v[n] - b.v[n])
+  PEEPHOLE_BY_TWO(operator*, a.v[n] * b.v[n])
+  PEEPHOLE_BY_TWO(operator/, a.v[n] / b.v[n])
+  PEEPHOLE_BY_TWO(keep_nan, keep_nan(a.v[n], b.v[n]))
+  PEEPHOLE_BY_THREE(fma)
+  PEEPHOLE_BY_THREE(fnma)
+  PEEPHOLE_BY_THREE(clamp_numbers)
+#undef PEEPHOLE_BY_TWO
+#undef PEEPHOLE_BY_THREE
+
+  [[gnu::always_inline]] friend SideBySide power_of_two(const SideBySide& a) {
+    return of([&](int n) __attribute__((always_inline)) { return power_of_two(a.v[n]); });
+  }
+};
+
+}  // namespace
+}  // namespace peephole::kernels
