@@ -62,7 +62,6 @@ class InputGradient {
     Index begin, end;
   };
 
-  static Index least(Index a, Index b) { return a < b ? a : b; }
   static Index round_up(Index n, Index unit) { return (n + unit - 1) / unit * unit; }
   /// da of the chunk's row `row`.
   const T* da(Index row, Index term = 0) const {

@@ -49,7 +49,6 @@ class Recurrence {
   }
 
  private:
-  static Index least(Index a, Index b) { return a < b ? a : b; }
   Step of_ranks(Step step) const {
     const Index rows = least(step.rows, last_rank_) - first_rank_;
     return {step.row + first_rank_, rows > 0 ? rows : 0};

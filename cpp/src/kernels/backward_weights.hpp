@@ -67,7 +67,6 @@ class WeightGradients {
     Index begin, end;
   };
 
-  static Index least(Index a, Index b) { return a < b ? a : b; }
   /// Of the nth share, which begins a line.
   Index first_column(Index nth) const {
     const Index columns = kGates * hidden_, lines = (columns + kLine - 1) / kLine;

@@ -43,8 +43,6 @@ class NarrowGradient {
   }
 
  private:
-  static Index least(Index a, Index b) { return a < b ? a : b; }
-
   void block(Index row, Index end, Index group, T* sums) const {
     const Index column = group * kGroup, width = least(kGroup, columns_ - column);
     const Index vectors = (width + kLanes - 1) / kLanes, tiles = (width_ + kRows - 1) / kRows;

@@ -13,8 +13,6 @@ struct Range {
   Index begin, end;
 };
 
-inline Index least(Index a, Index b) { return a < b ? a : b; }
-
 /// Takes the rows of a pass one by one.
 template <class T>
 class PassRows {
