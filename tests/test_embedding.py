@@ -128,8 +128,20 @@ def test_by_pkg_config(wheel, tmp_path):
     "PEEPHOLE_TEST_FETCHCONTENT" not in os.environ,
     reason="PEEPHOLE_TEST_FETCHCONTENT is not set: it compiles the core",
 )
-def test_by_fetchcontent(tmp_path):
-    assert build_app(tmp_path, FETCH.format(root=ROOT.as_posix())) == expected()
+def test_by_fetchcontent_and_shared(tmp_path):
+    """As a shared library, which is then installed, and found there: the core is compiled once."""
+    fetched, found = tmp_path / "fetched", tmp_path / "found"
+    fetched.mkdir()
+    found.mkdir()
+    fetch = FETCH.format(root=ROOT.as_posix())
+    assert build_app(fetched, fetch, "-DBUILD_SHARED_LIBS=ON") == expected()
+
+    built, prefix = fetched / "build" / "_deps" / "peephole-build", tmp_path / "prefix"
+    run("cmake", "--install", built, "--prefix", prefix, "--component", "cpp")
+    shutil.rmtree(fetched)
+    assert not list(prefix.rglob("libpeephole.a"))
+    assert list(prefix.rglob("libpeephole.so*")) or sys.platform != "linux"
+    assert build_app(found, FIND(version=""), f"-DCMAKE_PREFIX_PATH={prefix}") == expected()
 
 
 @pytest.fixture(scope="session")
