@@ -19,7 +19,7 @@ class InputGradient {
 
   // Terms that are multiplied at a time, where more of da would leave L2 from group to group.
   static constexpr Index kCachedBytes = Index{1} << 20;
-  static constexpr Index kBlockTerms = 1024;
+  static constexpr Index kBlockTerms = 512;
   static constexpr int kOneRowGroups = 4;
 
  public:
