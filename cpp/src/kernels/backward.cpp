@@ -20,6 +20,8 @@ constexpr Index kWidthWorthPanels = 256;
 
 // Of da, so many columns make up for gathering the inputs that they are multiplied by.
 constexpr Index kWorthwhileColumns = 128;
+// For each thread: what the last share may keep the others waiting for is then little.
+constexpr Index kMostShares = 8;
 
 // Fewer rows do not make up for transposing the gradient in the end.
 constexpr Index kRowsWorthTransposing = 16;
@@ -120,7 +122,7 @@ template <class T>
 void share_products(BackwardPass<T>& pass, int threads) {
   const Index most = kGates * pass.hidden_size / kWorthwhileColumns;
   pass.input_shares = pass.dx != nullptr ? threads : 0;
-  pass.weight_shares = threads == 1 ? 1 : std::clamp<Index>(most, threads, 8 * threads);
+  pass.weight_shares = threads == 1 ? 1 : std::clamp<Index>(most, threads, kMostShares * threads);
 }
 
 /// columns (width, columns_stride) = a gradient (4H, width), transposed.

@@ -19,11 +19,11 @@ struct StepNow {
 
 inline Index panel_groups(Index panels) { return (panels + kGates - 1) / kGates; }
 
-/// Rows whose cells are computed side by side.
+/// Rows whose cells are computed side by side: as many as registers hold. Activations that are
+/// chosen at run time take one vector at a time.
 template <class V, class Sigma>
-inline constexpr int kCellsAtOnce = !std::is_same_v<Sigma, StandardActivations> ? 1
-                                    : V::registers == 32                        ? 3
-                                                                                : 1;
+inline constexpr int kCellsAtOnce =
+    std::is_same_v<Sigma, StandardActivations> && V::registers == 32 ? 3 : 1;
 
 template <class V, class Sigma>
 class ForwardCells {
