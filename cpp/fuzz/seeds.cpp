@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "hostile_files.hpp"
+#include "files/hostile_files.hpp"
 #include "peephole/peephole.hpp"
 
 /// Writes the files that fuzzing begins with to the folder that the argument names: small models of

@@ -2,7 +2,7 @@
 
 #include <Eigen/Core>
 
-#include "../layer.hpp"
+#include "layer/layer.hpp"
 
 /// Eigen's views of the core's arrays, all row-major.
 namespace peephole::reference {

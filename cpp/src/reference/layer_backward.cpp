@@ -1,9 +1,9 @@
 #include <algorithm>
 
-#include "activations.hpp"
-#include "eigen.hpp"
-#include "layer.hpp"
-#include "layer_noise.hpp"
+#include "reference/activations.hpp"
+#include "reference/eigen.hpp"
+#include "reference/layer.hpp"
+#include "reference/layer_noise.hpp"
 
 namespace peephole::reference {
 namespace {
@@ -88,19 +88,6 @@ void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, c
   }
 }
 
-template <class T>
-void zero_weight_gradients(const LayerBackward<T>& layer) {
-  const LayerSpec& spec = layer.spec;
-  const Index I = spec.input_size, H = spec.hidden_size;
-  std::fill_n(layer.dweights.weight_ih, kGates * H * I, T{0});
-  std::fill_n(layer.dweights.weight_hh, kGates * H * H, T{0});
-  if (layer.dweights.weight_ch) {
-    const Index per_gate = spec.peephole == Peephole::dense ? H * H : H;
-    std::fill_n(layer.dweights.weight_ch, kGates * per_gate, T{0});
-  }
-  if (layer.dweights.bias) std::fill_n(layer.dweights.bias, kGates * H, T{0});
-}
-
 /// dh_{t-1} = Σ_k R_kᵀ da_k        dx_t = Σ_k W_kᵀ da_k
 /// dW_k = Σ_t da_k x_tᵀ   dR_k = Σ_t da_k h_{t-1}ᵀ   db_k = Σ_t da_k
 template <class T, class DA, class S, class DH>
@@ -147,7 +134,7 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
   T* const kept_dh_rows = scratch.kept_dh.reserve(B * H);
   T* const kept_dc_rows = scratch.kept_dc.reserve(B * H);
   NoiseDraws<T> draws(noise, schedule, layer.direction, H, scratch);
-  if (!layer.adds) zero_weight_gradients(layer);
+  if (!layer.adds) set_zero(layer.spec, layer.dweights);
 
   for (Index s = 0; s < schedule.steps(); ++s) {
     const Index t = layer.direction == Direction::forward ? schedule.steps() - 1 - s : s;

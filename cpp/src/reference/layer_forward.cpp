@@ -1,7 +1,7 @@
-#include "activations.hpp"
-#include "eigen.hpp"
-#include "layer.hpp"
-#include "layer_noise.hpp"
+#include "reference/activations.hpp"
+#include "reference/eigen.hpp"
+#include "reference/layer.hpp"
+#include "reference/layer_noise.hpp"
 
 namespace peephole::reference {
 namespace {

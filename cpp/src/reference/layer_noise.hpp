@@ -1,8 +1,8 @@
 #pragma once
 
-#include "../noise.hpp"
-#include "eigen.hpp"
-#include "layer.hpp"
+#include "layer/noise.hpp"
+#include "reference/eigen.hpp"
+#include "reference/layer.hpp"
 
 namespace peephole::reference {
 

@@ -1,0 +1,94 @@
+#include "api/checks.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/errors.hpp"
+
+namespace peephole {
+namespace {
+
+std::string dimension(Index size, const char* name) {
+  return size < 0 ? name : std::to_string(size);
+}
+
+/// "(8, 20, 12)"; a negative dimension stands for its name, "(batch, time, 12)".
+std::string expected_shape(Index batch, Index time, Index features) {
+  return "(" + dimension(batch, "batch") + ", " + dimension(time, "time") + ", " +
+         dimension(features, "features") + ")";
+}
+
+}  // namespace
+
+template <class T>
+void check_shape(const char* argument, const SequenceView<T>& view, Index batch, Index time,
+                 Index features) {
+  const auto fits = [](Index expected, Index got) { return expected < 0 || expected == got; };
+  const bool negative = view.batch < 0 || view.time < 0 || view.features < 0;
+  if (negative || !fits(batch, view.batch) || !fits(time, view.time) ||
+      !fits(features, view.features)) {
+    refuse(argument, expected_shape(batch, time, features),
+           shape_text({view.batch, view.time, view.features}));
+  }
+  if (view.data == nullptr && view.batch > 0 && view.time > 0) {
+    refuse(argument, "data of shape " + shape_text({view.batch, view.time, view.features}),
+           "a null pointer");
+  }
+}
+
+void check_lengths(Span<const Index> lengths, Index batch, Index time) {
+  if (lengths.empty()) return;
+  if (lengths.size != batch) {
+    refuse("lengths", shape_text({batch}), shape_text({lengths.size}));
+  }
+  for (Index b = 0; b < batch; ++b) {
+    if (lengths[b] < 0 || lengths[b] > time) {
+      refuse("lengths", "integers in 0.." + std::to_string(time),
+             std::to_string(lengths[b]) + " at index " + std::to_string(b));
+    }
+  }
+}
+
+template <class T>
+void check_states(const char* argument, Span<const StateView<T>> states, const LSTMConfig& config,
+                  Index batch) {
+  if (states.empty()) return;
+  const Index count = config.layers() * config.directions();
+  if (states.size != count) {
+    refuse(argument,
+           std::to_string(count) + " pairs (h, c), one per layer" +
+               (config.bidirectional ? " and direction" : ""),
+           std::to_string(states.size));
+  }
+  const bool complete = std::all_of(states.begin(), states.end(), [](const StateView<T>& state) {
+    return state.h != nullptr && state.c != nullptr;
+  });
+  if (!complete && batch > 0) refuse(argument, "pairs (h, c)", "a null pointer");
+}
+
+void check_seed(const LSTMConfig& config, std::optional<std::uint64_t> seed) {
+  if (config.regularised() && !seed) {
+    refuse("seed", "one, which a model with dropout, recurrent_dropout or zoneout needs", "none");
+  }
+}
+
+void check_extent(const LSTMConfig& config, Index batch, Index time) {
+  const Index H = *std::max_element(config.hidden_sizes.begin(), config.hidden_sizes.end());
+  const Index widest = std::max(config.input_size, 2 * kGates * H);  // below 2^31: see validate
+  const Index most_rows = std::numeric_limits<Index>::max() / (widest * Index{sizeof(double)});
+  if (batch > 0 && time > most_rows / batch) {
+    refuse("x", "at most " + std::to_string(most_rows) + " steps in all",
+           shape_text({batch, time, config.input_size}));
+  }
+}
+
+#define PEEPHOLE_INSTANTIATE(T)                                                        \
+  template void check_shape(const char*, const SequenceView<T>&, Index, Index, Index); \
+  template void check_states(const char*, Span<const StateView<T>>, const LSTMConfig&, Index);
+PEEPHOLE_INSTANTIATE(float)
+PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(const float)
+PEEPHOLE_INSTANTIATE(const double)
+#undef PEEPHOLE_INSTANTIATE
+
+}  // namespace peephole

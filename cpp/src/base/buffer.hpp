@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "base/arithmetic.hpp"
+#include "peephole/types.hpp"
+
+namespace peephole {
+
+/// Bytes of a large page. Arrays of as many lie in them, where the system has some to give: rows of
+/// matrices are pages apart, and of small pages a processor keeps too few addresses.
+inline constexpr std::size_t kLargePage = std::size_t{1} << 21;
+
+/// Memory of so many bytes that begins a line. Throws std::bad_alloc.
+void* allocate_lines(std::size_t bytes);
+void free_lines(void* data, std::size_t bytes) noexcept;
+
+/// Aligned memory that only ever grows: what a repeated call of one shape reuses.
+template <class T>
+class Buffer {
+ public:
+  Buffer() noexcept = default;
+  ~Buffer() { release(); }
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  /// At least `size` values, and at least one, so that never null. What they held is lost when it
+  /// has to grow.
+  T* reserve(Index size) {
+    if (size > capacity_ || data_ == nullptr) {
+      release();
+      size = size > 0 ? size : 1;
+      data_ = static_cast<T*>(allocate_lines(static_cast<std::size_t>(size) * sizeof(T)));
+      capacity_ = size;
+    }
+    return data_;
+  }
+
+  T* data() const noexcept { return data_; }
+  Index capacity() const noexcept { return capacity_; }
+
+ private:
+  void swap(Buffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(capacity_, other.capacity_);
+  }
+  void release() noexcept {
+    if (data_ != nullptr) free_lines(data_, static_cast<std::size_t>(capacity_) * sizeof(T));
+    data_ = nullptr;
+    capacity_ = 0;
+  }
+
+  T* data_ = nullptr;
+  Index capacity_ = 0;
+};
+
+}  // namespace peephole

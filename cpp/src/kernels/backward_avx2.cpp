@@ -1,8 +1,0 @@
-#include "kernels/backward_body.hpp"
-#include "kernels/vec_avx2.hpp"
-
-namespace peephole::kernels {
-
-extern const BackwardKernels backward_avx2 = backward_kernels<avx2::Vec>();
-
-}  // namespace peephole::kernels

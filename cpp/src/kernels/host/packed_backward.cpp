@@ -1,0 +1,113 @@
+#include "kernels/host/packed_backward.hpp"
+
+#include <algorithm>
+
+#include "base/arithmetic.hpp"
+
+namespace peephole::kernels {
+namespace {
+
+/// Fewer rows do not make up for packing: it reads and writes each weight once, a row reads it
+/// once.
+constexpr Index kRowsWorthPacking = 6;
+
+/// How a (rows, columns) matrix lies when packed; data is still to be set.
+template <class T>
+ColumnGroups<T> packed_shape(Index rows, Index columns, Index lanes) {
+  const Index row = std::min(kGates * lanes, round_up(columns, lanes));
+  return {nullptr, rows * row, row, true};
+}
+
+template <class T>
+Index packed_size(const ColumnGroups<T>& groups, Index columns) {
+  return round_up(columns, groups.row_stride) / groups.row_stride * groups.group_stride;
+}
+
+template <class T>
+T* pack_groups(const T* matrix, Index rows, Index columns, ColumnGroups<T>& groups, T* to) {
+  groups.data = to;
+  const Index row = groups.row_stride;
+  for (Index first = 0; first < columns; first += row) {
+    const Index width = std::min(row, columns - first);
+    for (Index m = 0; m < rows; ++m, to += row) {
+      const T* const from = matrix + m * columns + first;
+      std::fill(std::copy(from, from + width, to), to + row, T(0));
+    }
+  }
+  return to;
+}
+
+template <class T>
+T* pack_columns(const T* matrix, Index rows, Index columns, Index stride, T* to) {
+  for (Index i = 0; i < columns; ++i, to += stride) {
+    for (Index m = 0; m < rows; ++m) to[m] = matrix[m * columns + i];
+    std::fill(to + rows, to + stride, T(0));
+  }
+  return to;
+}
+
+}  // namespace
+
+const BackwardKernels& backward_kernels(Isa isa) noexcept {
+#if defined(PEEPHOLE_X86_KERNELS)
+  if (isa == Isa::avx512) return backward_avx512;
+  if (isa == Isa::avx2) return backward_avx2;
+#else
+  (void)isa;
+#endif
+  return backward_baseline;
+}
+
+bool worth_packing(const Schedule& schedule) noexcept {
+  return schedule.packed_rows() >= kRowsWorthPacking;
+}
+
+template <class T>
+void PackedBackward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa) {
+  isa_ = isa;
+  const Index H = spec.hidden_size, I = spec.input_size, rows = kGates * H;
+  const Index lanes = kernels::lanes<T>(backward_kernels(isa));
+  const bool dense = spec.peephole == Peephole::dense, narrow = I <= kNarrowInput;
+  const bool diagonal = spec.peephole == Peephole::diagonal;
+
+  view_ = {};
+  view_.weight_hh = packed_shape<T>(rows, H, lanes);
+  if (dense) view_.weight_ch = view_.weight_hh;
+  if (!narrow) view_.weight_ih = packed_shape<T>(rows, I, lanes);
+  const Index stride = round_up(rows, lanes);
+  const Index state_size = packed_size(view_.weight_hh, H);
+  const Index input_size =
+      narrow ? round_up(I * stride, kLineValues<T>) : packed_size(view_.weight_ih, I);
+  T* to = storage_.reserve(input_size + state_size * (dense ? 2 : 1) + (diagonal ? rows : 0));
+
+  to = pack_groups(weights.weight_hh, rows, H, view_.weight_hh, to);
+  if (dense) to = pack_groups(weights.weight_ch, rows, H, view_.weight_ch, to);
+  if (narrow) {
+    view_.weight_ih_columns = to;
+    to = pack_columns(weights.weight_ih, rows, I, stride, to);
+  } else {
+    to = pack_groups(weights.weight_ih, rows, I, view_.weight_ih, to);
+  }
+  if (diagonal) {
+    view_.diagonal = to;
+    std::copy(weights.weight_ch, weights.weight_ch + rows, to);
+  }
+}
+
+template <class T>
+void PackedBackward<T>::refer(const LayerSpec& spec, const LayerWeights<const T>& weights,
+                              Isa isa) {
+  isa_ = isa;
+  const Index H = spec.hidden_size, I = spec.input_size;
+  const Index group = kGates * kernels::lanes<T>(backward_kernels(isa));
+  view_ = {};
+  view_.weight_ih = {weights.weight_ih, group, I, false};
+  view_.weight_hh = {weights.weight_hh, group, H, false};
+  if (spec.peephole == Peephole::dense) view_.weight_ch = {weights.weight_ch, group, H, false};
+  if (spec.peephole == Peephole::diagonal) view_.diagonal = weights.weight_ch;
+}
+
+template class PackedBackward<float>;
+template class PackedBackward<double>;
+
+}  // namespace peephole::kernels

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "base/buffer.hpp"
+#include "kernels/plain/backward_pass.hpp"
+#include "layer/layer.hpp"
+#include "layer/schedule.hpp"
+#include "runtime/isa.hpp"
+
+namespace peephole::kernels {
+
+/// The exports of an available instruction set.
+const BackwardKernels& backward_kernels(Isa isa) noexcept;
+
+template <class T>
+Index lanes(const BackwardKernels& kernels) noexcept {
+  return sizeof(T) == sizeof(float) ? kernels.lanes_float : kernels.lanes_double;
+}
+
+/// Whether so many steps are taken that packing the weights pays; one step alone costs less than
+/// it.
+bool worth_packing(const Schedule& schedule) noexcept;
+
+/// A layer's weights as the backward kernels of one instruction set read them; see BackwardWeights.
+template <class T>
+class PackedBackward {
+ public:
+  /// Copies what is read from all weights, for use until one of them changes. Replaces what was
+  /// there before, reusing its memory.
+  void pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa);
+  /// Reads the weights where they are; they must stay there.
+  void refer(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa);
+
+  Isa isa() const noexcept { return isa_; }
+  /// Valid until the next pack().
+  const BackwardWeights<T>& view() const noexcept { return view_; }
+
+ private:
+  Isa isa_ = Isa::baseline;
+  Buffer<T> storage_;
+  BackwardWeights<T> view_ = {};
+};
+
+extern template class PackedBackward<float>;
+extern template class PackedBackward<double>;
+
+}  // namespace peephole::kernels

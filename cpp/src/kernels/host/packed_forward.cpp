@@ -1,0 +1,150 @@
+#include "kernels/host/packed_forward.hpp"
+
+#include <algorithm>
+
+#include "base/arithmetic.hpp"
+
+namespace peephole::kernels {
+namespace {
+
+/// Sums of so few units leave the adders waiting for each other when a step has one row: with 4
+/// sums a panel and two panels, one addition every half cycle needs two chains each.
+constexpr Index kPanelsOfTwoChains = 2;
+
+constexpr Gate kAllGates[kGates] = {Gate::input, Gate::forget, Gate::cell, Gate::output};
+
+/// Whether the gate's P_k c_{t-1} is a product of its own among the terms.
+bool has_dense_terms(const LayerSpec& spec, Gate gate) {
+  return spec.peephole == Peephole::dense && spec.has_peephole(gate) &&
+         !(gate == Gate::output && spec.output_reads_current());
+}
+
+bool has_dense_terms(const LayerSpec& spec) {
+  return std::any_of(kAllGates, kAllGates + kGates,
+                     [&](Gate gate) { return has_dense_terms(spec, gate); });
+}
+
+bool has_dense_output(const LayerSpec& spec) {
+  return spec.peephole == Peephole::dense && spec.output_reads_current();
+}
+
+/// Fills panels with columns of row-major (H, columns) matrices, one of each of four gates.
+template <class T>
+class PanelWriter {
+ public:
+  PanelWriter(T* panels, Index terms, const ForwardKernels& kernels)
+      : panels_(panels), terms_(terms), kernels_(kernels), lanes_(lanes<T>(kernels)) {}
+
+  /// Terms first_term <= k < first_term + columns of one gate from its (H, columns) weights.
+  void write(Gate gate, const T* weights, Index units, Index columns, Index first_term) const {
+    for (Index unit = 0; unit < units; unit += lanes_) {
+      T* const panel = panels_ + unit * terms_ * kGates;
+      transpose(weights + unit * columns, columns, std::min(lanes_, units - unit),
+                panel + (first_term * kGates + index(gate)) * lanes_);
+    }
+  }
+
+ private:
+  void transpose(const T* from, Index columns, Index units, T* to) const {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      kernels_.transpose_float(from, columns, units, columns, to, kGates * lanes_);
+    } else {
+      kernels_.transpose_double(from, columns, units, columns, to, kGates * lanes_);
+    }
+  }
+
+  T* panels_;
+  Index terms_;
+  const ForwardKernels& kernels_;
+  Index lanes_;
+};
+
+/// The second of two panels again, of at most a quarter of its lanes: (terms, 4, lanes / 4).
+template <class T>
+void pack_narrow(const T* panel, Index terms, Index lanes, T* narrow) {
+  const Index quarter = lanes / kGates;
+  for (Index row = 0; row < terms * kGates; ++row) {
+    std::copy_n(panel + row * lanes, quarter, narrow + row * quarter);
+  }
+}
+
+template <class T>
+void pack_dense_output(const T* weights, Index units, Index lanes, T* groups) {
+  for (Index unit = 0; unit < units; ++unit) {
+    const Index in_group = unit % (kGates * lanes), group = unit / (kGates * lanes);
+    T* to = groups + group * units * kGates * lanes + in_group;
+    for (Index k = 0; k < units; ++k, to += kGates * lanes) *to = weights[unit * units + k];
+  }
+}
+
+}  // namespace
+
+const ForwardKernels& forward_kernels(Isa isa) noexcept {
+#if defined(PEEPHOLE_X86_KERNELS)
+  if (isa == Isa::avx512) return forward_avx512;
+  if (isa == Isa::avx2) return forward_avx2;
+#else
+  (void)isa;
+#endif
+  return forward_baseline;
+}
+
+template <class T>
+void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa) {
+  isa_ = isa;
+  const Index H = spec.hidden_size, I = spec.input_size;
+  const ForwardKernels& kernels = forward_kernels(isa);
+  const Index lanes = kernels::lanes<T>(kernels), row = kGates * lanes;
+  const bool diagonal = spec.peephole == Peephole::diagonal;
+  const bool dense_output = has_dense_output(spec);
+
+  view_ = {};
+  view_.panels = round_up(H, lanes) / lanes;
+  view_.terms = I + H + (has_dense_terms(spec) ? H : 0);
+  view_.second_chain = view_.panels <= kPanelsOfTwoChains ? I + (H + 1) / 2 : view_.terms;
+
+  const Index panel_size = view_.panels * view_.terms * row, vector_size = view_.panels * row;
+  const Index output_size = dense_output ? round_up(view_.panels, kGates) * H * lanes : 0;
+  const bool has_narrow = view_.panels == 2 && H - lanes <= lanes / kGates;
+  const Index narrow_size = has_narrow ? view_.terms * lanes : 0;
+  const Index size =
+      panel_size + narrow_size + vector_size + (diagonal ? vector_size : 0) + output_size;
+  T* const storage = storage_.reserve(size);
+  const bool all_written = spec.peephole != Peephole::dense;
+  std::fill(storage + (all_written ? panel_size : 0), storage + size, T(0));
+
+  T* const panel = storage;
+  T* const narrow = panel + panel_size;
+  T* const bias = narrow + narrow_size;
+  T* const peepholes = bias + vector_size;
+  const PanelWriter<T> terms(panel, view_.terms, kernels), biases(bias, 1, kernels),
+      diagonals(peepholes, 1, kernels);
+  for (Gate gate : kAllGates) {
+    const Index k = index(gate);
+    terms.write(gate, weights.weight_ih + k * H * I, H, I, 0);
+    terms.write(gate, weights.weight_hh + k * H * H, H, H, I);
+    if (has_dense_terms(spec, gate)) {
+      terms.write(gate, weights.weight_ch + k * H * H, H, H, I + H);
+    }
+    if (weights.bias != nullptr) biases.write(gate, weights.bias + k * H, H, 1, 0);
+    if (diagonal && spec.has_peephole(gate)) {
+      diagonals.write(gate, weights.weight_ch + k * H, H, 1, 0);
+    }
+  }
+  if (has_narrow) {
+    pack_narrow(panel + view_.terms * row, view_.terms, lanes, narrow);
+    view_.narrow = narrow;
+  }
+  if (dense_output) {
+    pack_dense_output(weights.weight_ch + index(Gate::output) * H * H, H, lanes, peepholes);
+    view_.dense_output = peepholes;
+  }
+  view_.panel = panel;
+  view_.bias = bias;
+  if (diagonal) view_.diagonal = peepholes;
+}
+
+template class PackedForward<float>;
+template class PackedForward<double>;
+
+}  // namespace peephole::kernels

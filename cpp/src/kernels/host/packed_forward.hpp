@@ -1,0 +1,39 @@
+#pragma once
+
+#include "base/buffer.hpp"
+#include "kernels/plain/forward_pass.hpp"
+#include "layer/layer.hpp"
+#include "runtime/isa.hpp"
+
+namespace peephole::kernels {
+
+/// The exports of an available instruction set.
+const ForwardKernels& forward_kernels(Isa isa) noexcept;
+
+template <class T>
+Index lanes(const ForwardKernels& kernels) noexcept {
+  return sizeof(T) == sizeof(float) ? kernels.lanes_float : kernels.lanes_double;
+}
+
+/// A layer's weights, packed for the forward kernels of one instruction set; see ForwardWeights.
+/// Worth keeping until a parameter changes: packing costs about as much as some steps of one row.
+template <class T>
+class PackedForward {
+ public:
+  /// Replaces what was packed before, reusing its memory.
+  void pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa);
+
+  Isa isa() const noexcept { return isa_; }
+  /// Valid until the next pack().
+  const ForwardWeights<T>& view() const noexcept { return view_; }
+
+ private:
+  Isa isa_ = Isa::baseline;
+  Buffer<T> storage_;
+  ForwardWeights<T> view_ = {};
+};
+
+extern template class PackedForward<float>;
+extern template class PackedForward<double>;
+
+}  // namespace peephole::kernels

@@ -1,0 +1,141 @@
+#pragma once
+
+#include "kernels/plain/forward_pass.hpp"
+
+/// What the backward kernels of an instruction set are given; see forward_pass.hpp.
+namespace peephole::kernels {
+
+/// A (4H, columns) matrix of weights, read by groups of columns, kGates vectors wide: row m of
+/// group g begins at data + g * group_stride + m * row_stride.
+template <class T>
+struct ColumnGroups {
+  const T* data;
+  Index group_stride;
+  Index row_stride;
+  bool padded;  // with zeros to whole vectors
+};
+
+/// Weights as the kernels read them. Packed, a group is one run of memory; weights that are used
+/// for a few rows only are read where the caller has them.
+template <class T>
+struct BackwardWeights {
+  ColumnGroups<T> weight_ih;
+  ColumnGroups<T> weight_hh;
+  ColumnGroups<T> weight_ch;   // dense
+  const T* weight_ih_columns;  // (I, 4H rounded up to vectors), zeros beyond; or null
+  const T* diagonal;           // (4, H), or null
+};
+
+/// The steps first <= s < last, in the order of computation, that are computed before their
+/// products; they are `rows` packed rows from `row` on.
+struct BackwardChunk {
+  Index first, last;
+  Index row, rows;
+};
+
+/// The nth of `count` equal shares of a chunk's products, computed in the scratch of a thread.
+struct ProductShare {
+  Index nth, count;
+  int thread;
+};
+
+/// Values of a line of the cache.
+template <class T>
+inline constexpr Index kLineValues = 64 / Index{sizeof(T)};
+
+/// A matrix whose rows are cut into lines of the cache. Whole rows follow each other; or, in
+/// panels, the first lines of all rows, then their second ones: then a few rows times some terms,
+/// or all rows times a few columns, are read as runs of memory.
+template <class T>
+struct Lines {
+  T* data;
+  Index row_stride;
+  Index line_stride;
+  bool in_panels;
+};
+
+/// A pass of one layer in one direction over a batch: see LayerBackward. N, B: all of them.
+template <class T>
+struct BackwardPass {
+  Index input_size;   // I
+  Index hidden_size;  // H
+  Activations activations;
+  bool standard;              // the default activations, f not coupled to i
+  bool coupled_input_forget;  // f = 1 - i
+  bool output_reads_current;  // P_o reads c_t
+  unsigned diagonal_gates;    // 1 << gate: those with a diagonal peephole
+  unsigned dense_gates;       // ... with a dense one
+  BackwardWeights<T> weights;
+
+  const Step* steps;  // in the order of computation: time reversed
+  const BackwardChunk* chunks;
+  Index chunk_count;
+  // (N,): the packed row that holds the state before a row's step, or ~rank: the initial state.
+  const Index* previous;
+
+  const T* x;  // (N, I), read
+  Index x_stride;
+  const T* h;  // (N, H), read
+  Index h_stride;
+  const T* gates;      // (N, 4H), read
+  const T* c;          // (N, H), read
+  const T* initial_h;  // (B, H), read
+  const T* initial_c;  // (B, H), read
+  const T* dh;         // (N, H), read
+  Index dh_stride;
+  T* dx;  // (N, I), overwritten; or null
+  Index dx_stride;
+  T* dstate_h;    // (B, H), replaced; dh of the recurrence between chunks
+  T* dstate_c;    // (B, H), replaced; dc throughout
+  bool adds;      // to the gradients of weights; otherwise they are overwritten
+  T* dweight_ih;  // (4H, I)
+  T* dweight_hh;  // (4H, H)
+  T* ddiagonal;   // (4, H), or null
+  T* dweight_ch;  // (4H, H), or null
+  T* dbias;       // (4H,), or null
+
+  // Scratch.
+  Lines<T> da;            // (rows of a chunk, 4H)
+  T* sums;                // (B or 3, kGates lanes) for each thread
+  Index sums_size;        // of one thread
+  T* inputs;              // (kProductRows, kGates lanes) for each thread
+  Index inputs_size;      // of one thread
+  T* panels;              // (block_columns, rows of a chunk) for each thread
+  Index panels_size;      // of one thread; 0: da is read where it lies
+  Index block_columns;    // of da, that are multiplied at a time: whole lines
+  T* dweight_ih_columns;  // (I, columns_stride), dW transposed while it is summed; or null
+  T* dweight_hh_columns;  // (H, columns_stride), the same of dR; or null
+  Index columns_stride;
+
+  // Shares of a chunk's products: first those of the gradient of x, then those of the weights'.
+  Index input_shares, weight_shares;
+};
+
+/// Rows that are multiplied into weight gradients at a time: a group of inputs, 64 bytes by 4 a
+/// row, then stays in the nearest cache next to what else passes through it.
+inline constexpr Index kProductRows = 128;
+
+/// Columns of weight_ih up to which dx is computed by products along the gates.
+inline constexpr Index kNarrowInput = 8;
+
+template <class T>
+using RecurrenceKernel = void (*)(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+                                  Index first_rank, Index last_rank, const TeamPart& team) noexcept;
+template <class T>
+using ProductsKernel = void (*)(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+                                const ProductShare& share) noexcept;
+
+/// What an instruction set's file exports.
+struct BackwardKernels {
+  Index lanes_float, lanes_double;
+  RecurrenceKernel<float> recurrence_float;
+  RecurrenceKernel<double> recurrence_double;
+  ProductsKernel<float> input_gradient_float, weight_gradients_float;
+  ProductsKernel<double> input_gradient_double, weight_gradients_double;
+};
+
+extern const BackwardKernels backward_baseline;
+extern const BackwardKernels backward_avx2;
+extern const BackwardKernels backward_avx512;
+
+}  // namespace peephole::kernels

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "kernels/plain/forward_pass.hpp"
+
+/// What the kernels for single steps of one sequence are given. Their sums are formed in the order
+/// of the forward kernels, so that the bits are the same.
+namespace peephole::kernels {
+
+/// A layer and its state. The state h and c stands in state_h and state_c of `layer`, which have
+/// room for whole panels (panels * lanes). No dense P_o may read c_t.
+///
+/// Weights lie in the order in which they are read: panels in tiles of up to tile_panels, and of a
+/// tile (K, vectors, lanes). A whole panel has a vector for each gate. In the last one, gates of
+/// few units share vectors: two gates of up to half of the lanes, four of up to a quarter.
+template <class T>
+struct StepPass {
+  ForwardPass<T> layer;
+  const T* weights;
+  Index tile_panels;
+  Index whole_panels;
+  int tail_vectors;  // of the last panel, if it is not among the whole ones: 1 or 2; or 0
+  bool backwards;    // whether this step takes the last tile first: the next one does not
+};
+
+/// The dense head on the top layer: V h + v.
+template <class T>
+struct StepHead {
+  const T* weight;  // (O, F)
+  const T* bias;    // (O,)
+  Index input_size;
+  Index output_size;
+};
+
+/// A layer at one step. x (I,), read.
+template <class T>
+using StepKernel = void (*)(StepPass<T>& pass, const T* x) noexcept;
+
+/// logits (O,), overwritten, from h (F,): a dot product is summed as head_logits does.
+template <class T>
+using StepHeadKernel = void (*)(const StepHead<T>& head, const T* h, T* logits) noexcept;
+
+/// What an instruction set's file exports.
+template <class T>
+struct StepKernelsOf {
+  StepKernel<T> step;
+  StepHeadKernel<T> head;
+  Index lanes;
+  Index most_panels;    // of a tile
+  bool shared_vectors;  // gates of few units share vectors
+};
+struct StepKernels {
+  StepKernelsOf<float> of_float;
+  StepKernelsOf<double> of_double;
+};
+
+extern const StepKernels step_baseline;
+extern const StepKernels step_avx2;
+extern const StepKernels step_avx512;
+
+}  // namespace peephole::kernels

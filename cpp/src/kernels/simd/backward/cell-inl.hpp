@@ -1,0 +1,212 @@
+#pragma once
+
+#include "kernels/plain/backward_pass.hpp"
+#include "kernels/simd/activations-inl.hpp"
+
+/// From the gradient of h_t and the carry of c to those of the gates' sums, of one row and vector
+/// of units.
+namespace peephole::kernels {
+namespace {
+
+/// Derivatives by activated values, and h(c); the usual ones, resolved when compiled.
+struct StandardDerivatives {
+  template <class T>
+  explicit StandardDerivatives(const BackwardPass<T>&) {}
+
+  static constexpr bool coupled = false;
+  template <class V>
+  V i(V i) const {
+    return sigmoid_derivative(i);
+  }
+  template <class V>
+  V f(V f) const {
+    return sigmoid_derivative(f);
+  }
+  template <class V>
+  V g(V g) const {
+    return tanh_derivative(g);
+  }
+  template <class V>
+  V o(V o) const {
+    return sigmoid_derivative(o);
+  }
+  template <class V>
+  V h(V h_of_c) const {
+    return tanh_derivative(h_of_c);
+  }
+  template <class V>
+  V h_of(V c) const {
+    return tanh(c);
+  }
+};
+
+/// Any others.
+struct ChosenDerivatives {
+  template <class T>
+  explicit ChosenDerivatives(const BackwardPass<T>& pass)
+      : of(pass.activations), coupled(pass.coupled_input_forget) {}
+
+  template <class V>
+  V i(V i) const {
+    return by(of.i, i);
+  }
+  template <class V>
+  V f(V f) const {
+    return by(of.f, f);
+  }
+  template <class V>
+  V g(V g) const {
+    return by(of.g, g);
+  }
+  template <class V>
+  V o(V o) const {
+    return by(of.o, o);
+  }
+  template <class V>
+  V h(V h_of_c) const {
+    return by(of.c, h_of_c);
+  }
+  template <class V>
+  [[gnu::noinline]] V h_of(V c) const {
+    return activate(of.c, c);
+  }
+
+  Activations of;
+  bool coupled;
+
+ private:
+  template <class V>
+  [[gnu::noinline]] static V by(Activation activation, V y) {
+    return derivative(activation, y);
+  }
+};
+
+/// One row's values of a vector of units.
+template <class V>
+struct Saved {
+  V i, f, g, o, c, previous_c;
+};
+
+template <class V>
+struct CellGradient {
+  V da_i, da_f, da_g, da_o, dc;
+};
+
+/// The diagonal peepholes of a vector of units, or zeros.
+template <class V>
+struct Diagonal {
+  V i, f, g, o;
+};
+
+template <class V, bool kWhole, class T = typename V::Scalar>
+[[gnu::always_inline]] inline V load(const T* from, Index n) {
+  return kWhole ? V::load(from) : V::load(from, n);
+}
+
+template <bool kWhole, class V, class T = typename V::Scalar>
+[[gnu::always_inline]] inline void store(V value, T* to, Index n) {
+  if (kWhole) {
+    value.store(to);
+  } else {
+    value.store(to, n);
+  }
+}
+
+/// What the tape holds of one row, from one of its units on.
+template <class T>
+struct SavedRow {
+  const T* gates;
+  const T* c;
+  const T* previous_c;
+
+  SavedRow(const BackwardPass<T>& pass, Index packed, Index unit) {
+    const Index H = pass.hidden_size, previous = pass.previous[packed];
+    gates = pass.gates + packed * kGates * H + unit;
+    c = pass.c + packed * H + unit;
+    previous_c = (previous >= 0 ? pass.c + previous * H : pass.initial_c + ~previous * H) + unit;
+  }
+};
+
+/// n units from the k-th on, a whole vector or less; gates lie H apart.
+template <class V, bool kWhole, class T>
+[[gnu::always_inline]] inline Saved<V> load_saved(const SavedRow<T>& row, Index H, Index k,
+                                                  Index n) {
+  const T* const gates = row.gates + k;
+  return {load<V, kWhole>(gates + kInput * H, n), load<V, kWhole>(gates + kForget * H, n),
+          load<V, kWhole>(gates + kCell * H, n),  load<V, kWhole>(gates + kOutput * H, n),
+          load<V, kWhole>(row.c + k, n),          load<V, kWhole>(row.previous_c + k, n)};
+}
+
+/// n units from `unit` on, a whole vector or less.
+template <class V, class T>
+Diagonal<V> load_diagonal(const BackwardPass<T>& pass, Index unit, Index n) {
+  const auto of = [&](int gate) {
+    if ((pass.diagonal_gates >> gate & 1u) == 0) return V::zero();
+    return V::load(pass.weights.diagonal + gate * pass.hidden_size + unit, n);
+  };
+  return {of(kInput), of(kForget), of(kCell), of(kOutput)};
+}
+
+/// da of the gates but o into rows `apart`.
+template <bool kWhole, class V, class T = typename V::Scalar>
+[[gnu::always_inline]] inline void store_da(const CellGradient<V>& result, T* da, Index apart,
+                                            Index n) {
+  store<kWhole>(result.da_i, da + kInput * apart, n);
+  store<kWhole>(result.da_f, da + kForget * apart, n);
+  store<kWhole>(result.da_g, da + kCell * apart, n);
+}
+
+/// Of a layer's peepholes, what its cells need to know; a copy stays in registers.
+struct PeepholeForm {
+  bool diagonal;              // in any gate
+  bool output_reads_current;  // P_o reads c_t
+
+  template <class T>
+  explicit PeepholeForm(const BackwardPass<T>& pass)
+      : diagonal(pass.diagonal_gates != 0), output_reads_current(pass.output_reads_current) {}
+};
+
+/// Exact backpropagation through time of the architecture note's equations; dh and dc hold what
+/// comes from above and from t+1, and dc of the result is dc_{t-1} but for dense peepholes.
+///
+///     do = dh ⊙ h(c_t)            da_o = do ⊙ σ_o'(a_o)
+///     dc += dh ⊙ o ⊙ h'(c_t)      [o reads c_t:  dc += P_o ⊙ da_o]
+template <class V, class Derivatives>
+[[gnu::always_inline]] inline void output_gradient(PeepholeForm form, const Derivatives& d,
+                                                   const Saved<V>& y, const Diagonal<V>& P, V dh,
+                                                   CellGradient<V>& result) {
+  const V h_of_c = d.h_of(y.c);
+  result.da_o = dh * (h_of_c * d.o(y.o));
+  result.dc = fma(dh, y.o * d.h(h_of_c), result.dc);
+  if (form.output_reads_current) result.dc = fma(P.o, result.da_o, result.dc);
+}
+
+///     di = dc ⊙ g                 da_i = di ⊙ σ_i'
+///     df = dc ⊙ c_{t-1}           da_f = df ⊙ σ_f'          [f = 1 - i:  di -= df, da_f = 0]
+///     dg = dc ⊙ i                 da_g = dg ⊙ g'
+///     dc_{t-1} = dc ⊙ f + P_i ⊙ da_i + P_f ⊙ da_f + P_g ⊙ da_g  [o reads c_{t-1}:  + P_o ⊙ da_o]
+///
+/// What multiplies dh and dc is formed apart: in a recurrence they are what is waited for.
+template <class V, class Derivatives>
+[[gnu::always_inline]] inline void state_gradient(PeepholeForm form, const Derivatives& d,
+                                                  const Saved<V>& y, const Diagonal<V>& P,
+                                                  CellGradient<V>& result) {
+  const V dc = result.dc;
+  if (d.coupled) {
+    result.da_i = dc * ((y.g - y.previous_c) * d.i(y.i));
+    result.da_f = V::zero();
+  } else {
+    result.da_i = dc * (y.g * d.i(y.i));
+    result.da_f = dc * (y.previous_c * d.f(y.f));
+  }
+  result.da_g = dc * (y.i * d.g(y.g));
+  result.dc = dc * y.f;
+  if (!form.diagonal) return;
+  result.dc = fma(P.i, result.da_i, result.dc);
+  result.dc = fma(P.f, result.da_f, result.dc);
+  result.dc = fma(P.g, result.da_g, result.dc);
+  if (!form.output_reads_current) result.dc = fma(P.o, result.da_o, result.dc);
+}
+
+}  // namespace
+}  // namespace peephole::kernels

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "kernels/plain/backward_pass.hpp"
+#include "kernels/simd/backward/tile-inl.hpp"
+
+/// What weights were applied to, which da is multiplied by.
+namespace peephole::kernels {
+namespace {
+
+/// Rows of a chunk: x, or with `initial` the state of the step before.
+template <class V>
+struct Inputs {
+  using T = typename V::Scalar;
+
+  const BackwardPass<T>& pass;
+  const BackwardChunk& chunk;
+  const T* data;  // by packed rows
+  Index stride;
+  const T* initial;  // (B, H)
+
+  /// Of the chunk's row `row`.
+  const T* row(Index row) const {
+    const Index packed = chunk.row + row;
+    if (initial == nullptr) return data + packed * stride;
+    const Index previous = pass.previous[packed];
+    return previous >= 0 ? data + previous * stride : initial + ~previous * pass.hidden_size;
+  }
+
+  /// to (last - first, width rounded up to vectors) = columns of some rows from `column` on.
+  void gather(Index first, Index last, Index column, Index width, T* to) const {
+    const Index whole = width / V::lanes * V::lanes;
+    for (Index r = first; r < last; ++r) {
+      const T* const from = row(r) + column;
+      for (Index k = 0; k < whole; k += V::lanes, to += V::lanes) V::load(from + k).store(to);
+      if (whole == width) continue;
+      V::load(from + whole, width - whole).store(to);
+      to += V::lanes;
+    }
+  }
+};
+
+}  // namespace
+}  // namespace peephole::kernels

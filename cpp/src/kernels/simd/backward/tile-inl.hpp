@@ -1,0 +1,215 @@
+#pragma once
+
+#include "kernels/plain/backward_pass.hpp"
+#include "kernels/simd/tile-inl.hpp"
+
+/// The matrix products of backward: a few rows times a few vectors, with the sums in registers.
+namespace peephole::kernels {
+namespace {
+
+/// Vectors of a group of columns.
+inline constexpr int kGroupVectors = kGates;
+
+/// Where a column begins in a row of lines; in panels, one that begins a vector.
+template <class T>
+[[gnu::always_inline]] inline Index offset(const Lines<T>& lines, Index column) {
+  constexpr Index kLine = kLineValues<T>;
+  return column / kLine * lines.line_stride + column % kLine;
+}
+
+/// The same of the vector after the column's, from `at`, where the column begins.
+template <Index kLanes, class T>
+[[gnu::always_inline]] inline Index next_offset(const Lines<T>& lines, Index column, Index at) {
+  constexpr Index kLine = kLineValues<T>;
+  const bool last = kLanes == kLine || column % kLine == kLine - kLanes;
+  return at + kLanes + (last ? lines.line_stride - kLine : 0);
+}
+
+/// The factor that is broadcast: (rows, terms), or (terms, rows) where it is read transposed. Rows
+/// of terms are whole, or in panels whole lines.
+template <class T>
+struct Left {
+  const T* data;
+  Index stride;
+  Index line_stride = kLineValues<T>;
+};
+
+/// The factor that is read by vectors, (terms, columns): groups of kGroupVectors vectors.
+template <class T>
+struct Right {
+  const T* data;
+  Index stride;
+  Index group_stride;
+  Index tail;  // values of the last vector, where it is not whole
+};
+
+/// What will be used after a product, in runs of kGroupVectors vectors: first those listed, then
+/// those from `data` on. While the product is formed, a run every kGroupVectors terms is fetched
+/// into L2. A burst of fetches between products, or of loads that miss, would wait for the few
+/// lines that can be under way.
+template <class T>
+struct Upcoming {
+  const T* const* list = nullptr;
+  Index listed = 0;  // terms
+  const T* data = nullptr;
+  Index terms = 0;  // all of them
+
+  template <class V>
+  [[gnu::always_inline]] void fetch(Index k) const {
+    constexpr int kVectorsOfLine = V::lanes * sizeof(T) < 64 ? 64 / (V::lanes * sizeof(T)) : 1;
+    if (k % kGroupVectors != 0 || k >= terms) return;
+    const T* const run = k < listed ? list[k / kGroupVectors] : data + (k - listed) * V::lanes;
+#pragma GCC unroll 4
+    for (int c = 0; c < kGroupVectors; c += kVectorsOfLine) {
+      __builtin_prefetch(run + c * V::lanes, 0, 2);
+    }
+  }
+};
+
+/// Lines between the one that is read of a row and the one that is fetched: in panels no two of a
+/// row's are neighbours, which processors would fetch by themselves.
+inline constexpr Index kLinesAhead = 2;
+
+/// sums += left * right over `terms`, in order.
+template <bool kTransposed, bool kTail, class V, int R, int C, class T>
+[[gnu::always_inline]] inline void add_product(V (&sums)[R][C], const Left<T>& left,
+                                               const Right<T>& right, Index terms,
+                                               const Upcoming<T>& upcoming) {
+  const T* rows[R];
+#pragma GCC unroll 6
+  for (int r = 0; r < R; ++r) rows[r] = left.data + (kTransposed ? r : r * left.stride);
+  const T* vectors = right.data;
+  const auto vector = [&](int c) {
+    const T* const from =
+        vectors + c / kGroupVectors * right.group_stride + c % kGroupVectors * V::lanes;
+    return kTail && c == C - 1 ? V::load(from, right.tail) : V::load(from);
+  };
+  const auto add = [&](Index k, Index at) __attribute__((always_inline)) {
+    upcoming.template fetch<V>(k);
+    if constexpr (V::registers == 32 && C <= kGroupVectors) {
+      V w[C];
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) w[c] = vector(c);
+#pragma GCC unroll 6
+      for (int r = 0; r < R; ++r) {
+        const V factor = V::broadcast(kTransposed ? rows[0][at + r] : rows[r][at]);
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c) sums[r][c] = fma(w[c], factor, sums[r][c]);
+      }
+    } else {
+      // Few registers: hold the factors, and take one vector at a time.
+      V factor[R];
+#pragma GCC unroll 6
+      for (int r = 0; r < R; ++r) {
+        factor[r] = V::broadcast(kTransposed ? rows[0][at + r] : rows[r][at]);
+      }
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) {
+        const V w = vector(c);
+#pragma GCC unroll 6
+        for (int r = 0; r < R; ++r) sums[r][c] = fma(w, factor[r], sums[r][c]);
+      }
+    }
+    vectors += right.stride;
+  };
+  constexpr Index kLine = kLineValues<T>;
+  if (kTransposed || left.line_stride == kLine) {
+    for (Index k = 0; k < terms; ++k) add(k, kTransposed ? k * left.stride : k);
+    return;
+  }
+  for (Index k = 0, line = 0; k < terms; k += kLine, line += left.line_stride) {
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) {
+      __builtin_prefetch(rows[r] + line + kLinesAhead * left.line_stride);
+    }
+    for (Index at = 0; at < kLine; ++at) add(k + at, line + at);
+  }
+}
+
+/// One row of products, whose terms are cut into as many equal chains: they are formed side by side
+/// where a single one would be all that waits for its additions. The left factors of chains are
+/// `apart`.
+template <int kChains, bool kTail, class V, int C, class T>
+[[gnu::always_inline]] inline void chained_product(V (&sums)[C], const T* left, Index apart,
+                                                   const Right<T>& right, Index terms) {
+  V chains[kChains][C];
+#pragma GCC unroll 4
+  for (int j = 0; j < kChains; ++j) {
+#pragma GCC unroll 4
+    for (int c = 0; c < C; ++c) chains[j][c] = V::zero();
+  }
+  const Index length = terms / kChains;
+  for (Index k = 0; k < length; ++k) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kChains; ++j) {
+      const V factor = V::broadcast(left[j * apart + k]);
+      const T* const vectors = right.data + (j * length + k) * right.stride;
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) {
+        const V w = kTail && c == C - 1 ? V::load(vectors + c * V::lanes, right.tail)
+                                        : V::load(vectors + c * V::lanes);
+        chains[j][c] = fma(w, factor, chains[j][c]);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < C; ++c) {
+    sums[c] = chains[0][c];
+#pragma GCC unroll 4
+    for (int j = 1; j < kChains; ++j) sums[c] = sums[c] + chains[j][c];
+  }
+}
+
+/// Chains of the recurrent product of a layer whose units fill so many vectors, at most a group.
+constexpr int recurrence_chains(int vectors) { return vectors <= 2 ? kGates : 2; }
+
+/// What a tile's sums are added to, in a chain of their own (`after`) or as its beginning.
+enum class Onto { nothing, before, after };
+
+/// Rows of results.
+template <class T>
+struct Result {
+  T* data;
+  Index stride;
+  Index tail;  // values of the last vector, where it is not whole
+};
+
+/// result (R, C vectors) = left * right, onto what it holds.
+template <class V, int R, int C, bool kTransposed, bool kTail, bool kResultTail,
+          class T = typename V::Scalar>
+void product_tile(const Left<T>& left, const Right<T>& right, Index terms, Onto onto,
+                  const Result<T>& result, const Upcoming<T>& upcoming = {}) {
+  const auto at = [&](int r, int c) { return result.data + r * result.stride + c * V::lanes; };
+  const auto held = [&](int r, int c) {
+    return kResultTail && c == C - 1 ? V::load(at(r, c), result.tail) : V::load(at(r, c));
+  };
+  V sums[R][C];
+#pragma GCC unroll 6
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) sums[r][c] = V::zero();
+  }
+  if (onto == Onto::before) {
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) sums[r][c] = held(r, c);
+    }
+  }
+  add_product<kTransposed, kTail>(sums, left, right, terms, upcoming);
+#pragma GCC unroll 6
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) {
+      if (onto == Onto::after) sums[r][c] = held(r, c) + sums[r][c];
+      if (kResultTail && c == C - 1) {
+        sums[r][c].store(at(r, c), result.tail);
+      } else {
+        sums[r][c].store(at(r, c));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace peephole::kernels

@@ -1,0 +1,267 @@
+#pragma once
+
+#include "kernels/simd/backward/inputs-inl.hpp"
+#include "kernels/simd/backward/sums-inl.hpp"
+#include "kernels/simd/backward/weights_narrow-inl.hpp"
+
+/// The gradients of weights, by all of a chunk's da.
+namespace peephole::kernels {
+namespace {
+
+/// A share of what a chunk adds to
+///
+///     dW_k = Σ_t da_k x_tᵀ   dR_k = Σ_t da_k h_{t-1}ᵀ   dP_k = Σ_t da_k c_{t-1}ᵀ
+template <class V>
+class WeightGradients {
+  using T = typename V::Scalar;
+  static constexpr Index kLanes = V::lanes;
+  static constexpr Index kGroup = kGroupVectors * kLanes;
+  static constexpr int kRows = kTileRows<V>;
+  static constexpr Index kLine = kLineValues<T>;
+
+  static constexpr Index kMaxRuns = kProductRows / kGroupVectors;  // listed for one product
+  // Gradients of so few rows are only a matter of writing them: row by row, as they lie.
+  static constexpr int kFewRows = 3;
+
+ public:
+  WeightGradients(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+                  const ProductShare& share)
+      : pass_(pass),
+        chunk_(chunk),
+        share_(share),
+        hidden_(pass.hidden_size),
+        first_(chunk.first == 0 && !pass.adds),
+        inputs_(pass.inputs + share.thread * pass.inputs_size),
+        panels_(pass.panels + share.thread * pass.panels_size) {}
+
+  void run() const {
+    GateSums<V>(pass_, chunk_, share_).run();
+    const Inputs<V> x = {pass_, chunk_, pass_.x, pass_.x_stride, nullptr};
+    const Inputs<V> h = {pass_, chunk_, pass_.h, pass_.h_stride, pass_.initial_h};
+    T* dW = pass_.dweight_ih;
+    T* dR = pass_.dweight_hh;
+    if (pass_.dweight_ih_columns != nullptr) {
+      NarrowGradient<V>(x, pass_.input_size, share_).run(pass_.dweight_ih_columns, dW);
+      dW = nullptr;
+    }
+    if (pass_.dweight_hh_columns != nullptr) {
+      NarrowGradient<V>(h, hidden_, share_).run(pass_.dweight_hh_columns, dR);
+      dR = nullptr;
+    }
+    if (dW == nullptr && dR == nullptr && pass_.dweight_ch == nullptr) return;
+    // Each gradient stays in L2 from the first rows of the chunk to the last: it is read and
+    // written once a chunk.
+    const Index end = first_column(share_.nth + 1);
+    for (Index m = first_column(share_.nth); m < end; m += pass_.block_columns) {
+      const Columns block = {m, least(m + pass_.block_columns, end)};
+      if (in_panels() && !pass_.da.in_panels) pack(block);
+      if (dW != nullptr) gradient(x, pass_.input_size, m, block, dW);
+      if (dR != nullptr) gradient(h, hidden_, m, block, dR);
+      if (pass_.dweight_ch != nullptr) dense_peepholes(block);
+    }
+  }
+
+ private:
+  /// Of da: rows of the gradient.
+  struct Columns {
+    Index begin, end;
+  };
+
+  /// Of the nth share, which begins a line.
+  Index first_column(Index nth) const {
+    const Index columns = kGates * hidden_, lines = (columns + kLine - 1) / kLine;
+    return least(lines * nth / share_.count * kLine, columns);
+  }
+  bool few_rows() const { return first_ && chunk_.rows <= kFewRows; }
+  bool in_panels() const { return pass_.da.in_panels || (pass_.panels_size > 0 && !few_rows()); }
+  /// The panel of a line of da, in those of a block that begins at `origin`.
+  const T* panel(Index column, Index origin) const {
+    if (pass_.da.in_panels) return pass_.da.data + offset(pass_.da, column);
+    return panels_ + (column - origin) / kLine * chunk_.rows * kLine + (column - origin) % kLine;
+  }
+  /// da of the chunk's row `row`.
+  const T* da(Index row) const { return pass_.da.data + row * pass_.da.row_stride; }
+
+  /// panels_ = columns of da by lines, each (rows, kLine): a tile's factors then are one run of
+  /// memory. Read where da lies, they come a line a row, and a product takes 15 % longer.
+  void pack(Columns block) const {
+    constexpr Index kAtOnce = 4;  // lines of a row
+    const Index panel = chunk_.rows * kLine;
+    for (Index m = block.begin; m < block.end; m += kAtOnce * kLine) {
+      const Index width = least(kAtOnce * kLine, block.end - m);
+      T* const to = panels_ + (m - block.begin) / kLine * panel;
+      for (Index row = 0; row < chunk_.rows; ++row) {
+        const T* const from = da(row) + m;
+        for (Index k = 0; k < width; k += kLanes) {
+          V::load(from + k, least(width - k, kLanes))
+              .store(to + k / kLine * panel + row * kLine + k % kLine);
+        }
+      }
+    }
+  }
+
+  /// Of the columns, which begin a block at `origin`, in the (.., width) gradient.
+  void gradient(const Inputs<V>& inputs, Index width, Index origin, Columns columns,
+                T* gradient) const {
+    if (few_rows()) {
+      with_constant<kFewRows>(chunk_.rows, [&](auto R) {
+        gradient_of_few_rows<R.value>(inputs, width, columns, gradient);
+      });
+      return;
+    }
+    for (Index first = 0; first < width; first += kGroup) {
+      const Index taken = least(kGroup, width - first);
+      for (Index row = 0; row < chunk_.rows; row += kProductRows) {
+        const Index end = least(row + kProductRows, chunk_.rows);
+        inputs.gather(row, end, first, taken, inputs_);
+        const bool last = end == chunk_.rows;
+        const Index then = !last ? first : first + kGroup < width ? first + kGroup : 0;
+        const Product product = {row, end, taken, inputs, last ? 0 : end, then};
+        for (Index m = columns.begin; m < columns.end;) {
+          // Columns up to a panel's end lie side by side.
+          const Index in_panel = (pass_.da.in_panels ? m : m - origin) % kLine;
+          const Index panel_end =
+              in_panels() ? least(m + kLine - in_panel, columns.end) : columns.end;
+          const Left<T> left = in_panels() ? Left<T>{panel(m, origin), kLine}
+                                           : Left<T>{da(0) + m, pass_.da.row_stride};
+          block(product, columns, {m, panel_end}, left, {gradient + first, width, 0});
+          m = panel_end;
+        }
+      }
+    }
+  }
+
+  /// Of the rows row <= r < end of a chunk and a group of inputs.
+  struct Product {
+    Index row, end;
+    Index width;  // of the group
+    // What is gathered next.
+    const Inputs<V>& inputs;
+    Index next_row, next_column;
+  };
+
+  /// Of some of the columns, `da` (rows of the chunk, columns).
+  void block(const Product& product, Columns all, Columns columns, const Left<T>& da,
+             Result<T> result) const {
+    const Index vectors = (product.width + kLanes - 1) / kLanes;
+    const Index begin = columns.begin, count = columns.end - begin;
+    const Index tiles = (count + kRows - 1) / kRows;
+    const Right<T> right = {inputs_, vectors * kLanes, 0, 0};
+    const Onto onto = first_ && product.row == 0 ? Onto::nothing : Onto::after;
+    T* const gradient = result.data;
+    result.tail = product.width - (vectors - 1) * kLanes;
+    for (Index nth = 0; nth < tiles; ++nth) {
+      const Index column = count * nth / tiles, last = count * (nth + 1) / tiles;
+      const Left<T> left = {da.data + product.row * da.stride + column, da.stride};
+      result.data = gradient + (begin + column) * result.stride;
+      const T* runs[kMaxRuns];
+      Upcoming<T> upcoming = {runs, 0, nullptr, 0};
+      if (in_panels()) {
+        upcoming.listed =
+            kGroupVectors * list(product, all, begin + column, begin + last,
+                                 gradient + (begin + last) * result.stride, result.stride, runs);
+        upcoming.terms = upcoming.listed;
+      }
+      with_constant<kRows>(last - column, [&](auto R) {
+        with_constant<kGroupVectors>(vectors, [&](auto C) {
+          product_tile<V, R.value, C.value, true, false, true>(
+              left, right, product.end - product.row, onto, result, upcoming);
+        });
+      });
+    }
+  }
+
+  /// Lists, for the tile of columns column <= m < end, the gradients of the next and a share of the
+  /// inputs that are gathered next.
+  Index list(const Product& product, Columns all, Index column, Index end, const T* gradients,
+             Index stride, const T** runs) const {
+    Index count = 0;
+    for (; count < kRows; ++count) runs[count] = gradients + count * stride;
+    const Index rows = least(kProductRows, chunk_.rows - product.next_row);
+    const Index size = all.end - all.begin;
+    const Index last = product.next_row + rows * (end - all.begin) / size;
+    for (Index row = product.next_row + rows * (column - all.begin) / size;
+         row < last && count < kMaxRuns; ++row) {
+      runs[count++] = product.inputs.row(row) + product.next_column;
+    }
+    return count;
+  }
+
+  template <int R>
+  void gradient_of_few_rows(const Inputs<V>& inputs, Index width, Columns columns,
+                            T* gradient) const {
+    const T* from[R];
+    for (int r = 0; r < R; ++r) from[r] = inputs.row(r);
+    for (Index first = 0; first < width; first += kGroup) {
+      const Index taken = least(kGroup, width - first);
+      with_constant<kGroupVectors>((taken + kLanes - 1) / kLanes, [&](auto C) {
+        write_columns<R, C.value>(from, first, taken - (C.value - 1) * kLanes, columns,
+                                  {gradient + first, width, 0});
+      });
+    }
+  }
+
+  template <int R, int C>
+  void write_columns(const T* const (&from)[R], Index first, Index tail, Columns columns,
+                     const Result<T>& result) const {
+    V x[R][C];
+    const T* factors[R];
+#pragma GCC unroll 3
+    for (int r = 0; r < R; ++r) {
+      factors[r] = da(r);
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) {
+        x[r][c] = V::load(from[r] + first + c * kLanes, c == C - 1 ? tail : kLanes);
+      }
+    }
+    T* to = result.data + columns.begin * result.stride;
+    for (Index m = columns.begin; m < columns.end; ++m, to += result.stride) {
+      V sums[C];
+#pragma GCC unroll 3
+      for (int r = 0; r < R; ++r) {
+        const V factor = V::broadcast(factors[r][m]);
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c) {
+          sums[c] = r == 0 ? x[0][c] * factor : fma(x[r][c], factor, sums[c]);
+        }
+      }
+#pragma GCC unroll 4
+      for (int c = 0; c < C - 1; ++c) sums[c].store(to + c * kLanes);
+      if (tail == kLanes) {
+        sums[C - 1].store(to + (C - 1) * kLanes);
+      } else {
+        sums[C - 1].store(to + (C - 1) * kLanes, tail);
+      }
+    }
+  }
+
+  void dense_peepholes(Columns block) const {
+    for (int gate = 0; gate < kGates; ++gate) {
+      const Index begin = gate * hidden_, end = begin + hidden_;
+      const Columns columns = {begin > block.begin ? begin : block.begin, least(block.end, end)};
+      if (columns.begin >= columns.end) continue;
+      if ((pass_.dense_gates >> gate & 1u) == 0) {
+        if (first_) zero(columns, pass_.dweight_ch);
+        continue;
+      }
+      const bool current = gate == kOutput && pass_.output_reads_current;
+      gradient({pass_, chunk_, pass_.c, hidden_, current ? nullptr : pass_.initial_c}, hidden_,
+               block.begin, columns, pass_.dweight_ch);
+    }
+  }
+
+  void zero(Columns columns, T* gradient) const {
+    for (Index k = columns.begin * hidden_; k < columns.end * hidden_; ++k) gradient[k] = T(0);
+  }
+
+  const BackwardPass<T>& pass_;
+  const BackwardChunk& chunk_;
+  const ProductShare share_;
+  const Index hidden_;
+  const bool first_;  // nothing was added yet
+  T* const inputs_;   // (kProductRows, kGroup)
+  T* const panels_;   // (block_columns / kLine, rows, kLine)
+};
+
+}  // namespace
+}  // namespace peephole::kernels

@@ -1,0 +1,221 @@
+#pragma once
+
+#include "kernels/plain/forward_pass.hpp"
+#include "kernels/simd/activations-inl.hpp"
+#include "kernels/simd/side_by_side-inl.hpp"
+
+/// What follows from the gates' sums of one row and one panel of units.
+namespace peephole::kernels {
+namespace {
+
+template <class V>
+struct Cell {
+  V i, f, g, o, c, h;
+};
+
+/// A cell up to c_t, and what is known of o: h_t is closed in a second phase, so that the cells of
+/// some panels can wait together.
+template <class V>
+struct OpenCell {
+  V i, f, g, c;
+  V o;  // o, or what it is 1 divided by
+};
+
+/// What the usual activations of the gates' sums divide, and by what.
+template <class V>
+struct GateFractions {
+  V i, f, o;  // 1 + exp(-a)
+  Fraction<V> g;
+};
+
+/// c_t = f ⊙ c_{t-1} + g ⊙ i, dividing once for i and g. A product of denominators that overflows
+/// stands for an i of less than 1e-28, which then counts as 0.
+template <class V>
+[[gnu::always_inline]] inline OpenCell<V> standard_state(const GateFractions<V>& a, V c) {
+  const V one = constant<V>(1), f = one / a.f;
+  const V gi = a.g.numerator / (a.i * a.g.denominator);
+  return {one / a.i, f, gi * a.i, fma(f, c, gi), a.o};
+}
+
+/// h_t = h(c_t) ⊙ o, dividing once.
+template <class V>
+[[gnu::always_inline]] inline V standard_output(V o, V c) {
+  const Fraction<V> h = tanh_fraction(c);
+  return h.numerator / (o * h.denominator);
+}
+
+/// The usual activations. Divisions are what a cell waits for most, so there are three of them for
+/// the five, and two more only where i, g and o are kept.
+struct StandardActivations {
+  template <class T>
+  explicit StandardActivations(const ForwardPass<T>&) {}
+
+  /// a(gate, c): the gate's sum with its peephole of c. Of i and g most depends.
+  template <class V, class A>
+  [[gnu::always_inline]] OpenCell<V> open(const A& a, V c, bool output_reads_current) const {
+    GateFractions<V> of = {};
+    of.i = sigmoid_denominator(a(kInput, c));
+    of.g = tanh_fraction(a(kCell, c));
+    of.f = sigmoid_denominator(a(kForget, c));
+    OpenCell<V> open = standard_state(of, c);
+    open.o = sigmoid_denominator(a(kOutput, output_reads_current ? open.c : c));
+    return open;
+  }
+  template <class V>
+  [[gnu::always_inline]] Cell<V> close(const OpenCell<V>& open) const {
+    return {
+        open.i, open.f, open.g, constant<V>(1) / open.o, open.c, standard_output(open.o, open.c)};
+  }
+  template <class V>
+  V o(V a) const {
+    return sigmoid(a);
+  }
+  template <class V>
+  V c(V a) const {
+    return tanh(a);
+  }
+};
+
+/// Any others, and f = 1 - i.
+struct ChosenActivations {
+  template <class T>
+  explicit ChosenActivations(const ForwardPass<T>& pass)
+      : of(pass.activations), coupled(pass.coupled_input_forget) {}
+
+  template <class V, class A>
+  [[gnu::always_inline]] OpenCell<V> open(const A& a, V c, bool output_reads_current) const {
+    const V i = apply(of.i, a(kInput, c));
+    const V f = coupled ? constant<V>(1) - i : apply(of.f, a(kForget, c));
+    const V g = apply(of.g, a(kCell, c));
+    const V next = fma(f, c, g * i);
+    return {i, f, g, next, o(a(kOutput, output_reads_current ? next : c))};
+  }
+  template <class V>
+  [[gnu::always_inline]] Cell<V> close(const OpenCell<V>& open) const {
+    return {open.i, open.f, open.g, open.o, open.c, c(open.c) * open.o};
+  }
+  template <class V>
+  V o(V a) const {
+    return apply(of.o, a);
+  }
+  template <class V>
+  V c(V a) const {
+    return apply(of.c, a);
+  }
+
+  Activations of;
+  bool coupled;
+
+ private:
+  template <class V>
+  [[gnu::noinline]] static V apply(Activation activation, V a) {
+    return activate(activation, a);
+  }
+  template <class V>
+  static SideBySide<V, 1> apply(Activation activation, const SideBySide<V, 1>& a) {
+    return {{apply(activation, a.v[0])}};
+  }
+};
+
+/// Where a row's values of one panel belong; those of arrays of width H end after `units`.
+template <class T>
+struct CellRows {
+  Index units;
+  const T* c_previous;
+  T* c_next;
+  T* h_next;
+  T* h;
+  T* c;      // null in inference
+  T* gates;  // (4, H); null in inference
+  Index gate_stride;
+};
+
+/// The equations of the architecture note (Gers & Schmidhuber 2000 with peepholes on all gates), of
+/// which the first sums without the diagonal peepholes are given:
+///
+///     a_k,t = W_k x_t + R_k h_{t-1} + b_k + P_k ⊙ c_{t-1}       (or, in the output gate, c_t)
+///     i = σ_i(a_i)   f = σ_f(a_f)   g = g(a_g)   o = σ_o(a_o)
+///     c_t = f ⊙ c_{t-1} + g ⊙ i
+///     h_t = h(c_t) ⊙ o
+///
+/// sums: of each gate, by its index. diagonal: (4, lanes), P of this panel.
+template <class V, class Sigma, class Sums, class T = typename V::Scalar>
+[[gnu::always_inline]] inline OpenCell<V> open_cell(const ForwardPass<T>& pass, const Sigma& sigma,
+                                                    const Sums& sums, const T* diagonal, V c) {
+  const auto with_peephole = [&](int gate, V state) __attribute__((always_inline)) -> V {
+    if ((pass.peephole_gates >> gate & 1u) == 0) return sums[gate];
+    return fma(V::load(diagonal + gate * V::lanes), state, sums[gate]);
+  };
+  return sigma.open(with_peephole, c, pass.output_reads_current);
+}
+
+template <class V, class Sigma, class Sums, class T = typename V::Scalar>
+[[gnu::always_inline]] inline Cell<V> cell(const ForwardPass<T>& pass, const Sigma& sigma,
+                                           const Sums& sums, const T* diagonal, V c) {
+  return sigma.close(open_cell(pass, sigma, sums, diagonal, c));
+}
+
+/// The gates' sums of up to lanes / 4 units, in the quarters of one vector, as vectors of their
+/// own.
+template <class V>
+[[gnu::always_inline]] inline void split_quarters(V sums, V (&gates)[kGates]) {
+  gates[kInput] = V::widen(sums.template quarter<kInput>());
+  gates[kForget] = V::widen(sums.template quarter<kForget>());
+  gates[kCell] = V::widen(sums.template quarter<kCell>());
+  gates[kOutput] = V::widen(sums.template quarter<kOutput>());
+}
+
+/// Whether open_quarters or open_halves compute a cell whose gates share vectors: peepholes of
+/// c_{t-1} on all gates or none.
+template <class T>
+[[gnu::always_inline]] inline bool gates_alike(const ForwardPass<T>& pass) {
+  const bool all = pass.peephole_gates == (1u << kGates) - 1 && !pass.output_reads_current;
+  return all || pass.peephole_gates == 0;
+}
+
+/// The same of up to lanes / 4 units, whose gates are the quarters of one vector, with the usual
+/// activations.
+template <class V, class Part = typename V::Quarter, class T = typename V::Scalar>
+[[gnu::always_inline]] inline OpenCell<Part> open_quarters(const ForwardPass<T>& pass, V sums,
+                                                           const T* diagonal, Part c) {
+  if (pass.peephole_gates != 0) sums = fma(V::load_quarters(diagonal), V::repeat(c), sums);
+  const Fraction<V> a = fraction<QuarterLanes>(sums);
+  const V& below = a.denominator;
+  return standard_state<Part>(
+      {below.template quarter<kInput>(),
+       below.template quarter<kForget>(),
+       below.template quarter<kOutput>(),
+       {a.numerator.template quarter<kCell>(), below.template quarter<kCell>()}},
+      c);
+}
+
+/// The same of up to lanes / 2 units: i and f, g and o are the halves of two vectors.
+template <class V, class Part = typename V::Half, class T = typename V::Scalar>
+[[gnu::always_inline]] inline OpenCell<Part> open_halves(const ForwardPass<T>& pass, V i_f, V g_o,
+                                                         const T* diagonal, Part c) {
+  static_assert(kInput == 0 && kForget == 1 && kCell == 2 && kOutput == 3);
+  if (pass.peephole_gates != 0) {
+    const T* const of_g = diagonal + kCell * V::lanes;
+    i_f = fma(V::load_halves(diagonal, diagonal + V::lanes), V::repeat(c), i_f);
+    g_o = fma(V::load_halves(of_g, of_g + V::lanes), V::repeat(c), g_o);
+  }
+  const V below_i_f = sigmoid_denominator(i_f);
+  const Fraction<V> a = fraction<HalfLanes>(g_o);
+  return standard_state<Part>({below_i_f.template half<0>(),
+                               below_i_f.template half<1>(),
+                               a.denominator.template half<1>(),
+                               {a.numerator.template half<0>(), a.denominator.template half<0>()}},
+                              c);
+}
+
+template <class V, class T = typename V::Scalar>
+[[gnu::always_inline]] inline void store_training(const Cell<V>& y, const CellRows<T>& rows) {
+  y.i.store(rows.gates + kInput * rows.gate_stride, rows.units);
+  y.f.store(rows.gates + kForget * rows.gate_stride, rows.units);
+  y.g.store(rows.gates + kCell * rows.gate_stride, rows.units);
+  y.o.store(rows.gates + kOutput * rows.gate_stride, rows.units);
+  y.c.store(rows.c, rows.units);
+}
+
+}  // namespace
+}  // namespace peephole::kernels

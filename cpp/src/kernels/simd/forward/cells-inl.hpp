@@ -1,0 +1,122 @@
+#pragma once
+
+#include <type_traits>
+
+#include "kernels/simd/forward/cell-inl.hpp"
+#include "kernels/simd/tile-inl.hpp"
+
+/// The cells of a step of a batch, by tiles.
+namespace peephole::kernels {
+namespace {
+
+/// The step at hand. State is read from the rows of its parity, and written to the others.
+template <class T>
+struct StepNow {
+  ForwardStep step;
+  Index parity;
+  const T* projected;  // b + W x of its rows; null: x is still to be multiplied
+};
+
+inline Index panel_groups(Index panels) { return (panels + kGates - 1) / kGates; }
+
+/// Rows whose cells are computed side by side: as many as registers hold. Activations that are
+/// chosen at run time take one vector at a time.
+template <class V, class Sigma>
+inline constexpr int kCellsAtOnce =
+    std::is_same_v<Sigma, StandardActivations> && V::registers == 32 ? 3 : 1;
+
+template <class V, class Sigma>
+class ForwardCells {
+  using T = typename V::Scalar;
+  static constexpr Index kLanes = V::lanes;
+
+ public:
+  explicit ForwardCells(const ForwardPass<T>& pass)
+      : pass_(pass), w_(pass.weights), sigma_(pass), width_(w_.panels * kLanes) {}
+
+  /// Units of a panel, without the padding.
+  Index units(Index panel) const { return least(pass_.hidden_size - panel * kLanes, kLanes); }
+  /// Of rows of output_sums, which are read by groups of panels.
+  Index output_width() const { return panel_groups(w_.panels) * kPanelRow<V>; }
+
+  /// From the sums of R rows and a panel to c_t and h_t.
+  template <int R>
+  void finish(const StepNow<T>& now, Index row, Index panel, Sums<T> sums) const {
+    constexpr int kAtOnce = kCellsAtOnce<V, Sigma>;
+    int r = 0;
+    for (; r + kAtOnce <= R; r += kAtOnce) {
+      rows<kAtOnce>(now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
+    }
+    if constexpr (R % kAtOnce != 0) {
+      rows<R % kAtOnce>(now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
+    }
+  }
+
+  /// What finish() leaves to be done where the output gate has dense peepholes that read c_t: its
+  /// sums are whole.
+  void after_dense_output(const StepNow<T>& now, Index row, Index panel, V sum) const {
+    const CellRows<T> at = row_of(now, row, panel);
+    const V o = sigma_.o(sum);
+    const V h = sigma_.c(V::load(at.c_next)) * o;
+    h.store(at.h_next);
+    h.store(at.h, at.units);
+    if (at.gates != nullptr) o.store(at.gates + kOutput * at.gate_stride, at.units);
+  }
+
+ private:
+  CellRows<T> row_of(const StepNow<T>& now, Index row, Index panel) const {
+    const Index unit = panel * kLanes, state = row * width_ + unit, packed = now.step.row + row;
+    const Index next = now.parity ^ 1;
+    return {
+        units(panel),
+        pass_.c_rows[now.parity] + state,
+        pass_.c_rows[next] + state,
+        pass_.h_rows[next] + state,
+        pass_.h + now.step.h + row * pass_.h_stride + unit,
+        pass_.c == nullptr ? nullptr : pass_.c + packed * pass_.hidden_size + unit,
+        pass_.gates == nullptr ? nullptr : pass_.gates + packed * kGates * pass_.hidden_size + unit,
+        pass_.hidden_size};
+  }
+
+  /// The sums of N rows, by gates.
+  template <int N>
+  struct RowSums {
+    Sums<T> sums;
+
+    [[gnu::always_inline]] SideBySide<V, N> operator[](int gate) const {
+      return SideBySide<V, N>::of([&](int n) __attribute__((always_inline)) {
+        return V::load(sums.data + n * sums.stride + gate * kLanes);
+      });
+    }
+  };
+
+  template <int N>
+  [[gnu::noinline]] void rows(const StepNow<T>& now, Index row, Index panel, Sums<T> sums) const {
+    const T* const diagonal = w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kPanelRow<V>;
+    const T* const c = row_of(now, row, panel).c_previous;
+    const auto previous = SideBySide<V, N>::of(
+        [&](int n) __attribute__((always_inline)) { return V::load(c + n * width_); });
+    const auto y = cell(pass_, sigma_, RowSums<N>{sums}, diagonal, previous);
+#pragma GCC unroll 6
+    for (int n = 0; n < N; ++n) {
+      const CellRows<T> at = row_of(now, row + n, panel);
+      const Cell<V> of_row = {y.i.v[n], y.f.v[n], y.g.v[n], y.o.v[n], y.c.v[n], y.h.v[n]};
+      of_row.c.store(at.c_next);
+      of_row.h.store(at.h_next);
+      of_row.h.store(at.h, at.units);
+      if (at.gates != nullptr) store_training(of_row, at);
+      if (w_.dense_output != nullptr) {
+        V::load(sums.data + n * sums.stride + kOutput * kLanes)
+            .store(pass_.output_sums + (row + n) * output_width() + panel * kLanes);
+      }
+    }
+  }
+
+  const ForwardPass<T>& pass_;
+  const ForwardWeights<T>& w_;
+  const Sigma sigma_;
+  const Index width_;
+};
+
+}  // namespace
+}  // namespace peephole::kernels

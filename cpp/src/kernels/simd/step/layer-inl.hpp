@@ -1,0 +1,259 @@
+#pragma once
+
+#include <type_traits>
+
+#include "kernels/plain/step_pass.hpp"
+#include "kernels/simd/forward/cell-inl.hpp"
+#include "kernels/simd/tile-inl.hpp"
+
+/// A layer at one step of one sequence: all that the forward kernels do around their sums for
+/// batches, chunks and teams is left out, nothing is copied, and weights are read as one stream.
+namespace peephole::kernels {
+namespace {
+
+/// Some consecutive factors, and where their weights begin.
+template <class T>
+struct StepTerms {
+  const T* factors;
+  Index size;
+  const T* weights;
+};
+
+/// sums += factors * weights, in order.
+template <class V, int N, class T = typename V::Scalar>
+[[gnu::always_inline]] inline void add_terms(const StepTerms<T>& terms, V (&sums)[N]) {
+  const T* weights = terms.weights;
+#pragma GCC unroll 2
+  for (Index k = 0; k < terms.size; ++k, weights += N * V::lanes) {
+    const V factor = V::broadcast(terms.factors[k]);
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n) sums[n] = fma(V::load(weights + n * V::lanes), factor, sums[n]);
+  }
+}
+
+template <class V, class Sigma>
+class LayerStep {
+  using T = typename V::Scalar;
+  static constexpr Index kLanes = V::lanes;
+  static constexpr Index kSums = kPanelRow<V>;
+  static constexpr int kPanels = kTilePanels<V, 1>;
+
+ public:
+  LayerStep(StepPass<T>& step, const T* x)
+      : step_(step),
+        pass_(step.layer),
+        w_(pass_.weights),
+        sigma_(pass_),
+        x_(x),
+        dense_(w_.terms > pass_.input_size + pass_.hidden_size) {}
+
+  [[gnu::always_inline]] void run() {
+    if (w_.panels <= step_.tile_panels && !dense_) {
+      // All sums are formed before any of h is replaced.
+      last_tile(0, step_.weights, pass_.state_h, pass_.state_c);
+    } else {
+      many_tiles();
+    }
+  }
+
+ private:
+  /// Tiles are taken from first to last and from last to first by turns, so that those still in
+  /// cache come first. h, and c where it is among the terms, are replaced when all sums are formed.
+  void many_tiles() {
+    T* const h = pass_.h_rows[1];
+    T* const c = dense_ ? pass_.c_rows[1] : pass_.state_c;
+    const Index each = step_.tile_panels, last = (w_.panels - 1) / each;
+    for (Index n = 0; n <= last; ++n) {
+      const Index nth = step_.backwards ? last - n : n;
+      const T* const weights = step_.weights + nth * each * kSums * w_.terms;
+      if (nth == last) {
+        last_tile(nth * each, weights, h, c);
+      } else {
+        with_constant<kPanels>(each, [&](auto P) { tile<P.value, 0>(nth * each, weights, h, c); });
+      }
+    }
+    step_.backwards = !step_.backwards;
+    for (Index p = 0; p < w_.panels; ++p) {
+      V::load(h + p * kLanes).store(pass_.state_h + p * kLanes);
+      if (dense_) V::load(c + p * kLanes).store(pass_.state_c + p * kLanes);
+    }
+  }
+
+  /// Of 1 to kPanels panels.
+  [[gnu::always_inline]] void last_tile(Index panel, const T* weights, T* h, T* c) const {
+    const Index whole = step_.whole_panels - panel;
+    if constexpr (V::quarters) {
+      if (step_.tail_vectors == 1) return tailed_tile<1>(whole, panel, weights, h, c);
+      if (step_.tail_vectors == 2) return tailed_tile<2>(whole, panel, weights, h, c);
+    }
+    with_constant<kPanels>(whole, [&](auto P) __attribute__((always_inline)) {
+      tile<P.value, 0>(panel, weights, h, c);
+    });
+  }
+
+  template <int kTail>
+  [[gnu::always_inline]] void tailed_tile(Index whole, Index panel, const T* weights, T* h,
+                                          T* c) const {
+    with_constant<kPanels>(whole + 1, [&](auto P) __attribute__((always_inline)) {
+      tile<P.value - 1, kTail>(panel, weights, h, c);
+    });
+  }
+
+  /// P whole panels and, with kTail vectors, the last one.
+  template <int P, int kTail>
+  [[gnu::always_inline]] void tile(Index panel, const T* weights, T* h, T* c) const {
+    constexpr int N = P * kGates + kTail;
+    V sums[N];
+    begin<P, kTail>(panel, sums);
+    if (w_.second_chain == w_.terms) {
+      add_range(0, w_.terms, weights, sums);
+    } else {
+      V second[N];
+#pragma GCC unroll 16
+      for (int n = 0; n < N; ++n) second[n] = V::zero();
+      if (2 * N < V::registers && !dense_) {
+        add_side_by_side(weights, sums, second);
+      } else {
+        add_range(0, w_.second_chain, weights, sums);
+        add_range(w_.second_chain, w_.terms, weights, second);
+      }
+#pragma GCC unroll 16
+      for (int n = 0; n < N; ++n) sums[n] = sums[n] + second[n];
+    }
+    finish<P, kTail>(panel, sums, h, c);
+  }
+
+  /// The biases.
+  template <int P, int kTail, int N>
+  [[gnu::always_inline]] void begin(Index panel, V (&sums)[N]) const {
+    const T* const bias = w_.bias + panel * kSums;
+#pragma GCC unroll 16
+    for (int n = 0; n < P * kGates; ++n) sums[n] = V::load(bias + n * kLanes);
+    const T* const tail = bias + P * kSums;
+    if constexpr (kTail == 1) sums[N - 1] = V::load_quarters(tail);
+    if constexpr (kTail == 2) {
+      sums[N - 2] = V::load_halves(tail, tail + kLanes);
+      sums[N - 1] = V::load_halves(tail + 2 * kLanes, tail + 3 * kLanes);
+    }
+  }
+
+  /// Terms first <= k < last of x, h and c in turn.
+  template <int N>
+  [[gnu::always_inline]] void add_range(Index first, Index last, const T* weights,
+                                        V (&sums)[N]) const {
+    const auto add = [&](const T* factors, Index begin, Index size) __attribute__((always_inline)) {
+      const Index from = first > begin ? first : begin;
+      const Index to = last < begin + size ? last : begin + size;
+      if (from < to) {
+        add_terms<V, N>({factors + from - begin, to - from, weights + from * N * kLanes}, sums);
+      }
+    };
+    const Index I = pass_.input_size, H = pass_.hidden_size;
+    add(x_, 0, I);
+    add(pass_.state_h, I, H);
+    if (dense_) add(pass_.state_c, I + H, H);
+  }
+
+  /// Both chains of x and h, where registers hold the sums of both.
+  template <int N>
+  [[gnu::always_inline]] void add_side_by_side(const T* weights, V (&first)[N],
+                                               V (&second)[N]) const {
+    const Index I = pass_.input_size, both = w_.terms - w_.second_chain;
+    const Index last = w_.second_chain - I - both;  // 1 where H is odd
+    const T* const h = pass_.state_h;
+    const T* const a = weights + I * N * kLanes;
+    const T* const b = weights + w_.second_chain * N * kLanes;
+    add_terms<V, N>({x_, I, weights}, first);
+    for (Index k = 0; k < both; ++k) {
+      add_terms<V, N>({h + k, 1, a + k * N * kLanes}, first);
+      add_terms<V, N>({h + both + last + k, 1, b + k * N * kLanes}, second);
+    }
+    add_terms<V, N>({h + both, last, a + both * N * kLanes}, first);
+  }
+
+  /// From the sums of all panels to c_t and h_t. c_t of all comes first: only then are there enough
+  /// operations that wait for none other.
+  template <int P, int kTail, int N>
+  [[gnu::always_inline]] void finish(Index panel, const V (&sums)[N], T* h, T* c) const {
+    OpenCell<V> open[P + 1];
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) {
+      const V of_panel[kGates] = {sums[p * kGates], sums[p * kGates + 1], sums[p * kGates + 2],
+                                  sums[p * kGates + 3]};
+      open[p] = begin_cell(panel + p, of_panel, c);
+    }
+    const auto end_panels = [&]() __attribute__((always_inline)) {
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p) sigma_.close(open[p]).h.store(h + (panel + p) * kLanes);
+    };
+    if constexpr (kTail > 0) {
+      if constexpr (std::is_same_v<Sigma, StandardActivations>) {
+        if (gates_alike(pass_)) {
+          const auto tail = begin_tail<kTail>(panel + P, &sums[P * kGates], c);
+          end_panels();
+          // All lanes: loads of whole vectors would wait for a shorter store to reach the cache.
+          V::widen(sigma_.close(tail).h).store(h + (panel + P) * kLanes);
+          return;
+        }
+      }
+      V of_panel[kGates];
+      split<kTail>(&sums[P * kGates], of_panel);
+      open[P] = begin_cell(panel + P, of_panel, c);
+      end_panels();
+      sigma_.close(open[P]).h.store(h + (panel + P) * kLanes);
+    } else {
+      end_panels();
+    }
+  }
+
+  [[gnu::always_inline]] const T* diagonal(Index panel) const {
+    return w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kSums;
+  }
+
+  [[gnu::always_inline]] OpenCell<V> begin_cell(Index panel, const V (&sums)[kGates], T* c) const {
+    const Index unit = panel * kLanes;
+    const OpenCell<V> open =
+        open_cell(pass_, sigma_, sums, diagonal(panel), V::load(pass_.state_c + unit));
+    open.c.store(c + unit);
+    return open;
+  }
+
+  /// The last panel, whose gates share vectors.
+  template <int kTail>
+  [[gnu::always_inline]] auto begin_tail(Index panel, const V* sums, T* c) const {
+    const Index unit = panel * kLanes;
+    const auto open = [&]() __attribute__((always_inline)) {
+      if constexpr (kTail == 1) {
+        return open_quarters(pass_, sums[0], diagonal(panel),
+                             V::Quarter::load(pass_.state_c + unit));
+      } else {
+        return open_halves(pass_, sums[0], sums[1], diagonal(panel),
+                           V::Half::load(pass_.state_c + unit));
+      }
+    }();
+    open.c.store(c + unit);
+    return open;
+  }
+
+  template <int kTail>
+  [[gnu::always_inline]] static void split(const V* shared, V (&gates)[kGates]) {
+    if constexpr (kTail == 1) {
+      split_quarters(shared[0], gates);
+    } else {
+      gates[kInput] = V::widen(shared[0].template half<0>());
+      gates[kForget] = V::widen(shared[0].template half<1>());
+      gates[kCell] = V::widen(shared[1].template half<0>());
+      gates[kOutput] = V::widen(shared[1].template half<1>());
+    }
+  }
+
+  StepPass<T>& step_;
+  const ForwardPass<T>& pass_;
+  const ForwardWeights<T>& w_;
+  const Sigma sigma_;
+  const T* const x_;
+  const bool dense_;  // c is among the terms
+};
+
+}  // namespace
+}  // namespace peephole::kernels

@@ -1,0 +1,40 @@
+#include "peephole/activation.hpp"
+
+#include <utility>
+
+#include "base/names.hpp"
+
+namespace peephole {
+namespace {
+
+constexpr Name<Activation> kActivations[] = {
+    {Activation::sigmoid, "sigmoid"},           {Activation::tanh, "tanh"},
+    {Activation::identity, "identity"},         {Activation::relu, "relu"},
+    {Activation::softsign, "softsign"},         {Activation::softplus, "softplus"},
+    {Activation::hard_sigmoid, "hard_sigmoid"}, {Activation::one, "one"},
+};
+
+}  // namespace
+
+const Activation* Activations::find(char key) const noexcept {
+  switch (key) {
+    case 'i': return &i;
+    case 'f': return &f;
+    case 'g': return &g;
+    case 'o': return &o;
+    case 'c': return &c;
+    default: return nullptr;
+  }
+}
+
+Activation* Activations::find(char key) noexcept {
+  return const_cast<Activation*>(std::as_const(*this).find(key));
+}
+
+const char* to_string(Activation activation) noexcept { return name_of(kActivations, activation); }
+
+Activation parse_activation(const std::string& name) {
+  return parse_name(kActivations, "activations", name);
+}
+
+}  // namespace peephole

@@ -1,0 +1,111 @@
+#include <algorithm>
+
+#include "layer/noise.hpp"
+#include "layer/rows.hpp"
+#include "stack/stack.hpp"
+
+namespace peephole {
+namespace {
+
+std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
+
+/// products (rows, columns) *= values, entry by entry.
+template <class T>
+void multiply_rows(Rows<const T> values, Index rows, Index columns, T* products) noexcept {
+  for (Index r = 0; r < rows; ++r) {
+    for (Index k = 0; k < columns; ++k) products[r * columns + k] *= values.row(r)[k];
+  }
+}
+
+}  // namespace
+
+template <class T>
+void Stack<T>::backward(const StackRecord<T>& record, Rows<const T> dtop,
+                        Span<const StateView<const T>> dfinal, SequenceView<T> dx,
+                        Span<const StateView<T>> dinitial, T* dparameters) const {
+  parameters_->settle();
+  const Index N = record.schedule.packed_rows();
+  const auto work = backward_workspaces_.borrow();
+  Rows<const T> dh = dtop;
+  if (drops_top(record)) {
+    const Index layers = config_.layers();
+    T* const dropped = work->dh[layers % 2].reserve(N * output_size());
+    draw_dropout(record.schedule, record.seed, layers - 1, config_.dropout, output_size(), dropped);
+    multiply_rows(dtop, N, output_size(), dropped);
+    dh = {dropped, output_size()};
+  }
+  for (Index layer = config_.layers() - 1; layer >= 0; --layer) {
+    const Index I = config_.layer_input_size(layer);
+    Rows<T> dinput{nullptr, I};
+    if (layer > 0 || dx.data != nullptr) dinput.data = work->dh[layer % 2].reserve(N * I);
+    Rows<const T> x{layer == 0 ? record.x.data() : record.h[at(layer - 1)].data(), I};
+    const bool drops = layer > 0 && config_.dropout > 0;
+    T* const factors = drops ? work->factors.reserve(N * I) : nullptr;
+    if (drops) {
+      T* const dropped = work->dropped.reserve(N * I);
+      draw_dropout(record.schedule, record.seed, layer - 1, config_.dropout, I, factors);
+      std::copy_n(factors, N * I, dropped);
+      multiply_rows(x, N, I, dropped);
+      x = {dropped, I};
+    }
+    backward_layer(layer, record, x, dh, dinput, dfinal, dinitial, dparameters, *work);
+    if (drops) multiply_rows(Rows<const T>{factors, I}, N, I, dinput.data);
+    dh = {dinput.data, dinput.stride};
+  }
+  if (dx.data != nullptr) scatter(record.schedule, dh, dx);
+  parameters_->mask_gradients(dparameters);
+}
+
+template <class T>
+void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> x,
+                              Rows<const T> dh, Rows<T> dx, Span<const StateView<const T>> dfinal,
+                              Span<const StateView<T>> dinitial, T* dparameters,
+                              BackwardWorkspace& work) const {
+  const Schedule& schedule = record.schedule;
+  const Index N = schedule.packed_rows(), B = schedule.batch(), D = config_.directions();
+  const Index I = config_.layer_input_size(layer), H = config_.hidden_sizes[at(layer)];
+  const T* const h = record.h[at(layer)].data();
+  const bool two_parts = D == 2 && dx.data != nullptr;
+  T* const second_part = two_parts ? work.dx_part.reserve(N * I) : dx.data;
+
+  const LayerNoise noise = noise_of(layer, record, true);
+  work.tasks.clear();
+  for (Index d = 0; d < D; ++d) {
+    const Index p = pass_index(layer, d);
+    const auto& kept = record.layers[at(p)];
+    T* const dstate_h = work.dstate_h[d].reserve(B * H);
+    T* const dstate_c = work.dstate_c[d].reserve(B * H);
+    gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].h, dstate_h);
+    gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].c, dstate_c);
+    work.tasks.push_back(
+        {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)), x,
+          Rows<const T>{h + d * H, D * H}, kept.gates.data(), kept.c.data(), kept.initial_h.data(),
+          kept.initial_c.data(), Rows<const T>{dh.data + d * H, dh.stride},
+          Rows<T>{d == 0 ? dx.data : second_part, I}, dstate_h, dstate_c,
+          gradients_of(pass(layer, d), dparameters)},
+         noise.any() ? nullptr : pack_backward(pass(layer, d), schedule),
+         noise});
+  }
+  if (record.keep == Keep::segments) {
+    for (Index d = 0; d < D; ++d) {
+      const auto& kept = record.layers[at(pass_index(layer, d))];
+      backward_segments(work.tasks[at(d)], kept, pass(layer, d), work);
+    }
+  } else {
+    run(work.tasks, work.scratch);
+  }
+  for (Index i = 0; two_parts && i < N * I; ++i) dx.data[i] += second_part[i];
+  for (Index d = 0; d < D && !dinitial.empty(); ++d) {
+    scatter_state(schedule, H, work.dstate_h[d].data(), dinitial[pass_index(layer, d)].h);
+    scatter_state(schedule, H, work.dstate_c[d].data(), dinitial[pass_index(layer, d)].c);
+  }
+}
+
+template void Stack<float>::backward(const StackRecord<float>&, Rows<const float>,
+                                     Span<const StateView<const float>>, SequenceView<float>,
+                                     Span<const StateView<float>>, float*) const;
+template void Stack<double>::backward(const StackRecord<double>&, Rows<const double>,
+                                      Span<const StateView<const double>>, SequenceView<double>,
+                                      Span<const StateView<double>>, double*) const;
+
+}  // namespace peephole

@@ -1,0 +1,87 @@
+#include <algorithm>
+
+#include "stack/stack.hpp"
+
+namespace peephole {
+
+template <class T>
+void Stack<T>::forward_segments(const ForwardTask<T>& task, typename StackRecord<T>::Layer& kept,
+                                ForwardWorkspace& work) const {
+  const LayerForward<T>& whole = task.layer;
+  const Index H = whole.spec.hidden_size, state = whole.schedule.batch() * H;
+  cut<T>(whole.schedule, whole.direction, H, kept.segments);
+  const auto count = static_cast<Index>(kept.segments.size());
+  T* initial_h = kept.initial_h.reserve(count * state);
+  T* initial_c = kept.initial_c.reserve(count * state);
+  std::vector<ForwardTask<T>>& one = work.task_of_part;
+  for (const Segment& segment : kept.segments) {
+    initial_h = std::copy_n(whole.state_h, state, initial_h);
+    initial_c = std::copy_n(whole.state_c, state, initial_c);
+    work.part.assign(whole.schedule, segment.first, segment.last);
+    const Index row = whole.schedule.offset(segment.first);
+    one.clear();
+    one.push_back({{whole.spec, work.part, whole.direction, whole.weights,
+                    StepRows<const T>{whole.x.data + row * whole.x.stride, whole.x.stride},
+                    StepRows<T>{whole.h.data + row * whole.h.stride, whole.h.stride}, nullptr,
+                    nullptr, whole.state_h, whole.state_c},
+                   task.packed,
+                   task.noise});
+    run(one, work.scratch);
+  }
+}
+
+template <class T>
+void Stack<T>::backward_segments(const BackwardTask<T>& task,
+                                 const typename StackRecord<T>::Layer& kept, const Pass& pass,
+                                 BackwardWorkspace& work) const {
+  const LayerBackward<T>& whole = task.layer;
+  const Index I = whole.spec.input_size, H = whole.spec.hidden_size;
+  const Index state = whole.schedule.batch() * H;
+  const auto packed = task.noise.any() ? nullptr : pack_forward(pass);
+  const auto again = forward_workspaces_.borrow();
+  T* const state_h = again->state_h[0].reserve(state);
+  T* const state_c = again->state_c[0].reserve(state);
+  std::vector<BackwardTask<T>>& one = work.task_of_part;
+  bool adds = false;
+  for (auto n = static_cast<Index>(kept.segments.size()) - 1; n >= 0; --n, adds = true) {
+    const Segment segment = kept.segments[static_cast<std::size_t>(n)];
+    work.part.assign(whole.schedule, segment.first, segment.last);
+    const Index row = whole.schedule.offset(segment.first), rows = work.part.packed_rows();
+    const T* const initial_h = kept.initial_h.data() + n * state;
+    const T* const initial_c = kept.initial_c.data() + n * state;
+    T* const gates = work.gates.reserve(rows * kGates * H);
+    T* const c = work.c.reserve(rows * H);
+    const Rows<const T> x{whole.x.row(row), whole.x.stride};
+
+    std::copy_n(initial_h, state, state_h);
+    std::copy_n(initial_c, state, state_c);
+    again->tasks.clear();
+    again->tasks.push_back({{whole.spec, work.part, whole.direction, whole.weights,
+                             StepRows<const T>{x.data, x.stride},
+                             StepRows<T>{work.h.reserve(rows * H), H}, gates, c, state_h, state_c},
+                            packed,
+                            task.noise});
+    run(again->tasks, again->scratch);
+
+    one.clear();
+    one.push_back({{whole.spec, work.part, whole.direction, whole.weights, x,
+                    Rows<const T>{whole.h.row(row), whole.h.stride}, gates, c, initial_h, initial_c,
+                    Rows<const T>{whole.dh.row(row), whole.dh.stride},
+                    Rows<T>{whole.dx.data ? whole.dx.row(row) : nullptr, I}, whole.dstate_h,
+                    whole.dstate_c, whole.dweights, adds},
+                   task.packed,
+                   task.noise});
+    run(one, work.scratch);
+  }
+}
+
+#define PEEPHOLE_INSTANTIATE(T)                                                                   \
+  template void Stack<T>::forward_segments(const ForwardTask<T>&, StackRecord<T>::Layer&,         \
+                                           ForwardWorkspace&) const;                              \
+  template void Stack<T>::backward_segments(const BackwardTask<T>&, const StackRecord<T>::Layer&, \
+                                            const Pass&, BackwardWorkspace&) const;
+PEEPHOLE_INSTANTIATE(float)
+PEEPHOLE_INSTANTIATE(double)
+#undef PEEPHOLE_INSTANTIATE
+
+}  // namespace peephole

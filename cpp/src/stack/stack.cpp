@@ -1,0 +1,123 @@
+#include "stack/stack.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/chosen_isa.hpp"
+
+namespace peephole {
+namespace {
+
+std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
+
+/// A gate outside peephole_gates has no peephole: its rows of weight_ch are masked, all of them.
+template <class T>
+void mask_absent_peepholes(GateSet gates, Parameters<T>& parameters, Index weight_ch) {
+  const ParameterSpec& spec = parameters.specs()[at(weight_ch)];
+  const auto connected = std::make_unique<bool[]>(at(spec.size()));
+  const Index per_gate = spec.size() / kGates;
+  for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
+    std::fill_n(connected.get() + index(gate) * per_gate, per_gate, gates.contains(gate));
+  }
+  parameters.mask(weight_ch, connected.get());
+}
+
+}  // namespace
+
+template <class T>
+Stack<T>::Stack(LSTMConfig config, std::shared_ptr<Parameters<T>> parameters)
+    : config_(std::move(config)), parameters_(std::move(parameters)) {
+  if (config_.activations.empty()) config_.activations.resize(config_.hidden_sizes.size());
+  const bool some_absent = to_string(config_.peephole_gates).size() < kGates;
+  for (Index layer = 0; layer < config_.layers(); ++layer) {
+    for (Index d = 0; d < config_.directions(); ++d) {
+      passes_.push_back(make_pass(layer, d));
+      const Index weight_ch = passes_.back().weight_ch;
+      if (weight_ch >= 0 && some_absent) {
+        mask_absent_peepholes(config_.peephole_gates, *parameters_, weight_ch);
+      }
+    }
+  }
+}
+
+template <class T>
+typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const {
+  const std::string suffix = "_l" + std::to_string(layer) + (direction == 1 ? "_reverse" : "");
+  const LayerSpec spec = {config_.layer_input_size(layer),
+                          config_.hidden_sizes[at(layer)],
+                          config_.peephole,
+                          config_.peephole_gates,
+                          config_.output_peephole,
+                          config_.activations[at(layer)],
+                          config_.coupled_input_forget};
+  return {spec,
+          direction == 0 ? Direction::forward : Direction::reverse,
+          parameters_->find("weight_ih" + suffix),
+          parameters_->find("weight_hh" + suffix),
+          parameters_->find("weight_ch" + suffix),
+          parameters_->find("bias" + suffix),
+          std::make_unique<PackCache<kernels::PackedForward<T>>>(),
+          std::make_unique<PackCache<kernels::PackedBackward<T>>>()};
+}
+
+template <class T>
+template <class U>
+LayerWeights<U> Stack<T>::weights_in(const Pass& pass, U* flat) const noexcept {
+  const auto tensor = [&](Index i) { return i < 0 ? nullptr : flat + parameters_->offset(i); };
+  return {tensor(pass.weight_ih), tensor(pass.weight_hh), tensor(pass.weight_ch),
+          tensor(pass.bias)};
+}
+
+template <class T>
+LayerWeights<const T> Stack<T>::weights_of(const Pass& pass) const noexcept {
+  return weights_in(pass, std::as_const(*parameters_).flat());
+}
+
+template <class T>
+LayerWeights<T> Stack<T>::gradients_of(const Pass& pass, T* dparameters) const noexcept {
+  return weights_in(pass, dparameters);
+}
+
+template <class T>
+typename Stack<T>::Layer Stack<T>::layer(Index layer) const {
+  parameters_->settle();
+  const Pass& of = pass(layer, 0);
+  const LayerNoise noise = noise_of(layer, StackRecord<T>(), /*training=*/false);
+  return {of.spec, weights_of(of), noise.any() ? nullptr : pack_forward(of), noise};
+}
+
+template <class T>
+std::shared_ptr<const kernels::PackedForward<T>> Stack<T>::pack_forward(const Pass& pass) const {
+  const std::optional<Isa> isa = kernel_isa();
+  if (!isa) return nullptr;
+  return pass.packed_forward->get(parameters_->revision(), *isa, [&](auto& packed) {
+    packed.pack(pass.spec, weights_of(pass), *isa);
+  });
+}
+
+template <class T>
+std::shared_ptr<const kernels::PackedBackward<T>> Stack<T>::pack_backward(
+    const Pass& pass, const Schedule& schedule) const {
+  const std::optional<Isa> isa = kernel_isa();
+  if (!isa) return nullptr;
+  if (!kernels::worth_packing(schedule)) {
+    auto referring = std::make_shared<kernels::PackedBackward<T>>();
+    referring->refer(pass.spec, weights_of(pass), *isa);
+    return referring;
+  }
+  return pass.packed_backward->get(parameters_->revision(), *isa, [&](auto& packed) {
+    packed.pack(pass.spec, weights_of(pass), *isa);
+  });
+}
+
+template <class T>
+LayerNoise Stack<T>::noise_of(Index layer, const StackRecord<T>& record,
+                              bool training) const noexcept {
+  if (!training) return {0, layer, 0, config_.zoneout, /*expected=*/true};
+  return {record.seed, layer, config_.recurrent_dropout, config_.zoneout};
+}
+
+template class Stack<float>;
+template class Stack<double>;
+
+}  // namespace peephole

@@ -1,0 +1,159 @@
+#include "peephole/stream.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <stdexcept>
+#include <string>
+
+#include "runtime/flush_denormals.hpp"
+#include "stream/layer.hpp"
+#include "stream/model.hpp"
+
+namespace peephole {
+
+template <class T>
+struct Stream<T>::Impl {
+  Impl(std::shared_ptr<const StreamModel<T>> of, Index batch) : model(std::move(of)) {
+    one_step.assign(batch, 1, {});
+    layers.reserve(model->layers.size());
+    for (const auto& layer : model->layers) layers.emplace_back(layer, one_step);
+    if (!model->head) return;
+    head = {model->head_weights.weight, model->head_weights.bias, model->head->input_size,
+            model->head->output_size};
+    const auto& packed = model->layers.back().packed;
+    head_kernel = kernels::step_kernels<T>(packed ? packed->isa() : Isa::baseline).head;
+  }
+
+  Index batch() const noexcept { return one_step.batch(); }
+  Index state_size(Index layer) const noexcept {
+    return batch() * model->layers[static_cast<std::size_t>(layer)].spec.hidden_size;
+  }
+  StreamLayer<T>& layer(Index index) noexcept {
+    assert(0 <= index && index < static_cast<Index>(layers.size()));
+    return layers[static_cast<std::size_t>(index)];
+  }
+
+  /// x (B, I) and y (B, O), which may be x.
+  void step(Rows<const T> x, Rows<T> y) noexcept {
+    for (StreamLayer<T>& layer : layers) {
+      layer.step(x);
+      x = layer.h();
+    }
+    for (Index b = 0; b < batch(); ++b) read_out(x.row(b), y.row(b));
+  }
+
+  /// y (O,) of the top layer's h (H,).
+  void read_out(const T* h, T* y) const noexcept {
+    if (head_kernel == nullptr) {
+      std::copy_n(h, model->output_size(), y);
+      return;
+    }
+    head_kernel(head, h, y);
+    if (model->head->activation != HeadActivation::identity) head_activate(*model->head, y, 1, y);
+  }
+
+  const std::shared_ptr<const StreamModel<T>> model;
+  Schedule one_step;
+  std::vector<StreamLayer<T>> layers;
+  kernels::StepHead<T> head = {};
+  kernels::StepHeadKernel<T> head_kernel = nullptr;  // null: no head
+};
+
+namespace {
+
+Index checked_batch(Index batch) {
+  if (batch >= 1) return batch;
+  throw std::invalid_argument("batch: expected at least 1, got " + std::to_string(batch));
+}
+
+}  // namespace
+
+template <class T>
+Stream<T>::Stream(const LSTM<T>& lstm, Index batch)
+    : impl_(std::make_unique<Impl>(std::make_shared<StreamModel<T>>(*lstm.stack_),
+                                   checked_batch(batch))) {}
+
+template <class T>
+Stream<T>::Stream(const Network<T>& network, Index batch)
+    : impl_(std::make_unique<Impl>(
+          std::make_shared<StreamModel<T>>(*network.lstm()->stack_, network.config()),
+          checked_batch(batch))) {}
+
+template <class T>
+Stream<T>::Stream(const Stream& other)
+    : impl_(std::make_unique<Impl>(other.impl_->model, other.batch())) {
+  for (Index layer = 0; layer < layers(); ++layer) {
+    const auto& from = other.impl_->layer(layer);
+    set_state(layer, {from.state_h(), from.state_c()});
+  }
+}
+
+template <class T>
+Stream<T>::~Stream() = default;
+template <class T>
+Stream<T>::Stream(Stream&&) noexcept = default;
+template <class T>
+Stream<T>& Stream<T>::operator=(Stream&&) noexcept = default;
+
+template <class T>
+Index Stream<T>::batch() const noexcept {
+  return impl_->batch();
+}
+
+template <class T>
+Index Stream<T>::input_size() const noexcept {
+  return impl_->model->input_size();
+}
+
+template <class T>
+Index Stream<T>::output_size() const noexcept {
+  return impl_->model->output_size();
+}
+
+template <class T>
+Index Stream<T>::layers() const noexcept {
+  return static_cast<Index>(impl_->layers.size());
+}
+
+template <class T>
+Index Stream<T>::hidden_size(Index layer) const noexcept {
+  return impl_->state_size(layer) / batch();
+}
+
+template <class T>
+void Stream<T>::step(const T* x, T* y) noexcept {
+  const FlushDenormals flush;
+  impl_->step({x, input_size()}, {y, output_size()});
+}
+
+template <class T>
+void Stream<T>::process(const T* x, T* y, Index n) noexcept {
+  const FlushDenormals flush;
+  const Index I = input_size(), O = output_size();
+  for (Index t = 0; t < n; ++t) impl_->step({x + t * I, n * I}, {y + t * O, n * O});
+}
+
+template <class T>
+void Stream<T>::reset() noexcept {
+  for (Index layer = 0; layer < layers(); ++layer) {
+    std::fill_n(impl_->layer(layer).state_h(), impl_->state_size(layer), T{0});
+    std::fill_n(impl_->layer(layer).state_c(), impl_->state_size(layer), T{0});
+  }
+}
+
+template <class T>
+void Stream<T>::set_state(Index layer, StateView<const T> state) noexcept {
+  std::copy_n(state.h, impl_->state_size(layer), impl_->layer(layer).state_h());
+  std::copy_n(state.c, impl_->state_size(layer), impl_->layer(layer).state_c());
+}
+
+template <class T>
+void Stream<T>::get_state(Index layer, StateView<T> state) const noexcept {
+  std::copy_n(impl_->layer(layer).state_h(), impl_->state_size(layer), state.h);
+  std::copy_n(impl_->layer(layer).state_c(), impl_->state_size(layer), state.c);
+}
+
+template class Stream<float>;
+template class Stream<double>;
+
+}  // namespace peephole

@@ -1,0 +1,88 @@
+#include "api/c_api_calls.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "peephole/peephole.h"
+
+/* As a C program would: c_api_test.cpp has written the files, and knows what must come out. */
+
+static int failures = 0;
+
+static void check(int passed, const char* what, int line) {
+  if (passed) return;
+  ++failures;
+  printf("%s:%d: %s (%s)\n", __FILE__, line, what, peephole_error());
+}
+#define CHECK(condition) check(condition, #condition, __LINE__)
+#define CHECK_FAILS(call, status, fragment)            \
+  do {                                                 \
+    CHECK((call) == (status));                         \
+    CHECK(strstr(peephole_error(), fragment) != NULL); \
+  } while (0)
+
+enum { kMost = 256 };
+
+void check_float(const char* path, const float* x, const float* y, size_t n) {
+  peephole_model* model = NULL;
+  peephole_model* copy = NULL;
+  float got[kMost];
+  size_t t, I, O;
+  CHECK(peephole_load(path, &model) == PEEPHOLE_OK);
+  I = peephole_input_size(model);
+  O = peephole_output_size(model);
+  CHECK(I == 2 && O == 3 && !peephole_is_double(model));
+  for (t = 0; t < n; ++t) {
+    if (t == n / 2) CHECK(peephole_copy(model, &copy) == PEEPHOLE_OK);
+    CHECK(peephole_step(model, x + t * I, got + t * O) == PEEPHOLE_OK);
+  }
+  CHECK(memcmp(got, y, n * O * sizeof *y) == 0);
+
+  /* The copy goes on from where it was made, and the model, reset, from the beginning. */
+  memset(got, 0, sizeof got);
+  CHECK(peephole_process(copy, x + n / 2 * I, got, n - n / 2) == PEEPHOLE_OK);
+  CHECK(memcmp(got, y + n / 2 * O, (n - n / 2) * O * sizeof *y) == 0);
+  peephole_reset(model);
+  CHECK(peephole_process(model, x, got, n) == PEEPHOLE_OK);
+  CHECK(memcmp(got, y, n * O * sizeof *y) == 0);
+
+  CHECK_FAILS(peephole_step_double(model, NULL, NULL), PEEPHOLE_BAD_ARGUMENT, "x: ");
+  CHECK_FAILS(peephole_step(model, x, NULL), PEEPHOLE_BAD_ARGUMENT, "y: ");
+  CHECK_FAILS(peephole_step(NULL, x, got), PEEPHOLE_BAD_ARGUMENT, "model: ");
+  CHECK(peephole_process(model, x, got, 0) == PEEPHOLE_OK);
+  peephole_free(model);
+  peephole_free(copy);
+}
+
+void check_double(const void* file, size_t size, const double* x, const double* y, size_t n) {
+  peephole_model* model = NULL;
+  double got[kMost];
+  float narrow[2] = {0, 0};
+  CHECK(peephole_load_memory(file, size, &model) == PEEPHOLE_OK);
+  CHECK(peephole_is_double(model));
+  CHECK(peephole_step_double(model, x, got) == PEEPHOLE_OK);
+  CHECK(peephole_process_double(model, x + 2, got + 3, n - 1) == PEEPHOLE_OK);
+  CHECK(memcmp(got, y, n * 3 * sizeof *y) == 0);
+  CHECK_FAILS(peephole_step(model, narrow, narrow), PEEPHOLE_BAD_ARGUMENT, "got float");
+  peephole_free(model);
+}
+
+void check_refusals(const char* bidirectional, const char* absent, const char* foreign) {
+  peephole_model* const other = (peephole_model*)&failures;
+  peephole_model* model = other;
+  CHECK_FAILS(peephole_load(bidirectional, &model), PEEPHOLE_BAD_FILE, "bidirectional");
+  CHECK(model == NULL);
+  CHECK_FAILS(peephole_load(absent, &model), PEEPHOLE_CANNOT_READ, absent);
+  CHECK_FAILS(peephole_load(foreign, &model), PEEPHOLE_BAD_FILE, "not a whole safetensors file");
+  CHECK_FAILS(peephole_load(NULL, &model), PEEPHOLE_BAD_ARGUMENT, "path: ");
+  CHECK_FAILS(peephole_load(foreign, NULL), PEEPHOLE_BAD_ARGUMENT, "NULL");
+  CHECK_FAILS(peephole_load_memory("", 0, &model), PEEPHOLE_BAD_FILE, "0 bytes");
+  CHECK_FAILS(peephole_copy(NULL, &model), PEEPHOLE_BAD_ARGUMENT, "model: ");
+  CHECK(model == NULL);
+  CHECK(peephole_input_size(NULL) == 0 && peephole_output_size(NULL) == 0);
+  CHECK(!peephole_is_double(NULL));
+  peephole_reset(NULL);
+  peephole_free(NULL);
+}
+
+int c_api_failures(void) { return failures; }

@@ -1,0 +1,139 @@
+#include "peephole/lstm.hpp"
+
+#include <algorithm>
+
+#include "api/lstm_problem.hpp"
+
+using namespace peephole;
+using namespace peephole::test;
+
+namespace {
+
+template <class T>
+void forward_equals_the_oracle() {
+  for_each_config([](const LSTMConfig& config, int number) {
+    const bool ragged = number % 4 < 2;
+    Problem<T> problem(config, ragged ? kRagged : std::vector<Index>{}, 100);
+    Parameters<T>& parameters = problem.lstm.parameters();
+    if (number % 6 == 5) {
+      thin_out(parameters, parameters.find("weight_hh_l0"), problem.random);
+      if (config.peephole != Peephole::none) {
+        thin_out(parameters, parameters.find("weight_ch_l1"), problem.random);
+      }
+    }
+    problem.infer();
+    check_against_oracle(problem);
+    const std::vector<T> inferred = problem.y;
+    Tape<T> tape;
+    problem.forward(tape);
+    check_against_oracle(problem);
+    CHECK(inferred == problem.y);
+    CHECK(tape.batch() == kBatch);
+    CHECK(tape.time() == kTime);
+    CHECK(tape.bytes() > 0);
+  });
+}
+
+/// T steps equal T1 steps and then T2 with the state carried.
+template <class T>
+void chunks() {
+  for (Peephole peephole : {Peephole::none, Peephole::diagonal, Peephole::dense}) {
+    LSTMConfig config = one_layer(2, 3);
+    config.hidden_sizes.push_back(2);
+    config.peephole = peephole;
+    Problem<T> problem(config, {}, 400);
+    problem.infer();
+    const std::vector<T> whole = problem.y;
+    const States<T> final = problem.final;
+
+    const Index first = 4;
+    SequenceView<const T> x = problem.x_view();
+    SequenceView<T> y = problem.y_view();
+    States<T> state = problem.initial, carried(config, kBatch);
+    x.time = y.time = first;
+    problem.lstm.infer(x, {}, span(state.const_views()), y, span(carried.views()));
+    x.data = x.at(0, first);
+    y.data = y.at(0, first);
+    x.time = y.time = kTime - first;
+    problem.lstm.infer(x, {}, span(carried.const_views()), y, span(state.views()));
+    for (std::size_t j = 0; j < whole.size(); ++j) {
+      CHECK_CLOSE(problem.y[j], whole[j], kRounding<T>);
+    }
+    for (std::size_t i = 0; i < state.h.size(); ++i) {
+      for (std::size_t j = 0; j < state.h[i].size(); ++j) {
+        CHECK_CLOSE(state.h[i][j], final.h[i][j], kRounding<T>);
+        CHECK_CLOSE(state.c[i][j], final.c[i][j], kRounding<T>);
+      }
+    }
+  }
+}
+
+/// Inputs may be reversed and overlap; what lies between the rows of a result is left alone.
+void strides() {
+  const LSTMConfig config = one_layer(3, 2);
+  Random random(500);
+  LSTM<double> lstm(config);
+  randomise(lstm.parameters(), random);
+  const std::vector<double> series = random.values<double>(8);
+  const Index B = 2, time = 4;
+  const SequenceView<const double> windows{series.data() + 5, B, time, 3, -1, -1};
+  std::vector<double> copied;
+  for (Index b = 0; b < B; ++b) {
+    for (Index t = 0; t < time; ++t)
+      copied.insert(copied.end(), windows.at(b, t), windows.at(b, t) + 3);
+  }
+  std::vector<double> expected(at(B * time * 2));
+  lstm.infer(contiguous<const double>(copied.data(), B, time, 3), {}, {},
+             contiguous(expected.data(), B, time, 2), {});
+
+  const double untouched = 7;
+  std::vector<double> wide(at(B * time * 5), untouched);
+  lstm.infer(windows, {}, {}, {wide.data() + 1, B, time, 2, time * 5, 5}, {});
+  for (Index row = 0; row < B * time; ++row) {
+    for (Index n = 0; n < 5; ++n) {
+      const double value = wide[at(row * 5 + n)];
+      CHECK(value == (n == 1 || n == 2 ? expected[at(row * 2 + n - 1)] : untouched));
+    }
+  }
+}
+
+/// No batch, no time, no real step: y is 0, states pass through, gradients too.
+void nothing_to_do() {
+  const LSTMConfig config = one_layer(2, 3);
+  LSTM<double> lstm(config);
+  Random random(600);
+  randomise(lstm.parameters(), random);
+  for (Index batch : {0, 2}) {
+    for (Index time : {0, 3}) {
+      if (batch > 0 && time > 0) continue;
+      Tape<double> tape;
+      States<double> initial(config, batch, random), final(config, batch);
+      const std::vector<double> none(1);
+      double y = 7;
+      lstm.forward({none.data(), batch, time, 2, 0, 0}, {}, span(initial.const_views()),
+                   {&y, batch, time, 3, 0, 0}, span(final.views()), tape);
+      CHECK(y == 7);
+      CHECK(final.h == initial.h);
+      CHECK(final.c == initial.c);
+      States<double> dinitial(config, batch);
+      std::vector<double> dparameters(at(lstm.parameters().flat_size()), 7.0);
+      lstm.backward(tape, {none.data(), batch, time, 3, 0, 0}, span(initial.const_views()),
+                    {nullptr, 0, 0, 0, 0, 0}, span(dinitial.views()), dparameters.data());
+      CHECK(dinitial.h == initial.h);
+      CHECK(dinitial.c == initial.c);
+      for (Index i = 0; i < 4; ++i) CHECK(dparameters[at(lstm.parameters().offset(i))] == 0);
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  forward_equals_the_oracle<double>();
+  forward_equals_the_oracle<float>();
+  chunks<double>();
+  chunks<float>();
+  strides();
+  nothing_to_do();
+  return check::report();
+}

@@ -1,0 +1,287 @@
+#include "peephole/network.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "support/check.hpp"
+#include "support/oracle.hpp"
+
+using namespace peephole;
+using namespace peephole::test;
+
+namespace {
+
+/// Against the oracle: a few roundings per term, sums of some ten terms.
+template <class T>
+constexpr double kRounding = std::is_same_v<T, float> ? 1e-5 : 1e-13;
+/// Central differences in double: a step of 1e-5 leaves 1e-10 of truncation and 1e-11 of rounding.
+constexpr double kStep = 1e-5;
+constexpr double kDifferences = 1e-7;
+
+constexpr Index kBatch = 3;
+constexpr Index kTime = 4;
+const std::vector<Index> kLengths = {2, 0, 4};
+
+NetworkConfig config_of(HeadActivation head, Readout readout) {
+  NetworkConfig config;
+  config.lstm.input_size = 2;
+  config.lstm.hidden_sizes = {3, 2};
+  config.lstm.bidirectional = true;
+  config.output_size = 3;
+  config.head = head;
+  config.readout = readout;
+  return config;
+}
+
+template <class F>
+void for_each_config(F&& f) {
+  for (HeadActivation head : {HeadActivation::identity, HeadActivation::sigmoid,
+                              HeadActivation::tanh, HeadActivation::softmax}) {
+    for (Readout readout : {Readout::all, Readout::last}) f(config_of(head, readout));
+  }
+}
+
+/// A network and all arrays of a training pass over it, at random.
+template <class T>
+struct Problem {
+  NetworkConfig config;
+  Random random;
+  Network<T> network;
+  Index I, O, steps;
+  std::vector<T> x, y, logits, gradient, dx, dparameters;
+  States<T> initial, final, dfinal, dinitial;
+
+  explicit Problem(const NetworkConfig& config_, std::uint64_t seed = 1)
+      : config(config_),
+        random(seed),
+        network(config),
+        I(config.lstm.input_size),
+        O(config.output_size),
+        steps(config.readout == Readout::all ? kTime : 1),
+        x(random.values<T>(kBatch * kTime * I)),
+        y(at(kBatch * steps * O), T{7}),
+        logits(y.size(), T{7}),
+        gradient(random.values<T>(kBatch * steps * O)),
+        dx(x.size(), T{7}),
+        dparameters(at(network.parameters().flat_size()), T{7}),
+        initial(config.lstm, kBatch, random),
+        final(config.lstm, kBatch),
+        dfinal(config.lstm, kBatch, random),
+        dinitial(config.lstm, kBatch) {
+    randomise(network.parameters(), random);
+  }
+
+  SequenceView<T> outputs(std::vector<T>& array) {
+    return contiguous(array.data(), kBatch, steps, O);
+  }
+  SequenceView<const T> x_view() const { return contiguous(x.data(), kBatch, kTime, I); }
+  /// Whether step `s` of sequence `b` of y is one that the head read.
+  bool read(Index b, Index s) const {
+    return config.readout == Readout::all ? s < kLengths[at(b)] : kLengths[at(b)] > 0;
+  }
+
+  void infer() {
+    network.infer(x_view(), span(kLengths), span(initial.const_views()), outputs(y),
+                  span(final.views()));
+  }
+  void forward(NetworkTape<T>& tape) {
+    network.forward(x_view(), span(kLengths), span(initial.const_views()), outputs(y),
+                    outputs(logits), span(final.views()), tape);
+  }
+  void backward(const NetworkTape<T>& tape, typename Network<T>::GradientOf of) {
+    network.backward(tape, contiguous<const T>(gradient.data(), kBatch, steps, O), of,
+                     span(dfinal.const_views()), contiguous(dx.data(), kBatch, kTime, I),
+                     span(dinitial.views()), dparameters.data());
+  }
+};
+
+Row apply_head(HeadActivation head, Row logits) {
+  double sum = 0;
+  for (double& s : logits) {
+    switch (head) {
+      case HeadActivation::identity: break;
+      case HeadActivation::sigmoid: s = activate(Activation::sigmoid, s); break;
+      case HeadActivation::tanh: s = std::tanh(s); break;
+      case HeadActivation::softmax: s = std::exp(s); break;
+    }
+    sum += s;
+  }
+  if (head == HeadActivation::softmax) {
+    for (double& s : logits) s /= sum;
+  }
+  return logits;
+}
+
+template <class T>
+void forward_equals_the_oracle() {
+  for_each_config([](const NetworkConfig& config) {
+    Problem<T> problem(config);
+    problem.infer();
+    const std::vector<T> inferred = problem.y;
+    NetworkTape<T> tape;
+    problem.forward(tape);
+    CHECK(problem.y == inferred);
+    CHECK(tape.batch() == kBatch);
+    CHECK(tape.time() == kTime);
+    CHECK(tape.bytes() > 0);
+
+    const Row V = parameter(problem.network.parameters(), "head.weight");
+    const Row v = parameter(problem.network.parameters(), "head.bias");
+    for (Index b = 0; b < kBatch; ++b) {
+      std::vector<OracleState> states = states_of(problem.initial, config.lstm, b);
+      const std::vector<Row> h =
+          stack(config.lstm, problem.network.parameters(),
+                sequence(problem.x, b, kTime, problem.I, kLengths[at(b)]), states);
+      const auto y = sequence(problem.y, b, problem.steps, problem.O, problem.steps);
+      const auto logits = sequence(problem.logits, b, problem.steps, problem.O, problem.steps);
+      for (Index s = 0; s < problem.steps; ++s) {
+        Row expected(at(problem.O)), expected_y(at(problem.O));
+        if (problem.read(b, s)) {
+          const Row& features = config.readout == Readout::all ? h[at(s)] : h.back();
+          for (std::size_t n = 0; n < expected.size(); ++n) {
+            expected[n] = v[n];
+            for (std::size_t m = 0; m < features.size(); ++m) {
+              expected[n] += V[n * features.size() + m] * features[m];
+            }
+          }
+          expected_y = apply_head(config.head, expected);
+        }
+        const double tolerance = problem.read(b, s) ? kRounding<T> : 0;
+        for (std::size_t n = 0; n < expected.size(); ++n) {
+          CHECK_CLOSE(logits[at(s)][n], expected[n], tolerance);
+          CHECK_CLOSE(y[at(s)][n], expected_y[n], tolerance);
+        }
+      }
+      const std::vector<OracleState> final = states_of(problem.final, config.lstm, b);
+      for (std::size_t i = 0; i < states.size(); ++i) {
+        for (std::size_t n = 0; n < states[i].h.size(); ++n) {
+          CHECK_CLOSE(final[i].h[n], states[i].h[n], kRounding<T>);
+          CHECK_CLOSE(final[i].c[n], states[i].c[n], kRounding<T>);
+        }
+      }
+    }
+  });
+}
+
+/// <gradient, y or logits> + <dfinal, final>.
+double loss(Problem<double>& problem, Network<double>::GradientOf of) {
+  NetworkTape<double> tape;
+  problem.forward(tape);
+  const auto& of_what = of == Network<double>::GradientOf::y ? problem.y : problem.logits;
+  double sum = 0;
+  for (std::size_t j = 0; j < of_what.size(); ++j) sum += problem.gradient[j] * of_what[j];
+  for (std::size_t i = 0; i < problem.final.h.size(); ++i) {
+    for (std::size_t j = 0; j < problem.final.h[i].size(); ++j) {
+      sum += problem.dfinal.h[i][j] * problem.final.h[i][j] +
+             problem.dfinal.c[i][j] * problem.final.c[i][j];
+    }
+  }
+  return sum;
+}
+
+void gradient_equals_finite_differences() {
+  using Of = Network<double>::GradientOf;
+  for_each_config([](const NetworkConfig& config) {
+    for (Of of : {Of::y, Of::logits}) {
+      Problem<double> problem(config);
+      NetworkTape<double> tape;
+      problem.forward(tape);
+      problem.backward(tape, of);
+      Parameters<double>& parameters = problem.network.parameters();
+      const auto check_slope = [&](double& value, double gradient) {
+        const double before = value;
+        const auto loss_at = [&](double moved) {
+          value = moved;
+          parameters.touch();
+          return loss(problem, of);
+        };
+        const double slope = (loss_at(before + kStep) - loss_at(before - kStep)) / (2 * kStep);
+        loss_at(before);
+        CHECK_CLOSE(gradient, slope, kDifferences);
+      };
+      for (std::size_t j = 0; j < problem.x.size(); ++j) check_slope(problem.x[j], problem.dx[j]);
+      for (std::size_t i = 0; i < problem.initial.h.size(); ++i) {
+        for (std::size_t j = 0; j < problem.initial.h[i].size(); ++j) {
+          check_slope(problem.initial.h[i][j], problem.dinitial.h[i][j]);
+          check_slope(problem.initial.c[i][j], problem.dinitial.c[i][j]);
+        }
+      }
+      for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
+        for (Index j = 0; j < parameters.specs()[at(i)].size(); ++j) {
+          const Index k = parameters.offset(i) + j;
+          check_slope(parameters.mutable_flat()[k], problem.dparameters[at(k)]);
+        }
+      }
+    }
+  });
+}
+
+/// Softmax of logits far apart neither overflows nor loses its sum.
+void softmax_of_extremes() {
+  NetworkConfig config = config_of(HeadActivation::softmax, Readout::last);
+  Problem<float> problem(config);
+  const std::vector<float> bias = {1000, -1000, 999};
+  problem.network.parameters().assign(problem.network.parameters().find("head.bias"), bias.data());
+  problem.infer();
+  const float sum = problem.y[0] + problem.y[1] + problem.y[2];
+  CHECK_CLOSE(sum, 1, kRounding<float>);
+  CHECK(problem.y[0] > problem.y[2] && problem.y[1] == 0);
+}
+
+void the_stack_inside_shares_the_parameters() {
+  Problem<double> problem(config_of(HeadActivation::tanh, Readout::all));
+  Network<double> moved = std::move(problem.network);
+  const std::shared_ptr<LSTM<double>> lstm = moved.lstm();
+  CHECK(lstm->parameters().identity() == moved.parameters().identity());
+  CHECK(lstm->parameters().data(0) == moved.parameters().data(0));
+  CHECK(lstm->config().hidden_sizes == problem.config.lstm.hidden_sizes);
+}
+
+void bad_arguments() {
+  const NetworkConfig config = config_of(HeadActivation::softmax, Readout::last);
+  NetworkConfig wrong = config;
+  wrong.output_size = 0;
+  CHECK_THROWS(Network<float>(wrong), "output_size: expected");
+
+  Problem<float> problem(config);
+  Network<float>& network = problem.network;
+  const auto x = problem.x_view();
+  const auto y = problem.outputs(problem.y);
+  const std::vector<float> y_before = problem.y;
+  CHECK_THROWS(
+      network.infer(contiguous<const float>(problem.x.data(), kBatch, kTime, 1), {}, {}, y, {}),
+      "x: expected (batch, time, 2), got (3, 4, 1)");
+  CHECK_THROWS(network.infer(x, {}, {}, contiguous(problem.dx.data(), kBatch, kTime, 3), {}),
+               "y: expected (3, 1, 3), got (3, 4, 3)");
+  const std::vector<Index> lengths = {1, 2, 5};
+  CHECK_THROWS(network.infer(x, span(lengths), {}, y, {}), "lengths: expected");
+  NetworkTape<float> tape;
+  CHECK_THROWS(network.forward(x, {}, {}, y, contiguous(problem.dx.data(), kBatch, 1, 2), {}, tape),
+               "logits: expected (3, 1, 3)");
+  CHECK(problem.y == y_before);
+
+  using Of = Network<float>::GradientOf;
+  CHECK_THROWS(problem.backward(tape, Of::y), "tape: expected");
+  problem.forward(tape);
+  const auto gradient = contiguous<const float>(problem.gradient.data(), kBatch, 1, 2);
+  CHECK_THROWS(network.backward(tape, gradient, Of::y, {}, {}, {}, problem.dparameters.data()),
+               "dy: expected (3, 1, 3)");
+  CHECK_THROWS(network.backward(tape, gradient, Of::logits, {}, {}, {}, problem.dparameters.data()),
+               "dlogits: expected (3, 1, 3)");
+  Problem<float> other(config);
+  CHECK_THROWS(other.backward(tape, Of::y), "tape: expected");
+  network.parameters().touch();
+  CHECK_THROWS(problem.backward(tape, Of::y), "tape: expected");
+}
+
+}  // namespace
+
+int main() {
+  forward_equals_the_oracle<double>();
+  forward_equals_the_oracle<float>();
+  gradient_equals_finite_differences();
+  softmax_of_extremes();
+  the_stack_inside_shares_the_parameters();
+  bad_arguments();
+  return check::report();
+}

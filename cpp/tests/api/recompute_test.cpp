@@ -1,0 +1,66 @@
+#include "api/lstm_problem.hpp"
+#include "peephole/network.hpp"
+#include "support/allocated.hpp"
+
+using namespace peephole;
+using namespace peephole::test;
+
+namespace {
+
+/// A batch of which a layer of 64 units has several segments.
+constexpr Index kSequences = 20, kSteps = 400, kInputs = 3, kUnits = 64;
+
+struct Batch {
+  explicit Batch(const LSTMConfig& config)
+      : lstm(config),
+        x(random.values<float>(kSequences * kSteps * kInputs)),
+        y(at(kSequences * kSteps * kUnits)),
+        dx(x.size()),
+        dparameters(at(lstm.parameters().flat_size())) {
+    randomise(lstm.parameters(), random);
+  }
+  void train(Tape<float>& tape) {
+    lstm.forward(contiguous<const float>(x.data(), kSequences, kSteps, kInputs), {}, {},
+                 contiguous(y.data(), kSequences, kSteps, kUnits), {}, tape);
+    lstm.backward(tape, contiguous<const float>(y.data(), kSequences, kSteps, kUnits), {},
+                  contiguous(dx.data(), kSequences, kSteps, kInputs), {}, dparameters.data());
+  }
+
+  Random random{1};
+  LSTM<float> lstm;
+  std::vector<float> x, y, dx, dparameters;
+};
+
+void same_bits_for_a_fifth_of_the_memory() {
+  Batch batch(one_layer(kInputs, kUnits));
+  Tape<float> whole, part(Keep::segments);
+  batch.train(whole);
+  const std::vector<float> y = batch.y, dx = batch.dx, dparameters = batch.dparameters;
+  batch.train(part);
+  CHECK(batch.y == y);
+  CHECK(batch.dx == dx);
+  CHECK(batch.dparameters == dparameters);
+  CHECK(part.bytes() < whole.bytes() / 5);
+}
+
+void a_repeated_call_allocates_nothing() {
+  Batch batch(one_layer(kInputs, kUnits));
+  for (Keep keep : {Keep::all, Keep::segments}) {
+    Tape<float> tape(keep);
+    batch.train(tape);
+    batch.train(tape);
+    const std::size_t before = allocated;
+    most_allocated = before;
+    batch.train(tape);
+    const std::size_t most = most_allocated;  // CHECK allocates
+    CHECK(most == before);
+  }
+}
+
+}  // namespace
+
+int main() {
+  same_bits_for_a_fifth_of_the_memory();
+  a_repeated_call_allocates_nothing();
+  return check::report();
+}

@@ -1,0 +1,285 @@
+#include "peephole/files.hpp"
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "files/hostile_files.hpp"
+#include "support/arrays.hpp"
+#include "support/check.hpp"
+
+using namespace peephole;
+using namespace peephole::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder that is there for the length of a test.
+class Folder {
+ public:
+  Folder()
+      : path_(fs::temp_directory_path() / ("peephole-" + std::to_string(std::random_device{}()))) {
+    fs::create_directory(path_);
+  }
+  ~Folder() { fs::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  fs::path operator/(const char* name) const { return path_ / name; }
+  std::ptrdiff_t entries() const {
+    return std::distance(fs::directory_iterator(path_), fs::directory_iterator());
+  }
+
+ private:
+  fs::path path_;
+};
+
+std::string read(const fs::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+template <class Exception, class F>
+void check_throws(F&& f, const std::string& fragment) {
+  const std::string complaint = check::complaint<Exception>(f, fragment);
+  check::note(complaint.empty(), __FILE__, __LINE__, complaint);
+}
+
+const LSTMConfig& lstm_of(const LSTMConfig& config) { return config; }
+const LSTMConfig& lstm_of(const NetworkConfig& config) { return config.lstm; }
+
+/// The outputs of both for the same steps, and all parameters and masks, are the same bits.
+template <class T, template <class> class Model>
+void check_same(const Model<T>& loaded, const Model<T>& saved) {
+  const Parameters<T>&a = loaded.parameters(), &b = saved.parameters();
+  CHECK(a.specs().size() == b.specs().size() && a.flat_size() == b.flat_size());
+  CHECK(std::memcmp(a.flat(), b.flat(), at(a.flat_size()) * sizeof(T)) == 0);
+  for (Index i = 0; i < static_cast<Index>(a.specs().size()); ++i) {
+    const std::size_t size = at(a.specs()[at(i)].size());
+    CHECK(a.specs()[at(i)].name == b.specs()[at(i)].name);
+    CHECK(a.masked(i) == b.masked(i) &&
+          (!a.masked(i) || std::memcmp(a.mask(i), b.mask(i), size) == 0));
+  }
+  const LSTMConfig& config = lstm_of(saved.config());
+  const Index features = saved.parameters().find("head.bias") >= 0 ? 2 : config.output_size();
+  Random random(1);
+  const std::vector<T> x = random.values<T>(3 * 5 * config.input_size);
+  std::vector<T> y(at(3 * 5 * features)), expected(y.size());
+  const auto run = [&](const Model<T>& model, std::vector<T>& out) {
+    model.infer(contiguous(x.data(), 3, 5, config.input_size), {}, {},
+                contiguous(out.data(), 3, 5, features), {});
+  };
+  run(loaded, y);
+  run(saved, expected);
+  CHECK(std::memcmp(y.data(), expected.data(), y.size() * sizeof(T)) == 0);
+}
+
+/// Through memory and, if masked, through a file too, whose way to the disk takes its time.
+template <class T, template <class> class Model, class Config>
+void check_round_trip(const Config& config, const fs::path& path, bool masked = false) {
+  Model<T> model(config);
+  Random random(0);
+  randomise(model.parameters(), random);
+  if (masked) {
+    for (const Index i : {0, 1}) thin_out(model.parameters(), i, random);
+  }
+  const std::string bytes = serialise(model);
+  if (masked) {
+    save(model, path);
+    CHECK(read(path) == bytes);
+    check_same<T, Model>(load<Model<T>>(path), model);
+    check_same<T, Model>(std::get<Model<T>>(load(path)), model);
+  }
+  const Model<T> loaded = load<Model<T>>(bytes.data(), bytes.size());
+  check_same<T, Model>(loaded, model);
+  CHECK(serialise(loaded) == bytes);
+}
+
+void check_round_trips(const LSTMConfig& config, const fs::path& path, bool masked = false) {
+  NetworkConfig network;
+  network.lstm = config;
+  network.output_size = 2;
+  network.head = HeadActivation::softmax;
+  check_round_trip<float, LSTM>(config, path, masked);
+  check_round_trip<double, LSTM>(config, path, masked);
+  check_round_trip<float, Network>(network, path, masked);
+  check_round_trip<double, Network>(network, path, masked);
+}
+
+void test_every_option() {
+  const Folder folder;
+  const fs::path path = folder / "model";
+  LSTMConfig config;
+  config.input_size = 3;
+  config.hidden_sizes = {4, 2};
+  check_round_trips(config, path);
+  check_round_trips(config, path, true);
+  for (const Peephole peephole : {Peephole::none, Peephole::dense}) {
+    for (const bool bias : {false, true}) {
+      for (const bool bidirectional : {false, true}) {
+        LSTMConfig changed = config;
+        changed.peephole = peephole;
+        changed.bias = bias;
+        changed.bidirectional = bidirectional;
+        check_round_trips(changed, path);
+      }
+    }
+  }
+  LSTMConfig changed = config;
+  changed.peephole_gates = GateSet().with(Gate::input).with(Gate::output);
+  changed.output_peephole = OutputPeephole::current;
+  changed.coupled_input_forget = true;
+  changed.activations.resize(2);
+  changed.activations[1] = {Activation::hard_sigmoid, Activation::one, Activation::softsign,
+                            Activation::softplus, Activation::identity};
+  check_round_trips(changed, path);
+}
+
+void test_options_of_the_head() {
+  NetworkConfig config;
+  config.lstm.hidden_sizes = {2};
+  for (const HeadActivation head : {HeadActivation::identity, HeadActivation::sigmoid,
+                                    HeadActivation::tanh, HeadActivation::softmax}) {
+    for (const Readout readout : {Readout::all, Readout::last}) {
+      config.head = head;
+      config.readout = readout;
+      const std::string bytes = serialise(Network<float>(config));
+      const auto loaded = load<Network<float>>(bytes.data(), bytes.size());
+      CHECK(loaded.config().head == head && loaded.config().readout == readout);
+    }
+  }
+}
+
+/// A file that this library has not written: see hostile_files.cpp for its values.
+void test_foreign_writer() {
+  const std::string bytes = good_file();
+  const auto network = load<Network<float>>(bytes.data(), bytes.size());
+  const LSTMConfig& lstm = network.config().lstm;
+  CHECK(lstm.input_size == 2 && lstm.hidden_sizes == std::vector<Index>{3});
+  CHECK(lstm.activations.size() == 1 && lstm.activations[0].f == Activation::sigmoid);
+  const Parameters<float>& parameters = network.parameters();
+  CHECK(parameters.data(parameters.find("head.bias"))[0] == 0.25f);
+  const Index weights = parameters.find("weight_ih_l0");
+  for (Index j = 0; j < 24; ++j) {
+    CHECK(parameters.data(weights)[j] == (j % 2 == 0 ? 0.25f : 0.0f));
+    CHECK(parameters.mask(weights)[j] == (j % 2 == 0));
+  }
+}
+
+void test_the_stack_of_a_network() {
+  NetworkConfig config;
+  config.lstm.hidden_sizes = {3};
+  const Network<float> network(config);
+  const std::string bytes = serialise(*network.lstm());
+  const auto lstm = load<LSTM<float>>(bytes.data(), bytes.size());
+  CHECK(lstm.parameters().specs().size() == 4 && lstm.parameters().find("head.bias") < 0);
+}
+
+void test_any_value() {
+  LSTMConfig config;
+  config.hidden_sizes = {1};
+  LSTM<double> lstm(config);
+  using Limits = std::numeric_limits<double>;
+  const double odd[] = {Limits::quiet_NaN(), -Limits::infinity(), -0.0, Limits::denorm_min()};
+  lstm.parameters().assign(lstm.parameters().find("bias_l0"), odd);
+  const std::string bytes = serialise(lstm);
+  const auto loaded = load<LSTM<double>>(bytes.data(), bytes.size());
+  CHECK(std::memcmp(loaded.parameters().data(3), odd, sizeof odd) == 0);
+}
+
+/// A weight that was written through a lease where it is masked is 0 in the file.
+void test_masked_writes() {
+  LSTMConfig config;
+  config.hidden_sizes = {1};
+  LSTM<float> lstm(config);
+  const bool connected[] = {true, false, true, true};
+  lstm.parameters().mask(3, connected);
+  lstm.parameters().mutable_flat()[lstm.parameters().offset(3) + 1] = 7;
+  const std::string bytes = serialise(lstm);
+  CHECK(load<LSTM<float>>(bytes.data(), bytes.size()).parameters().data(3)[1] == 0);
+}
+
+void test_another_type() {
+  const Folder folder;
+  const fs::path path = folder / "model";
+  LSTMConfig config;
+  config.hidden_sizes = {2};
+  save(LSTM<double>(config), path);
+  check_throws<FileError>([&] { load<LSTM<float>>(path); },
+                          "model: expected an LSTM of float32, got an LSTM of float64");
+  check_throws<FileError>([&] { load<Network<double>>(path); }, "expected a Network of float64");
+}
+
+void test_replacing() {
+  const Folder folder;
+  const fs::path path = folder / "model";
+  LSTMConfig config;
+  config.hidden_sizes = {2};
+  const LSTM<float> small(config);
+  config.hidden_sizes = {30};
+  const LSTM<float> large(config);
+
+  save(large, path);
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write | fs::perms::others_read);
+  const fs::perms permissions = fs::status(path).permissions();
+  save(small, path);
+  CHECK(read(path) == serialise(small));
+  CHECK(fs::status(path).permissions() == permissions);
+
+  std::error_code unsupported;
+  fs::create_symlink("model", folder / "link", unsupported);
+  if (!unsupported) {
+    save(large, folder / "link");
+    CHECK(fs::is_symlink(folder / "link") && read(path) == serialise(large));
+    fs::create_symlink("circle", folder / "circle");
+    check_throws<fs::filesystem_error>([&] { save(large, folder / "circle"); }, "circle");
+    CHECK(folder.entries() == 3);
+  }
+}
+
+void test_files_that_cannot_be() {
+  const Folder folder;
+  const fs::path path = folder / "model";
+  LSTMConfig config;
+  config.hidden_sizes = {2};
+  const LSTM<float> lstm(config);
+  check_throws<fs::filesystem_error>([&] { load(path); }, "model");
+  check_throws<fs::filesystem_error>([&] { load(fs::temp_directory_path()); }, "");
+  check_throws<fs::filesystem_error>([&] { save(lstm, path / "below"); }, "no such folder");
+  fs::create_directory(path);
+  check_throws<fs::filesystem_error>([&] { save(lstm, path); }, "model");
+  CHECK(fs::is_directory(path) && folder.entries() == 1);
+  if (fs::exists("/dev/null")) {
+    check_throws<fs::filesystem_error>([&] { load("/dev/null"); }, "/dev/null");
+    check_throws<fs::filesystem_error>([&] { save(lstm, "/dev/null"); }, "not a regular file");
+  }
+}
+
+void test_a_model_that_no_header_holds() {
+  LSTMConfig config;
+  config.hidden_sizes.assign(6000, 1);
+  config.peephole = Peephole::none;
+  check_throws<FileError>([&] { serialise(LSTM<float>(config)); }, "18000 tensors");
+}
+
+}  // namespace
+
+int main() {
+  test_every_option();
+  test_options_of_the_head();
+  test_foreign_writer();
+  test_the_stack_of_a_network();
+  test_any_value();
+  test_masked_writes();
+  test_another_type();
+  test_replacing();
+  test_files_that_cannot_be();
+  test_a_model_that_no_header_holds();
+  return check::report();
+}

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstring>
+
+#include "kernels/random_layer.hpp"
+
+/// Problems at random for the forward kernels, and their answers by the equations in double.
+namespace peephole {
+
+inline LayerSpec random_layer(Random& random) {
+  const Index I = pick(random, 1, 3) == 1 ? 1 : pick(random, 1, 40);
+  const Index H = pick(random, 1, 3) == 1 ? pick(random, 1, 8) : pick(random, 1, 90);
+  return random_spec(random, I, H);
+}
+
+/// A layer and a ragged batch, sequence by sequence.
+template <class T>
+struct Problem : LayerValues<T> {
+  LayerSpec spec;
+  Direction direction;
+  bool training;
+  std::vector<Index> lengths;     // (B,)
+  std::vector<std::vector<T>> x;  // (B, length, I)
+  std::vector<T> h, c;            // (B, H): initial
+
+  Index batch() const { return static_cast<Index>(lengths.size()); }
+};
+
+template <class T>
+Problem<T> random_problem(Random& random, LayerSpec spec, Index batch, Index time) {
+  const Index I = spec.input_size, H = spec.hidden_size;
+  Problem<T> p;
+  p.spec = spec;
+  p.direction = static_cast<Direction>(pick(random, 0, 1));
+  p.training = pick(random, 0, 1) == 0;
+  p.randomise(random, spec);
+  const bool ragged = pick(random, 0, 1) == 0;
+  for (Index b = 0; b < batch; ++b) {
+    p.lengths.push_back(ragged ? pick(random, 0, time) : time);
+    p.x.push_back(uniform<T>(random, p.lengths.back() * I, -1, 1));
+  }
+  p.h = uniform<T>(random, batch * H, -1, 1);
+  p.c = uniform<T>(random, batch * H, -1, 1);
+  return p;
+}
+
+/// What a sequence gives: h (length, H), gates (length, 4H), c (length, H), and the final state.
+template <class T>
+struct Result {
+  std::vector<T> h, gates, c, final_h, final_c;
+
+  bool operator==(const Result& other) const {
+    return same(h, other.h) && same(gates, other.gates) && same(c, other.c) &&
+           same(final_h, other.final_h) && same(final_c, other.final_c);
+  }
+  static bool same(const std::vector<T>& a, const std::vector<T>& b) {
+    return a.size() == b.size() &&
+           (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+  }
+};
+
+template <class T>
+std::vector<Result<T>> equations(const Problem<T>& p) {
+  const Index I = p.spec.input_size, H = p.spec.hidden_size;
+  const Activations& f = p.spec.activations;
+  std::vector<Result<T>> results;
+  for (Index b = 0; b < p.batch(); ++b) {
+    std::vector<double> h(p.h.begin() + b * H, p.h.begin() + (b + 1) * H);
+    std::vector<double> c(p.c.begin() + b * H, p.c.begin() + (b + 1) * H);
+    Result<T> y;
+    const std::size_t length = static_cast<std::size_t>(p.lengths[b]);
+    y.h.resize(length * H), y.c.resize(length * H), y.gates.resize(length * 4 * H);
+    for (Index s = 0; s < p.lengths[b]; ++s) {
+      const Index t = p.direction == Direction::forward ? s : p.lengths[b] - 1 - s;
+      const T* const x = p.x[b].data() + t * I;
+      const auto peephole = [&](Gate gate, Index unit, const std::vector<double>& state) {
+        if (!p.spec.has_peephole(gate)) return 0.0;
+        const Index row = index(gate) * H + unit;
+        if (p.spec.peephole == Peephole::diagonal) return p.weight_ch[row] * state[unit];
+        double sum = 0;
+        for (Index k = 0; k < H; ++k)
+          sum += static_cast<double>(p.weight_ch[row * H + k]) * state[k];
+        return sum;
+      };
+      const auto sum = [&](Gate gate, Index unit) {
+        const Index row = index(gate) * H + unit;
+        double a = p.bias.empty() ? 0 : p.bias[row];
+        for (Index k = 0; k < I; ++k) a += static_cast<double>(p.weight_ih[row * I + k]) * x[k];
+        for (Index k = 0; k < H; ++k) a += static_cast<double>(p.weight_hh[row * H + k]) * h[k];
+        return a;
+      };
+      std::vector<double> next_c(H), next_h(H);
+      T* const gates = y.gates.data() + t * 4 * H;
+      for (Index u = 0; u < H; ++u) {
+        const double i = activate(f.i, sum(Gate::input, u) + peephole(Gate::input, u, c));
+        const double forget =
+            p.spec.coupled_input_forget
+                ? 1 - i
+                : activate(f.f, sum(Gate::forget, u) + peephole(Gate::forget, u, c));
+        const double g = activate(f.g, sum(Gate::cell, u) + peephole(Gate::cell, u, c));
+        next_c[u] = forget * c[u] + g * i;
+        gates[u] = T(i), gates[H + u] = T(forget), gates[2 * H + u] = T(g);
+      }
+      const auto& seen = p.spec.output_reads_current() ? next_c : c;
+      for (Index u = 0; u < H; ++u) {
+        const double o = activate(f.o, sum(Gate::output, u) + peephole(Gate::output, u, seen));
+        next_h[u] = activate(f.c, next_c[u]) * o;
+        gates[3 * H + u] = T(o);
+        y.h[t * H + u] = T(next_h[u]), y.c[t * H + u] = T(next_c[u]);
+      }
+      h = next_h, c = next_c;
+    }
+    y.final_h.assign(h.begin(), h.end()), y.final_c.assign(c.begin(), c.end());
+    if (!p.training) y.gates.clear(), y.c.clear();
+    results.push_back(y);
+  }
+  return results;
+}
+
+}  // namespace peephole

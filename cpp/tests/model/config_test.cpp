@@ -1,0 +1,161 @@
+#include "peephole/config.hpp"
+
+#include <limits>
+
+#include "support/check.hpp"
+
+using namespace peephole;
+
+namespace {
+
+LSTMConfig stack(Index inputs, std::vector<Index> hidden_sizes) {
+  LSTMConfig config;
+  config.input_size = inputs;
+  config.hidden_sizes = std::move(hidden_sizes);
+  return config;
+}
+
+void check_spec(const ParameterSpec& spec, const std::string& name, Index rows, Index columns) {
+  CHECK(spec.name == name);
+  CHECK(spec.rows == rows);
+  CHECK(spec.columns == columns);
+  CHECK(spec.size() == rows * (columns == 0 ? 1 : columns));
+}
+
+void parameters_of_each_kind() {
+  LSTMConfig config = stack(5, {3});
+  const auto diagonal = parameter_specs(config);
+  CHECK(diagonal.size() == 4);
+  check_spec(diagonal[0], "weight_ih_l0", 12, 5);
+  check_spec(diagonal[1], "weight_hh_l0", 12, 3);
+  check_spec(diagonal[2], "weight_ch_l0", 4, 3);
+  check_spec(diagonal[3], "bias_l0", 12, 0);
+
+  config.peephole = Peephole::dense;
+  check_spec(parameter_specs(config)[2], "weight_ch_l0", 12, 3);
+
+  config.peephole = Peephole::none;
+  config.bias = false;
+  CHECK(parameter_specs(config).size() == 2);
+}
+
+void parameters_of_a_bidirectional_stack() {
+  NetworkConfig network;
+  network.lstm = stack(5, {3, 2});
+  network.lstm.bidirectional = true;
+  network.output_size = 7;
+  const auto specs = parameter_specs(network);
+  CHECK(specs.size() == 18);
+  check_spec(specs[4], "weight_ih_l0_reverse", 12, 5);
+  check_spec(specs[8], "weight_ih_l1", 8, 6);
+  check_spec(specs[15], "bias_l1_reverse", 8, 0);
+  check_spec(specs[16], "head.weight", 7, 4);
+  check_spec(specs[17], "head.bias", 7, 0);
+  CHECK(network.lstm.layers() == 2);
+  CHECK(network.lstm.directions() == 2);
+  CHECK(network.lstm.layer_input_size(1) == 6);
+  CHECK(network.lstm.output_size() == 4);
+}
+
+void validation() {
+  validate(stack(1, {1}));
+  const Index huge = std::numeric_limits<Index>::max();
+  CHECK_THROWS(validate(stack(0, {3})), "input_size: expected");
+  CHECK_THROWS(validate(stack(-1, {3})), "got -1");
+  CHECK_THROWS(validate(stack(huge, {3})), "input_size: expected");
+  CHECK_THROWS(validate(stack(2, {})), "hidden_size: expected at least one layer");
+  CHECK_THROWS(validate(stack(2, {3, 0})), "hidden_size: expected");
+  CHECK_THROWS(validate(stack(2, {huge / 4})), "hidden_size: expected");
+  CHECK_THROWS(validate(stack(2, {Index{1} << 27})), "parameters in all");
+
+  const char* const names[] = {"dropout: expected", "recurrent_dropout: expected",
+                               "zoneout: expected"};
+  double LSTMConfig::* const rates[] = {&LSTMConfig::dropout, &LSTMConfig::recurrent_dropout,
+                                        &LSTMConfig::zoneout};
+  for (int k = 0; k < 3; ++k) {
+    LSTMConfig config = stack(2, {3});
+    CHECK(!config.regularised());
+    config.*rates[k] = 0.5;
+    validate(config);
+    CHECK(config.regularised());
+    for (double wrong : {-0.1, 1.0, std::numeric_limits<double>::quiet_NaN()}) {
+      config.*rates[k] = wrong;
+      CHECK_THROWS(validate(config), names[k]);
+    }
+  }
+
+  LSTMConfig activations = stack(2, {3, 3});
+  activations.activations.resize(1);
+  CHECK_THROWS(validate(activations), "activations: expected");
+  activations.activations.resize(2);
+  validate(activations);
+
+  NetworkConfig network;
+  network.lstm = stack(2, {3});
+  network.output_size = 0;
+  CHECK_THROWS(validate(network), "output_size: expected");
+  network.output_size = 1;
+  validate(network);
+  network.lstm.input_size = 0;
+  CHECK_THROWS(validate(network), "input_size: expected");
+}
+
+void gate_sets() {
+  CHECK(GateSet().empty());
+  CHECK(to_string(GateSet()).empty());
+  CHECK(to_string(GateSet::all()) == "ifgo");
+  CHECK(to_string(parse_gates("og")) == "go");
+  CHECK(parse_gates("").empty());
+  const GateSet forget = GateSet().with(Gate::forget);
+  CHECK(forget.contains(Gate::forget));
+  CHECK(!forget.contains(Gate::input));
+  for (const char* wrong : {"x", "ii", "if go", "IFGO"}) {
+    CHECK_THROWS(parse_gates(wrong), "peephole_gates: expected");
+  }
+  CHECK_THROWS(parse_gates(std::string(1, '\0')), "peephole_gates: expected");
+}
+
+void names() {
+  for (const char* name : {"diagonal", "dense", "none"}) {
+    CHECK(std::string(to_string(parse_peephole(name))) == name);
+  }
+  for (const char* name : {"previous", "current"}) {
+    CHECK(std::string(to_string(parse_output_peephole(name))) == name);
+  }
+  for (const char* name : {"identity", "sigmoid", "tanh", "softmax"}) {
+    CHECK(std::string(to_string(parse_head_activation(name))) == name);
+  }
+  for (const char* name : {"all", "last"}) {
+    CHECK(std::string(to_string(parse_readout(name))) == name);
+  }
+  for (const char* name :
+       {"sigmoid", "tanh", "identity", "relu", "softsign", "softplus", "hard_sigmoid", "one"}) {
+    CHECK(std::string(to_string(parse_activation(name))) == name);
+  }
+  CHECK_THROWS(parse_peephole("Dense"), "peephole: expected one of diagonal, dense, none");
+  CHECK_THROWS(parse_output_peephole(""), "output_peephole: expected one of previous, current");
+  CHECK_THROWS(parse_head_activation("relu"), "head: expected one of identity, sigmoid");
+  CHECK_THROWS(parse_readout("first"), "readout: expected one of all, last");
+  CHECK_THROWS(parse_activation("gelu"), "hard_sigmoid");
+}
+
+void gates_of_activations() {
+  Activations activations;
+  activations.f = Activation::one;
+  CHECK(activations.of(Gate::input) == Activation::sigmoid);
+  CHECK(activations.of(Gate::forget) == Activation::one);
+  CHECK(activations.of(Gate::cell) == Activation::tanh);
+  CHECK(activations.of(Gate::output) == Activation::sigmoid);
+}
+
+}  // namespace
+
+int main() {
+  parameters_of_each_kind();
+  parameters_of_a_bidirectional_stack();
+  validation();
+  gate_sets();
+  names();
+  gates_of_activations();
+  return check::report();
+}

@@ -1,0 +1,119 @@
+#pragma once
+
+#include "support/activate.hpp"
+#include "support/arrays.hpp"
+
+/// The equations of LSTM, index by index in double precision, one sequence at a time. Written to be
+/// compared with the page, not to be fast; shares no code with the library.
+namespace peephole::test {
+
+using Row = std::vector<double>;
+
+struct OracleState {
+  Row h, c;
+};
+
+/// A parameter by name, in double; empty when the model has none of that name.
+template <class T>
+Row parameter(const Parameters<T>& parameters, const std::string& name) {
+  const Index i = parameters.find(name);
+  if (i < 0) return {};
+  return Row(parameters.data(i), parameters.data(i) + parameters.specs()[at(i)].size());
+}
+
+/// One layer in one direction: x (T, I) -> h (T, H); `state` goes from initial to final.
+template <class T>
+std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters, Index k,
+                       bool reverse, const std::vector<Row>& x, OracleState& state) {
+  const std::string suffix = "_l" + std::to_string(k) + (reverse ? "_reverse" : "");
+  const Row W = parameter(parameters, "weight_ih" + suffix);
+  const Row R = parameter(parameters, "weight_hh" + suffix);
+  const Row P = parameter(parameters, "weight_ch" + suffix);
+  const Row b = parameter(parameters, "bias" + suffix);
+  const Activations activations =
+      config.activations.empty() ? Activations{} : config.activations[at(k)];
+  const std::size_t H = at(config.hidden_sizes[at(k)]);
+
+  const auto peephole = [&](Gate gate, std::size_t n, const Row& c) {
+    const auto row = static_cast<std::size_t>(index(gate)) * H + n;
+    if (P.empty() || !config.peephole_gates.contains(gate)) return 0.0;
+    if (config.peephole == Peephole::diagonal) return P[row] * c[n];
+    double sum = 0;
+    for (std::size_t m = 0; m < H; ++m) sum += P[row * H + m] * c[m];
+    return sum;
+  };
+  const auto gate_of = [&](Gate gate, std::size_t n, const Row& x_t, const Row& c) {
+    const auto row = static_cast<std::size_t>(index(gate)) * H + n;
+    double a = (b.empty() ? 0 : b[row]) + peephole(gate, n, c);
+    for (std::size_t m = 0; m < x_t.size(); ++m) a += W[row * x_t.size() + m] * x_t[m];
+    for (std::size_t m = 0; m < H; ++m) a += R[row * H + m] * state.h[m];
+    return activate(activations.of(gate), a);
+  };
+
+  std::vector<Row> h(x.size());
+  for (std::size_t step = 0; step < x.size(); ++step) {
+    const std::size_t t = reverse ? x.size() - 1 - step : step;
+    Row c_t(H), h_t(H);
+    for (std::size_t n = 0; n < H; ++n) {
+      const double i = gate_of(Gate::input, n, x[t], state.c);
+      const double f =
+          config.coupled_input_forget ? 1 - i : gate_of(Gate::forget, n, x[t], state.c);
+      const double g = gate_of(Gate::cell, n, x[t], state.c);
+      c_t[n] = f * state.c[n] + g * i;
+    }
+    const Row& c_read = config.output_peephole == OutputPeephole::current ? c_t : state.c;
+    for (std::size_t n = 0; n < H; ++n) {
+      h_t[n] = activate(activations.c, c_t[n]) * gate_of(Gate::output, n, x[t], c_read);
+    }
+    h[t] = h_t;
+    state = {h_t, c_t};
+  }
+  return h;
+}
+
+/// The whole stack over one sequence of real steps: x (T, I) -> y (T, D*H_last). `states`, one per
+/// layer and direction, go from initial to final.
+template <class T>
+std::vector<Row> stack(const LSTMConfig& config, const Parameters<T>& parameters,
+                       std::vector<Row> x, std::vector<OracleState>& states) {
+  std::size_t next = 0;
+  for (Index k = 0; k < config.layers(); ++k) {
+    std::vector<Row> y = layer(config, parameters, k, false, x, states[next++]);
+    if (config.bidirectional) {
+      const std::vector<Row> second = layer(config, parameters, k, true, x, states[next++]);
+      for (std::size_t t = 0; t < y.size(); ++t) {
+        y[t].insert(y[t].end(), second[t].begin(), second[t].end());
+      }
+    }
+    x = y;
+  }
+  return x;
+}
+
+/// Sequence `b` of a C-contiguous (B, T, F) array, its first `length` steps.
+template <class T>
+std::vector<Row> sequence(const std::vector<T>& array, Index b, Index time, Index features,
+                          Index length) {
+  std::vector<Row> rows;
+  for (Index t = 0; t < length; ++t) {
+    const auto begin = array.begin() + (b * time + t) * features;
+    rows.emplace_back(begin, begin + features);
+  }
+  return rows;
+}
+
+/// Row `b` of every state.
+template <class T>
+std::vector<OracleState> states_of(const States<T>& states, const LSTMConfig& config, Index b) {
+  std::vector<OracleState> rows;
+  for (std::size_t i = 0; i < states.h.size(); ++i) {
+    const Index H = config.hidden_sizes[i / at(config.directions())];
+    const auto row = [&](const std::vector<T>& array) {
+      return Row(array.begin() + b * H, array.begin() + (b + 1) * H);
+    };
+    rows.push_back({row(states.h[i]), row(states.c[i])});
+  }
+  return rows;
+}
+
+}  // namespace peephole::test
