@@ -24,6 +24,7 @@ from bench import (
     tables,
 )
 from bench.answers import WrongAnswerError
+from bench.bits import command as bits
 from bench.build import BuildError
 from bench.implementations import PEERS, Implementation, Ours
 from bench.implementations.interface import not_installed
@@ -40,6 +41,9 @@ QUICK_FLOPS = 5e8
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what the arguments ask for; the exit code: 1 for a wrong answer."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["bits"]:
+        return bits.main(arguments[1:])
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
     if options.modes == ["all"]:
@@ -208,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Checks answers, then measures ours and the peers. See bench/README.md.",
+        epilog="python -m bench bits --help: hashes, to compare versions bit for bit.",
     )
     add = parser.add_argument
     add("modes", nargs="*", metavar="mode", help=f"of {', '.join(MODES)}; or all (default: peers)")
