@@ -147,6 +147,9 @@ def test_choices():
     assert {"baseline", "reference"} <= set(info["isas"])
     peephole.set_isa("baseline")
     assert peephole.build_info()["isa"] == "baseline"
+    assert peephole.build_info()["backend"] == "baseline kernels: chosen by set_isa"
+    peephole.set_isa("reference")
+    assert peephole.build_info()["backend"] == "reference: chosen by set_isa"
     peephole.set_num_threads(3)
     assert peephole.num_threads() == peephole.build_info()["num_threads"] == 3
 
@@ -188,3 +191,33 @@ def test_environment(variable, value, said):
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60
     )
     assert said in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("verbose", ["1", "0"])
+def test_verbose_names_who_computes_each_layer(verbose):
+    program = (
+        "import numpy as np, peephole\n"
+        "x = np.zeros((4, 3), np.float32)\n"
+        "lstm = peephole.LSTM(3, 20, 2)\n"
+        "y, state, tape = lstm.forward(x)\n"
+        "lstm.backward(tape, y)\n"
+        "lstm.stream()\n"
+        "peephole.LSTM(3, 20, zoneout=0.1)(x)\n"
+    )
+    environment = {**os.environ, "PEEPHOLE_ISA": "baseline", "PEEPHOLE_VERBOSE": verbose}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    kernels = "20 units: baseline kernels: chosen by PEEPHOLE_ISA"
+    expected = [
+        f"peephole: forward: layer 0, 3 inputs, {kernels}",
+        f"peephole: forward: layer 1, 20 inputs, {kernels}",
+        f"peephole: backward: layer 1, 20 inputs, {kernels}",
+        f"peephole: backward: layer 0, 3 inputs, {kernels}",
+        f"peephole: stream: layer 0, 3 inputs, {kernels}",
+        f"peephole: stream: layer 1, 20 inputs, {kernels}",
+        "peephole: forward: layer 0, 3 inputs, 20 units: "
+        "reference: zoneout is computed by the reference path",
+    ]
+    assert done.stderr.splitlines() == (expected if verbose == "1" else [])

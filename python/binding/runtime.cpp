@@ -20,6 +20,7 @@ py::dict build_info() {
   py::dict info;
   info["version"] = PEEPHOLE_VERSION;
   info["isa"] = isa();
+  info["backend"] = backend();
   info["isas"] = py::cast(isas());
   info["num_threads"] = num_threads();
   info["compiler"] = PEEPHOLE_COMPILER;

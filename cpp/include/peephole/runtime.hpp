@@ -19,6 +19,12 @@ inline constexpr int kMostThreads = 1024;
 /// Results of different ones differ by rounding.
 std::string isa();
 
+/// Who computes layers by default, and why: "avx2 kernels: the best instruction set of this
+/// processor", "reference: chosen by PEEPHOLE_ISA". Some options (zoneout, recurrent dropout) send
+/// a layer to the reference path. With PEEPHOLE_VERBOSE=1 in the environment, each call writes a
+/// line per layer to stderr that says who computes it and why.
+std::string backend();
+
 /// Throws std::invalid_argument that lists isas() for another name.
 void set_isa(const std::string& name);
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "compute/backend.hpp"
 #include "kernels/host/backward.hpp"
 #include "kernels/host/forward.hpp"
 #include "layer/layer.hpp"
@@ -12,20 +13,21 @@
 /// threads.
 namespace peephole {
 
-/// One direction of a layer, and its packed weights; null: by the reference path, which alone knows
-/// noise.
+/// One direction of a layer, and who computes it: all directions of a layer have the same backend.
 template <class T>
 struct ForwardTask {
   LayerForward<T> layer;
-  std::shared_ptr<const kernels::PackedForward<T>> packed;
   LayerNoise noise;
+  Backend backend;
+  std::shared_ptr<const kernels::PackedForward<T>> packed;  // for the kernels
 };
 
 template <class T>
 struct BackwardTask {
   LayerBackward<T> layer;
-  std::shared_ptr<const kernels::PackedBackward<T>> packed;
   LayerNoise noise;
+  Backend backend;
+  std::shared_ptr<const kernels::PackedBackward<T>> packed;  // for the kernels
 };
 
 /// Scratch, kept from call to call.

@@ -47,7 +47,7 @@ void compute(const kernels::BackwardPass<T>& pass, Isa isa, const Plan& plan,
 template <class T>
 void run(const std::vector<BackwardTask<T>>& directions, BackwardScratch<T>& scratch) {
   const FlushDenormals flush;
-  if (!directions.front().packed) {
+  if (directions.front().backend.is_reference()) {
     for (const BackwardTask<T>& task : directions) {
       reference::backward(task.layer, task.noise, scratch.reference);
     }
@@ -68,7 +68,7 @@ void run(const std::vector<BackwardTask<T>>& directions, BackwardScratch<T>& scr
                                           static_cast<int>(parts));
   }
 
-  const Isa isa = directions.front().packed->isa();
+  const Isa isa = directions.front().backend.isa;
   Common common[2] = {Common(parts), Common(parts)};
   team.run([&](int member) noexcept {
     const FlushDenormals flush_member;

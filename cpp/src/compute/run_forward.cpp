@@ -25,7 +25,7 @@ void prepare(const ForwardTask<T>& task, const Plan& plan, kernels::ForwardWorks
 template <class T>
 void run(const std::vector<ForwardTask<T>>& directions, ForwardScratch<T>& scratch) {
   const FlushDenormals flush;
-  if (!directions.front().packed) {
+  if (directions.front().backend.is_reference()) {
     for (const ForwardTask<T>& task : directions) {
       reference::forward(task.layer, task.noise, scratch.reference);
     }
@@ -49,7 +49,7 @@ void run(const std::vector<ForwardTask<T>>& directions, ForwardScratch<T>& scrat
   Barrier barriers[2] = {Barrier(static_cast<int>(parts)), Barrier(static_cast<int>(parts))};
   const auto compute = [&](Index pass) noexcept {
     kernels::run_forward(scratch.passes[static_cast<std::size_t>(pass)],
-                         directions.front().packed->isa(),
+                         directions.front().backend.isa,
                          share_of(plan, pass % parts, barriers[pass / parts]));
   };
   team.run([&](int member) noexcept {

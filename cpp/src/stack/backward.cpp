@@ -24,6 +24,7 @@ void Stack<T>::backward(const StackRecord<T>& record, Rows<const T> dtop,
                         Span<const StateView<const T>> dfinal, SequenceView<T> dx,
                         Span<const StateView<T>> dinitial, T* dparameters) const {
   parameters_->settle();
+  const IsaChoice isa = chosen_isa();
   const Index N = record.schedule.packed_rows();
   const auto work = backward_workspaces_.borrow();
   Rows<const T> dh = dtop;
@@ -48,7 +49,7 @@ void Stack<T>::backward(const StackRecord<T>& record, Rows<const T> dtop,
       multiply_rows(x, N, I, dropped);
       x = {dropped, I};
     }
-    backward_layer(layer, record, x, dh, dinput, dfinal, dinitial, dparameters, *work);
+    backward_layer(layer, record, x, dh, dinput, dfinal, dinitial, dparameters, isa, *work);
     if (drops) multiply_rows(Rows<const T>{factors, I}, N, I, dinput.data);
     dh = {dinput.data, dinput.stride};
   }
@@ -59,7 +60,7 @@ void Stack<T>::backward(const StackRecord<T>& record, Rows<const T> dtop,
 template <class T>
 void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> x,
                               Rows<const T> dh, Rows<T> dx, Span<const StateView<const T>> dfinal,
-                              Span<const StateView<T>> dinitial, T* dparameters,
+                              Span<const StateView<T>> dinitial, T* dparameters, IsaChoice isa,
                               BackwardWorkspace& work) const {
   const Schedule& schedule = record.schedule;
   const Index N = schedule.packed_rows(), B = schedule.batch(), D = config_.directions();
@@ -69,6 +70,7 @@ void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<co
   T* const second_part = two_parts ? work.dx_part.reserve(N * I) : dx.data;
 
   const LayerNoise noise = noise_of(layer, record, true);
+  const Backend backend = backend_for(pass(layer, 0).spec, noise, isa);
   work.tasks.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
@@ -83,13 +85,16 @@ void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<co
           kept.initial_c.data(), Rows<const T>{dh.data + d * H, dh.stride},
           Rows<T>{d == 0 ? dx.data : second_part, I}, dstate_h, dstate_c,
           gradients_of(pass(layer, d), dparameters)},
-         noise.any() ? nullptr : pack_backward(pass(layer, d), schedule),
-         noise});
+         noise,
+         backend,
+         pack_backward(pass(layer, d), backend, schedule)});
+    log_backend("backward", layer, pass(layer, d).direction, pass(layer, d).spec, backend);
   }
   if (record.keep == Keep::segments) {
+    const Backend forward = backend_for(pass(layer, 0).spec, noise, record.isa);
     for (Index d = 0; d < D; ++d) {
       const auto& kept = record.layers[at(pass_index(layer, d))];
-      backward_segments(work.tasks[at(d)], kept, pass(layer, d), work);
+      backward_segments(work.tasks[at(d)], kept, pass(layer, d), forward, work);
     }
   } else {
     run(work.tasks, work.scratch);

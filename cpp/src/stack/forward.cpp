@@ -55,6 +55,7 @@ void Stack<T>::begin(const SequenceView<const T>& x, Span<const Index> lengths,
                      StackRecord<T>& record, bool training) const {
   parameters_->settle();
   record.training = false;  // until all is there
+  record.isa = chosen_isa();
   record.schedule.assign(x.batch, x.time, lengths);
   record.identity = parameters_->identity();
   record.writes = parameters_->writes();
@@ -137,6 +138,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   const Index H = config_.hidden_sizes[at(layer)];
   const LayerNoise noise = noise_of(layer, record, training);
   const bool keeps_all = training && record.keep == Keep::all;
+  const Backend backend = backend_for(pass(layer, 0).spec, noise, record.isa);
   work.tasks.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
@@ -154,8 +156,10 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
           input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
           keeps_all ? kept.gates.reserve(N * kGates * H) : nullptr,
           keeps_all ? kept.c.reserve(N * H) : nullptr, state_h, state_c},
-         noise.any() ? nullptr : pack_forward(pass(layer, d)),
-         noise});
+         noise,
+         backend,
+         pack_forward(pass(layer, d), backend)});
+    log_backend("forward", layer, pass(layer, d).direction, pass(layer, d).spec, backend);
   }
   if (training && !keeps_all) {
     for (Index d = 0; d < D; ++d) {

@@ -24,8 +24,9 @@ void Stack<T>::forward_segments(const ForwardTask<T>& task, typename StackRecord
                     StepRows<const T>{whole.x.data + row * whole.x.stride, whole.x.stride},
                     StepRows<T>{whole.h.data + row * whole.h.stride, whole.h.stride}, nullptr,
                     nullptr, whole.state_h, whole.state_c},
-                   task.packed,
-                   task.noise});
+                   task.noise,
+                   task.backend,
+                   task.packed});
     run(one, work.scratch);
   }
 }
@@ -33,11 +34,11 @@ void Stack<T>::forward_segments(const ForwardTask<T>& task, typename StackRecord
 template <class T>
 void Stack<T>::backward_segments(const BackwardTask<T>& task,
                                  const typename StackRecord<T>::Layer& kept, const Pass& pass,
-                                 BackwardWorkspace& work) const {
+                                 const Backend& forward, BackwardWorkspace& work) const {
   const LayerBackward<T>& whole = task.layer;
   const Index I = whole.spec.input_size, H = whole.spec.hidden_size;
   const Index state = whole.schedule.batch() * H;
-  const auto packed = task.noise.any() ? nullptr : pack_forward(pass);
+  const auto packed = pack_forward(pass, forward);
   const auto again = forward_workspaces_.borrow();
   T* const state_h = again->state_h[0].reserve(state);
   T* const state_c = again->state_c[0].reserve(state);
@@ -59,8 +60,9 @@ void Stack<T>::backward_segments(const BackwardTask<T>& task,
     again->tasks.push_back({{whole.spec, work.part, whole.direction, whole.weights,
                              StepRows<const T>{x.data, x.stride},
                              StepRows<T>{work.h.reserve(rows * H), H}, gates, c, state_h, state_c},
-                            packed,
-                            task.noise});
+                            task.noise,
+                            forward,
+                            packed});
     run(again->tasks, again->scratch);
 
     one.clear();
@@ -69,8 +71,9 @@ void Stack<T>::backward_segments(const BackwardTask<T>& task,
                     Rows<const T>{whole.dh.row(row), whole.dh.stride},
                     Rows<T>{whole.dx.data ? whole.dx.row(row) : nullptr, I}, whole.dstate_h,
                     whole.dstate_c, whole.dweights, adds},
-                   task.packed,
-                   task.noise});
+                   task.noise,
+                   task.backend,
+                   task.packed});
     run(one, work.scratch);
   }
 }
@@ -79,7 +82,8 @@ void Stack<T>::backward_segments(const BackwardTask<T>& task,
   template void Stack<T>::forward_segments(const ForwardTask<T>&, StackRecord<T>::Layer&,         \
                                            ForwardWorkspace&) const;                              \
   template void Stack<T>::backward_segments(const BackwardTask<T>&, const StackRecord<T>::Layer&, \
-                                            const Pass&, BackwardWorkspace&) const;
+                                            const Pass&, const Backend&, BackwardWorkspace&)      \
+      const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE

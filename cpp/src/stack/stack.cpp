@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "runtime/chosen_isa.hpp"
-
 namespace peephole {
 namespace {
 
@@ -56,8 +54,7 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
           parameters_->find("weight_hh" + suffix),
           parameters_->find("weight_ch" + suffix),
           parameters_->find("bias" + suffix),
-          std::make_unique<PackCache<kernels::PackedForward<T>>>(),
-          std::make_unique<PackCache<kernels::PackedBackward<T>>>()};
+          std::make_unique<LayerPacks<T>>()};
 }
 
 template <class T>
@@ -79,35 +76,26 @@ LayerWeights<T> Stack<T>::gradients_of(const Pass& pass, T* dparameters) const n
 }
 
 template <class T>
-typename Stack<T>::Layer Stack<T>::layer(Index layer) const {
+StepLayer<T> Stack<T>::step_layer(Index layer, IsaChoice isa) const {
   parameters_->settle();
   const Pass& of = pass(layer, 0);
   const LayerNoise noise = noise_of(layer, StackRecord<T>(), /*training=*/false);
-  return {of.spec, weights_of(of), noise.any() ? nullptr : pack_forward(of), noise};
+  const Backend backend = backend_for(of.spec, noise, isa);
+  log_backend("stream", layer, of.direction, of.spec, backend);
+  return {of.spec, weights_of(of), noise, backend, pack_forward(of, backend)};
 }
 
 template <class T>
-std::shared_ptr<const kernels::PackedForward<T>> Stack<T>::pack_forward(const Pass& pass) const {
-  const std::optional<Isa> isa = kernel_isa();
-  if (!isa) return nullptr;
-  return pass.packed_forward->get(parameters_->revision(), *isa, [&](auto& packed) {
-    packed.pack(pass.spec, weights_of(pass), *isa);
-  });
+std::shared_ptr<const kernels::PackedForward<T>> Stack<T>::pack_forward(
+    const Pass& pass, const Backend& backend) const {
+  return pass.packs->forward(backend, pass.spec, weights_of(pass), parameters_->revision());
 }
 
 template <class T>
 std::shared_ptr<const kernels::PackedBackward<T>> Stack<T>::pack_backward(
-    const Pass& pass, const Schedule& schedule) const {
-  const std::optional<Isa> isa = kernel_isa();
-  if (!isa) return nullptr;
-  if (!kernels::worth_packing(schedule)) {
-    auto referring = std::make_shared<kernels::PackedBackward<T>>();
-    referring->refer(pass.spec, weights_of(pass), *isa);
-    return referring;
-  }
-  return pass.packed_backward->get(parameters_->revision(), *isa, [&](auto& packed) {
-    packed.pack(pass.spec, weights_of(pass), *isa);
-  });
+    const Pass& pass, const Backend& backend, const Schedule& schedule) const {
+  return pass.packs->backward(backend, pass.spec, weights_of(pass), parameters_->revision(),
+                              schedule);
 }
 
 template <class T>

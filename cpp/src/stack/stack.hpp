@@ -6,9 +6,10 @@
 
 #include "base/buffer.hpp"
 #include "base/pool.hpp"
-#include "compute/pack_cache.hpp"
+#include "compute/layer_packs.hpp"
 #include "compute/run.hpp"
 #include "compute/segments.hpp"
+#include "compute/step.hpp"
 #include "layer/layer.hpp"
 #include "peephole/lstm.hpp"
 #include "peephole/parameters.hpp"
@@ -40,6 +41,7 @@ struct StackRecord {
   std::uint64_t identity = 0;  // of the parameters it was computed with
   std::uint64_t writes = 0;    // their count of announced writes then
   std::size_t bytes = 0;       // of the values kept
+  IsaChoice isa;               // read once, when forward began
 };
 
 /// The layers of an LSTM over packed rows: what LSTM and Network have in common. Arguments are
@@ -68,14 +70,8 @@ class Stack {
                 Span<const StateView<const T>> dfinal, SequenceView<T> dx,
                 Span<const StateView<T>> dinitial, T* dparameters) const;
 
-  /// One layer of a stack of one direction, for who computes its steps himself.
-  struct Layer {
-    LayerSpec spec;
-    LayerWeights<const T> weights;                            // in the parameters' memory
-    std::shared_ptr<const kernels::PackedForward<T>> packed;  // null: the reference path computes
-    LayerNoise noise;                                         // of inference
-  };
-  Layer layer(Index layer) const;
+  /// One layer of a stack of one direction, for callers that run single steps.
+  StepLayer<T> step_layer(Index layer, IsaChoice isa) const;
 
   /// A record to run inference with.
   auto borrow_record() const { return records_.borrow(); }
@@ -89,8 +85,7 @@ class Stack {
     LayerSpec spec;
     Direction direction;
     Index weight_ih, weight_hh, weight_ch, bias;
-    std::unique_ptr<PackCache<kernels::PackedForward<T>>> packed_forward;
-    std::unique_ptr<PackCache<kernels::PackedBackward<T>>> packed_backward;
+    std::unique_ptr<LayerPacks<T>> packs;
   };
   /// Of the directions of the layer at hand.
   struct ForwardWorkspace {
@@ -145,16 +140,18 @@ class Stack {
   /// Of one direction: runs the task, and keeps the states between segments.
   void forward_segments(const ForwardTask<T>& task, typename StackRecord<T>::Layer& kept,
                         ForwardWorkspace& work) const;
-  /// Runs the task, whose gates and c are computed again.
+  /// Runs the task, whose gates and c are computed again by the backend `forward`.
   void backward_segments(const BackwardTask<T>& task, const typename StackRecord<T>::Layer& kept,
-                         const Pass& pass, BackwardWorkspace& work) const;
+                         const Pass& pass, const Backend& forward, BackwardWorkspace& work) const;
   void backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> x, Rows<const T> dh,
                       Rows<T> dx, Span<const StateView<const T>> dfinal,
-                      Span<const StateView<T>> dinitial, T* dparameters,
+                      Span<const StateView<T>> dinitial, T* dparameters, IsaChoice isa,
                       BackwardWorkspace& work) const;
-  /// null: the reference path computes.
-  std::shared_ptr<const kernels::PackedForward<T>> pack_forward(const Pass& pass) const;
+  /// The packed weights that this backend reads.
+  std::shared_ptr<const kernels::PackedForward<T>> pack_forward(const Pass& pass,
+                                                                const Backend& backend) const;
   std::shared_ptr<const kernels::PackedBackward<T>> pack_backward(const Pass& pass,
+                                                                  const Backend& backend,
                                                                   const Schedule& schedule) const;
 
   LSTMConfig config_;

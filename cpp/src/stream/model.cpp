@@ -29,22 +29,21 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, Index first_kept) {
         "stream: expected a model of one direction, got a bidirectional one, which reads "
         "sequences from their ends too");
   }
+  const IsaChoice isa = chosen_isa();
   for (Index l = 0; l < stack.config().layers(); ++l) {
-    StreamModelLayer<T>& layer = layers.emplace_back(StreamModelLayer<T>{stack.layer(l), {}});
-    if (layer.packed && layer.packed->view().dense_output == nullptr) {
-      layer.packed_step.emplace(*layer.packed, layer.spec);
-    }
+    StepLayer<T>& layer = layers.emplace_back(stack.step_layer(l, isa));
+    if (layer.has_step_kernel()) layer.packed_step.emplace(*layer.packed, layer.spec);
   }
 
   const Parameters<T>& parameters = stack.parameters();
   const T* const flat = parameters.flat();
-  if (!layers.front().packed) first_kept = 0;
+  if (layers.front().backend.is_reference()) first_kept = 0;
   const Index kept = parameters.flat_size() - first_kept;
   T* const copy = values_.reserve(kept);
   std::copy_n(flat + first_kept, kept, copy);
   for (auto& layer : layers) {
     const auto moved = [&](const T*& tensor) {
-      const bool needed = tensor != nullptr && !layer.packed;
+      const bool needed = tensor != nullptr && layer.backend.is_reference();
       tensor = needed ? copy + (tensor - flat) : nullptr;
     };
     moved(layer.weights.weight_ih);

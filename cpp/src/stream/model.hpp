@@ -5,17 +5,10 @@
 
 #include "base/buffer.hpp"
 #include "compute/head.hpp"
-#include "kernels/host/step.hpp"
+#include "compute/step.hpp"
 #include "stack/stack.hpp"
 
 namespace peephole {
-
-template <class T>
-struct StreamModelLayer : Stack<T>::Layer {
-  /// None where single steps have no kernel of their own: on the reference path, and where a dense
-  /// P_o waits for all of c_t.
-  std::optional<kernels::PackedStep<T>> packed_step;
-};
 
 /// What streams of one model share, and nobody writes: what it is, and its weights as they were.
 template <class T>
@@ -29,7 +22,7 @@ struct StreamModel {
     return head ? head->output_size : layers.back().spec.hidden_size;
   }
 
-  std::vector<StreamModelLayer<T>> layers;
+  std::vector<StepLayer<T>> layers;
   std::optional<HeadSpec> head;
   HeadWeights<const T> head_weights = {};
 

@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "compute/step.hpp"
 #include "runtime/flush_denormals.hpp"
-#include "stream/layer.hpp"
 #include "stream/model.hpp"
 
 namespace peephole {
@@ -20,22 +20,21 @@ struct Stream<T>::Impl {
     if (!model->head) return;
     head = {model->head_weights.weight, model->head_weights.bias, model->head->input_size,
             model->head->output_size};
-    const auto& packed = model->layers.back().packed;
-    head_kernel = kernels::step_kernels<T>(packed ? packed->isa() : Isa::baseline).head;
+    head_kernel = kernels::step_kernels<T>(model->layers.back().backend.isa).head;
   }
 
   Index batch() const noexcept { return one_step.batch(); }
   Index state_size(Index layer) const noexcept {
     return batch() * model->layers[static_cast<std::size_t>(layer)].spec.hidden_size;
   }
-  StreamLayer<T>& layer(Index index) noexcept {
+  LayerSteps<T>& layer(Index index) noexcept {
     assert(0 <= index && index < static_cast<Index>(layers.size()));
     return layers[static_cast<std::size_t>(index)];
   }
 
   /// x (B, I) and y (B, O), which may be x.
   void step(Rows<const T> x, Rows<T> y) noexcept {
-    for (StreamLayer<T>& layer : layers) {
+    for (LayerSteps<T>& layer : layers) {
       layer.step(x);
       x = layer.h();
     }
@@ -54,7 +53,7 @@ struct Stream<T>::Impl {
 
   const std::shared_ptr<const StreamModel<T>> model;
   Schedule one_step;
-  std::vector<StreamLayer<T>> layers;
+  std::vector<LayerSteps<T>> layers;
   kernels::StepHead<T> head = {};
   kernels::StepHeadKernel<T> head_kernel = nullptr;  // null: no head
 };

@@ -1,0 +1,59 @@
+#include "compute/backend.hpp"
+
+#include <cstdio>
+
+#include "peephole/runtime.hpp"
+#include "runtime/verbose.hpp"
+
+namespace peephole {
+namespace {
+
+const char* reason_for(IsaChoice::Source source) noexcept {
+  switch (source) {
+    case IsaChoice::Source::environment: return "chosen by PEEPHOLE_ISA";
+    case IsaChoice::Source::set_isa: return "chosen by set_isa";
+    case IsaChoice::Source::processor: break;
+  }
+  return "the best instruction set of this processor";
+}
+
+Backend reference(const char* reason) noexcept {
+  return {Backend::Kind::reference, Isa::baseline, reason};
+}
+
+}  // namespace
+
+Backend backend_for(IsaChoice choice) noexcept {
+  const char* const reason = reason_for(choice.source);
+  if (!choice.kernels) return reference(reason);
+  return {Backend::Kind::kernels, choice.isa, reason};
+}
+
+Backend backend_for(const LayerSpec& /*spec*/, const LayerNoise& noise, IsaChoice choice) noexcept {
+  if (!choice.kernels) return backend_for(choice);
+  if (noise.recurrent_dropout > 0) {
+    return reference("recurrent dropout is computed by the reference path");
+  }
+  if (noise.zoneout > 0) return reference("zoneout is computed by the reference path");
+  return backend_for(choice);
+}
+
+std::string to_string(const Backend& backend) {
+  const std::string who =
+      backend.is_reference() ? "reference" : to_string(backend.isa) + std::string(" kernels");
+  return who + ": " + backend.reason;
+}
+
+std::string backend() { return to_string(backend_for(chosen_isa())); }
+
+void log_backend(const char* pass, Index layer, Direction direction, const LayerSpec& spec,
+                 const Backend& backend) {
+  if (!verbose()) return;
+  // One call, so that lines of several threads do not mix.
+  std::fprintf(stderr, "peephole: %s: layer %lld%s, %lld inputs, %lld units: %s\n", pass,
+               static_cast<long long>(layer), direction == Direction::reverse ? " reverse" : "",
+               static_cast<long long>(spec.input_size), static_cast<long long>(spec.hidden_size),
+               to_string(backend).c_str());
+}
+
+}  // namespace peephole

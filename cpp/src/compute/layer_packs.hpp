@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "compute/backend.hpp"
+#include "kernels/host/packed_backward.hpp"
+#include "kernels/host/packed_forward.hpp"
+#include "peephole/parameters.hpp"
+
+namespace peephole {
+
+/// Weights packed for the kernels, kept until a parameter or the instruction set changes. Calls on
+/// several threads share what is packed; a call that still uses an older one keeps it alive.
+template <class Packed>
+class PackCache {
+ public:
+  /// What `pack(Packed&)` made of parameters of this revision.
+  template <class Pack>
+  std::shared_ptr<const Packed> get(std::uint64_t revision, Isa isa, Pack&& pack) {
+    constexpr std::uint64_t kKeepNothing = Parameters<float>::kNeverSettled;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (packed_ && revision != kKeepNothing && revision == revision_ && isa == isa_) return packed_;
+    if (!packed_ || packed_.use_count() > 1) packed_ = std::make_shared<Packed>();
+    revision_ = kKeepNothing;  // should packing fail
+    pack(*packed_);
+    revision_ = revision;
+    isa_ = isa;
+    return packed_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<Packed> packed_;
+  std::uint64_t revision_ = 0;
+  Isa isa_ = Isa::baseline;
+};
+
+/// The packed weights of one layer in one direction. The reference backend reads weights where they
+/// are: it gets nothing.
+template <class T>
+class LayerPacks {
+ public:
+  std::shared_ptr<const kernels::PackedForward<T>> forward(const Backend& backend,
+                                                           const LayerSpec& spec,
+                                                           const LayerWeights<const T>& weights,
+                                                           std::uint64_t revision);
+  /// For a backward run over `schedule`; with few rows the weights are read where they are.
+  std::shared_ptr<const kernels::PackedBackward<T>> backward(const Backend& backend,
+                                                             const LayerSpec& spec,
+                                                             const LayerWeights<const T>& weights,
+                                                             std::uint64_t revision,
+                                                             const Schedule& schedule);
+
+ private:
+  PackCache<kernels::PackedForward<T>> forward_;
+  PackCache<kernels::PackedBackward<T>> backward_;
+};
+
+extern template class LayerPacks<float>;
+extern template class LayerPacks<double>;
+
+}  // namespace peephole

@@ -1,0 +1,53 @@
+// Who computes a layer, and why.
+
+#include "compute/backend.hpp"
+
+#include <string>
+
+#include "peephole/runtime.hpp"
+#include "support/check.hpp"
+
+using namespace peephole;
+
+namespace {
+
+constexpr IsaChoice kBest = {true, Isa::avx2, IsaChoice::Source::processor};
+constexpr IsaChoice kReference = {false, Isa::baseline, IsaChoice::Source::environment};
+
+std::string who(double recurrent_dropout, double zoneout, bool inference, IsaChoice choice) {
+  const LayerSpec spec = {};
+  LayerNoise noise;
+  noise.recurrent_dropout = recurrent_dropout;
+  noise.zoneout = zoneout;
+  noise.expected = inference;
+  return to_string(backend_for(spec, noise, choice));
+}
+
+void check_reasons() {
+  CHECK(who(0, 0, false, kBest) == "avx2 kernels: the best instruction set of this processor");
+  CHECK(who(.1, 0, false, kBest) ==
+        "reference: recurrent dropout is computed by the reference path");
+  CHECK(who(0, .1, false, kBest) == "reference: zoneout is computed by the reference path");
+  CHECK(who(0, .1, true, kBest) == "reference: zoneout is computed by the reference path");
+  CHECK(who(0, 0, false, kReference) == "reference: chosen by PEEPHOLE_ISA");
+  CHECK(who(0, .1, false, kReference) == "reference: chosen by PEEPHOLE_ISA");
+}
+
+void check_the_process_wide_choice() {
+  const std::string before = isa();
+  CHECK(backend() == to_string(backend_for(chosen_isa())));
+  set_isa("baseline");
+  CHECK(backend() == "baseline kernels: chosen by set_isa");
+  set_isa("reference");
+  CHECK(backend() == "reference: chosen by set_isa");
+  CHECK(backend_for(chosen_isa()).is_reference());
+  set_isa(before);
+}
+
+}  // namespace
+
+int main() {
+  check_reasons();
+  check_the_process_wide_choice();
+  return check::report();
+}
