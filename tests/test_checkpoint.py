@@ -240,7 +240,9 @@ class TestFullDisk:
         quiet(net, x, y, epochs=2, checkpoint=path)
         old = path.read_bytes()
         (small_disk / "ballast").write_bytes(bytes(64 * 1024 - 4096 * (len(old) // 4096 + 2)))
-        with pytest.raises(OSError, match=r"checkpoint: No space left.*one before") as caught:
+        with pytest.raises(
+            OSError, match=r"checkpoint: No space left.*previous checkpoint"
+        ) as caught:
             quiet(net, x, y, epochs=4, checkpoint=path, checkpoint_every=0.0, resume=True)
         assert caught.value.filename == str(path)
         assert path.read_bytes() == old

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import peephole
 import pytest
-from peephole import demo
 from peephole.__main__ import main
+from peephole.demo import speakers as demo
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def net():
 @pytest.fixture
 def no_matplotlib(monkeypatch):
     for name in list(sys.modules):
-        if name.split(".")[0] == "matplotlib" or name == "peephole.demo_picture":
+        if name.split(".")[0] == "matplotlib" or name == "peephole.demo.picture":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
 

@@ -57,7 +57,7 @@ def test_padding_is_not_at_fault(rng):
 def test_a_parameter_at_fault(name):
     net = network()
     net.parameters[name].flat[3] = math.nan
-    with pytest.raises(FloatingPointError, match=f"parameter {name} held nan before it"):
+    with pytest.raises(FloatingPointError, match=f"parameter {name} held nan before the step"):
         quiet(net, GOOD_X, GOOD_LABELS)
 
 

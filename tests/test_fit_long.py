@@ -8,8 +8,8 @@ import peephole
 import pytest
 from fitting import INPUTS, OUTPUTS, N, T, network, padded, quiet, ragged, targets, values_of
 from peephole import optim
-from peephole.batches import as_slice
-from peephole.training.sources import bucketed
+from peephole._sequences import as_slice
+from peephole.training.data.sources import bucketed
 from refusals import refused
 
 

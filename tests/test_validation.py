@@ -19,7 +19,7 @@ from fitting import (
 )
 from peephole import metrics
 from peephole.training import Callback, EarlyStopping
-from peephole.training.data import read_data
+from peephole.training.data.batches import read_data
 from peephole.training.validation import hold_out
 from refusals import refused
 

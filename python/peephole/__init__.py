@@ -2,11 +2,12 @@
 
 from peephole import datasets, inspection, losses, metrics, optim, plot, schedules, training
 from peephole._core import __version__
-from peephole.files import load
-from peephole.lstm import LSTM, Gradients
-from peephole.network import Network
-from peephole.runtime import build_info, num_threads, set_isa, set_num_threads
-from peephole.stream import Stream
+from peephole._runtime import build_info, num_threads, set_isa, set_num_threads
+from peephole._types import Gradients
+from peephole.models.files import load
+from peephole.models.lstm import LSTM
+from peephole.models.network import Network
+from peephole.models.stream import Stream
 from peephole.windows import windows
 
 __all__ = [
@@ -30,3 +31,11 @@ __all__ = [
     "training",
     "windows",
 ]
+
+# Pickles and messages use the public place of these names, not the module that defines them.
+for _public in (LSTM, Gradients, Network, Stream, load):
+    _public.__module__ = __name__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)  # completion lists the public names only

@@ -1,4 +1,4 @@
-"""What `python -m peephole` does."""
+"""The command line, `python -m peephole`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from peephole import __version__
+from peephole._core import __version__
+from peephole.demo.speakers import EPOCHS, LEARNING_RATES, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command that `argv`, or else the command line, gives; returns its exit status."""
-    from peephole import demo
-
+    """Runs the command given by `argv` (default: the command line); returns its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m peephole", description="LSTM networks with peephole connections."
     )
@@ -26,30 +25,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     options = commands.add_parser(
         "demo",
-        help="train a speaker classifier on real speech, and show what it does",
+        help="train a speaker classifier on real speech, and show its results",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    options.add_argument("--seed", type=_natural, default=0, help="of weights, noise and order")
+    options.add_argument(
+        "--seed", type=_not_negative, default=0, help="of weights, noise and order"
+    )
     options.add_argument(
         "--epochs",
         type=_positive,
-        default=demo.EPOCHS,
-        help=f"epochs in each of {len(demo.LEARNING_RATES)} rounds of training",
+        default=EPOCHS,
+        help=f"epochs in each of {len(LEARNING_RATES)} rounds of training",
     )
     options.add_argument(
-        "--output", type=Path, default=Path("peephole-demo.png"), help="where the picture goes"
+        "--output", type=Path, default=Path("peephole-demo.png"), help="the file for the picture"
     )
-    options.add_argument("--quiet", action="store_true", help="say only the test accuracy")
+    options.add_argument("--quiet", action="store_true", help="print only the test accuracy")
     arguments = parser.parse_args(argv)
     if not arguments.output.parent.is_dir():
-        # Now rather than after the training.
+        # Check now rather than after the training.
         parser.error(f"--output: there is no folder {arguments.output.parent}")
-    demo.run(arguments.seed, arguments.epochs, arguments.output, arguments.quiet)
+    run(arguments.seed, arguments.epochs, arguments.output, arguments.quiet)
     return 0
 
 
 class _PrintCmakeDir(argparse.Action):
-    """Prints where the CMake package of the C++ core is."""
+    """Prints the folder of the CMake package of the C++ core."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
         folder = cmake_dir()
@@ -60,11 +61,11 @@ class _PrintCmakeDir(argparse.Action):
 
 
 def cmake_dir() -> Path:
-    """Where an installed wheel has the CMake package of the C++ core."""
+    """The folder of the CMake package of the C++ core in an installed wheel."""
     return Path(__file__).parent / "lib" / "cmake" / "peephole"
 
 
-def _natural(text: str) -> int:
+def _not_negative(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")

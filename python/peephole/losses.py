@@ -1,8 +1,8 @@
-"""What a network is trained to.
+"""Losses for `Network.fit`.
 
-Each loss is a mean over its terms, weighted if there are weights: Σ w l / Σ w. The terms are those
-of the real steps of each sequence, for readout "last" of the sequences; `Network.fit` takes a loss
-by its name, as an object of these classes, or any function of one's own.
+Each loss is a mean over its terms, weighted if there are weights: Σ w l / Σ w. There is a term for
+each valid step of each sequence, or for readout "last" for each sequence. `Network.fit` takes a
+loss by name, an object of these classes, or a custom function.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole.options import integer
+from peephole._checks import integer
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -26,20 +26,20 @@ __all__ = [
 
 
 class Value(NamedTuple):
-    """A loss over some predictions, and its gradient."""
+    """A loss of some predictions, and its gradient."""
 
     mean: float
-    weight: float  # Σ w of its terms, 0 where there are none; without weights their number
-    gradient: NDArray[Any]  # shaped as the predictions; of the logits where the loss is `of_logits`
+    weight: float  # Σ w of its terms; without weights, their number
+    gradient: NDArray[Any]  # of the predictions, or of the logits if the loss is `of_logits`
 
 
 class Loss(ABC):
-    """What all losses have in common."""
+    """Base class of the losses."""
 
     name: ClassVar[str]
     heads: ClassVar[tuple[str, ...]] = ("identity", "sigmoid", "tanh", "softmax")
     labels: ClassVar[bool] = False  # whether targets are class labels (N,) rather than (N, O)
-    of_logits: ClassVar[bool] = False  # whether the gradient is that of V h + v rather than of y
+    of_logits: ClassVar[bool] = False  # whether the gradient is of the logits V h + v, not of y
 
     @abstractmethod
     def __call__(
@@ -49,38 +49,38 @@ class Loss(ABC):
         targets: NDArray[Any],
         weights: NDArray[Any] | None = None,
     ) -> Value:
-        """Of predictions y (N, O) with their logits (N, O), targets and weights (N,).
+        """The loss of predictions y (N, O), with their logits (N, O), targets, and weights (N,).
 
-        Targets that are missing (NaN, or the ignored label) have no term.
+        Missing targets (NaN, or the ignored label) have no term.
         """
 
     def present(self, targets: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which of the targets, labels (...) or values (..., O), are wholly there."""
+        """True for each target, label (...) or values (..., O), that is not missing."""
         there: NDArray[np.bool_] = ~np.isnan(targets).any(axis=-1)
         return there
 
     def wrong(self, targets: NDArray[Any], outputs: int) -> NDArray[np.bool_]:
-        """Which values cannot be targets; a missing one can."""
+        """True for each value that is no valid target; missing ones are valid."""
         infinite: NDArray[np.bool_] = np.isinf(targets)
         return infinite
 
     def wanted(self, outputs: int) -> str:
-        """What targets are, for error messages."""
+        """A description of valid targets, for error messages."""
         return "finite targets"
 
     def check(self, outputs: int) -> None:
-        """Raises ValueError unless it suits a head of O = `outputs` values."""
+        """Raises ValueError unless the loss suits a head of O = `outputs` values."""
 
 
 class CrossEntropy(Loss):
-    """-log softmax(z)[label], of class labels; for a softmax head.
+    """-log softmax(z)[label], for class labels and a softmax head.
 
-    log softmax(z) = z - max z - log Σ exp(z - max z) neither overflows nor takes the logarithm of a
-    probability that has underflowed to 0. The gradient to the logits z is softmax(z) - onehot.
+    log softmax(z) = z - max z - log Σ exp(z - max z) cannot overflow, nor take the logarithm of a
+    probability that has underflowed to 0. The gradient of the logits z is softmax(z) - onehot.
 
     Args:
         class_weight: (O,) weight of each class, 0 or more.
-        ignore_label: Targets with this label (any integer) do not count.
+        ignore_label: Targets with this label (any integer) are ignored.
     """
 
     name = "cross_entropy"
@@ -128,8 +128,8 @@ class CrossEntropy(Loss):
 
     def wanted(self, outputs: int) -> str:
         """See Loss."""
-        besides = "" if self.ignore_label is None else f" or {self.ignore_label}"
-        return f"class labels in 0..{outputs - 1}{besides}"
+        ignored = "" if self.ignore_label is None else f" or {self.ignore_label}"
+        return f"class labels in 0..{outputs - 1}{ignored}"
 
     def check(self, outputs: int) -> None:
         """See Loss."""
@@ -163,14 +163,14 @@ class _ByElement(Loss):
     def terms(
         self, y: NDArray[Any], logits: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The terms (N, O), and the gradient of each, in an array of its own."""
+        """The terms (N, O), and the gradient of each, in a new array."""
 
 
 class BinaryCrossEntropy(_ByElement):
-    """-t log σ(z) - (1 - t) log(1 - σ(z)), of targets t in 0..1; for a sigmoid head.
+    """-t log σ(z) - (1 - t) log(1 - σ(z)), for targets t in 0..1 and a sigmoid head.
 
-    As max(z, 0) - z t + log(1 + exp(-|z|)), which neither overflows nor takes the logarithm of 0.
-    The gradient to the logits z is σ(z) - t.
+    Computed as max(z, 0) - z t + log(1 + exp(-|z|)), which cannot overflow, nor take the logarithm
+    of 0. The gradient of the logits z is σ(z) - t.
     """
 
     name = "binary_cross_entropy"
@@ -220,7 +220,7 @@ class MeanAbsoluteError(_ByElement):
 
 
 class Huber(_ByElement):
-    """e²/2 of small errors e = y - t, delta (|e| - delta/2) of those above delta (Huber 1964).
+    """e²/2 for errors e = y - t up to delta, delta (|e| - delta/2) for larger ones (Huber 1964).
 
     Args:
         delta: Above 0.
@@ -245,9 +245,9 @@ class Huber(_ByElement):
 
 
 def _mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | None) -> Value:
-    """The mean of terms (N,) or (N, O) under weights of their shape; scales `gradients` in place.
+    """The mean of terms (N,) or (N, O) with weights of their shape; scales `gradients` in place.
 
-    Sums are in float64: the terms of a batch may be a million.
+    Sums are in float64, since a batch may have a million terms.
     """
     if weights is None:
         if terms.size == 0:
@@ -258,10 +258,10 @@ def _mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | 
     total = float(weights.sum(dtype=np.float64))
     if total == 0:
         return Value(0.0, 0.0, np.zeros_like(gradients))
-    # 0 where the weight is 0, whatever the term.
+    # A term of weight 0 counts as 0, even if it is not finite.
     loss = float(np.where(weights == 0, 0, terms * weights).sum(dtype=np.float64)) / total
-    share = (weights / total).astype(gradients.dtype)
-    gradients *= share if share.ndim == gradients.ndim else share[:, None]
+    scale = (weights / total).astype(gradients.dtype)
+    gradients *= scale if scale.ndim == gradients.ndim else scale[:, None]
     return Value(loss, total, gradients)
 
 

@@ -1,4 +1,4 @@
-"""How good predictions are, beside the loss.
+"""Metrics of predictions.
 
 Each is a function (y_pred, y_true) -> float of all predictions (N, O) and their targets: labels
 (N,), or values (N, O).
@@ -12,14 +12,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["accuracy", "mae", "mse", "r2", "rmse"]
+
 Metric: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], float]
 Metrics: TypeAlias = str | Sequence[str] | Mapping[str, Metric]
 
 
 def accuracy(y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
-    """The share of labels that the largest of the O outputs names.
+    """The fraction of labels that the largest of the O outputs predicts.
 
-    Of values (N, O), as of a sigmoid head: the share on the same side of 1/2.
+    For values (N, O), as with a sigmoid head: the fraction on the same side of 1/2.
     """
     if y_true.ndim == 1:
         return float(np.mean(y_pred.argmax(axis=1) == y_true))
@@ -42,9 +44,9 @@ def mae(y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
 
 
 def r2(y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
-    """R², the share of the targets' variance that is explained, as a mean over the O outputs.
+    """R², the explained fraction of the targets' variance, averaged over the O outputs.
 
-    Of an output whose targets are all equal, 1 if all are met and 0 otherwise.
+    For an output whose targets are all equal: 1 if all predictions are exact, 0 otherwise.
     """
     y_pred, y_true = y_pred.astype(np.float64), y_true.astype(np.float64)
     residual = np.square(y_true - y_pred).sum(axis=0)
@@ -59,7 +61,7 @@ GREATER_IS_BETTER = frozenset({"accuracy", "r2"})
 
 
 def metrics_of(metrics: Metrics, labels: bool) -> dict[str, Metric]:
-    """{name: function}, checked to suit targets that are labels, or values."""
+    """{name: function}, checked against the kind of targets: labels or values."""
     if isinstance(metrics, str):
         metrics = [metrics]
     if isinstance(metrics, Mapping):

@@ -1,4 +1,4 @@
-"""Optimisers for training loops written by hand; they work in the core, on the model's memory."""
+"""Optimisers, for `Network.fit` and for custom training loops."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
-from peephole.lstm import Gradients
-from peephole.options import integer
+from peephole._checks import integer
+from peephole._types import Gradients
 from peephole.parameters import Parameters
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimiser", "RMSprop", "clip_norm", "clip_value"]
@@ -19,10 +19,10 @@ _CLASSES = {"float32": core.OptimiserFloat32, "float64": core.OptimiserFloat64}
 
 
 class Optimiser:
-    """What all optimisers have in common; not for use by itself.
+    """Base class of the optimisers; not for use by itself.
 
-    Weight decay acts on weights, peepholes and `head.weight`, never on biases, and masked weights
-    stay 0 whatever the rule.
+    Optimisers update the model's own memory. Weight decay acts on weights, peepholes and
+    `head.weight`, never on biases. Masked weights always stay 0.
     """
 
     __slots__ = ("_core",)
@@ -37,7 +37,7 @@ class Optimiser:
 
     @property
     def learning_rate(self) -> float:
-        """How far a step goes; can be set between steps, to 0 or more."""
+        """The learning rate; can be set between steps, to 0 or more."""
         return self._core.learning_rate
 
     @learning_rate.setter
@@ -46,22 +46,22 @@ class Optimiser:
 
     @property
     def steps(self) -> int:
-        """How many steps have been made."""
+        """The number of steps made."""
         return self._core.steps
 
     def step(self, gradients: Gradients | Mapping[str, NDArray[Any]]) -> None:
         """Updates the parameters in place.
 
-        `gradients` is what `backward` returned, or a mapping with one array of its shape for every
-        parameter. Raises ValueError or TypeError for another, before anything is changed.
+        `gradients` is what `backward` returned, or a mapping with one array for every parameter, of
+        its shape. Raises ValueError or TypeError otherwise, before anything is changed.
         """
         self._core.step(_by_name(gradients))
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that the steps so far have left behind, copied: to go on from there later.
+        """A copy of the optimiser's state, to continue from later.
 
-        "steps" (), "learning_rate" (), and of each parameter what the rule remembers, by the
-        letters of its equations: "m/weight_ih_l0", "v/weight_ih_l0", ... of its shape.
+        "steps" (), "learning_rate" (), and the state of each parameter, named by the letters of the
+        equations: "m/weight_ih_l0", "v/weight_ih_l0", ..., with the parameter's shape.
         """
         return {
             "steps": np.array(self._core.steps, np.int64),
@@ -70,10 +70,10 @@ class Optimiser:
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state` returned, of an optimiser of this class and these options.
+        """Continues from what `state` returned, for an optimiser of the same class and options.
 
-        Raises ValueError or TypeError, before anything is changed, for what lacks an entry or has
-        one of another shape.
+        Raises ValueError or TypeError if an entry is missing or has another shape, before anything
+        is changed.
         """
         for name in ("steps", "learning_rate"):
             if name not in state:
@@ -90,18 +90,18 @@ class Optimiser:
 class Adam(Optimiser):
     """Adam (D. P. Kingma, J. Ba, ICLR 2015, arXiv:1412.6980).
 
-    For each value θ with the gradient d, at step n::
+    For each value θ with gradient d, at step n::
 
         d += weight_decay · θ
         m = β1 m + (1 - β1) d            v = β2 v + (1 - β2) d²
         θ -= learning_rate · m / (1 - β1ⁿ) / (sqrt(v / (1 - β2ⁿ)) + epsilon)
 
     Args:
-        parameters: Of the model to train, `model.parameters`.
+        parameters: `model.parameters` of the model to train.
         learning_rate: 0 or more; can be set between steps.
         betas: (β1, β2), each in [0, 1).
         epsilon: Above 0.
-        weight_decay: 0 or more; of weights, not of biases.
+        weight_decay: 0 or more; for weights, not for biases.
 
     Example:
         >>> optimiser = peephole.optim.Adam(net.parameters, learning_rate=3e-3)
@@ -134,8 +134,8 @@ class Adam(Optimiser):
 class AdamW(Adam):
     """Adam with decoupled weight decay (I. Loshchilov, F. Hutter, ICLR 2019, arXiv:1711.05101).
 
-    As `Adam`, but instead of adding to the gradient, weight decay shrinks a weight by itself, at
-    each step by θ *= 1 - learning_rate · weight_decay.
+    As `Adam`, but weight decay does not add to the gradient: each step multiplies the weights by
+    1 - learning_rate · weight_decay.
     """
 
     __slots__ = ()
@@ -154,17 +154,17 @@ class AdamW(Adam):
 class SGD(Optimiser):
     """Stochastic gradient descent, with momentum (I. Sutskever et al., ICML 2013).
 
-    For each value θ with the gradient d::
+    For each value θ with gradient d::
 
         d += weight_decay · θ            b = momentum · b + d
         θ -= learning_rate · b           nesterov: θ -= learning_rate · (d + momentum · b)
 
     Args:
-        parameters: Of the model to train, `model.parameters`.
+        parameters: `model.parameters` of the model to train.
         learning_rate: 0 or more; can be set between steps.
         momentum: In [0, 1).
-        nesterov: Whether the momentum is Nesterov's; needs one above 0.
-        weight_decay: 0 or more; of weights, not of biases.
+        nesterov: Whether to use Nesterov momentum; needs momentum above 0.
+        weight_decay: 0 or more; for weights, not for biases.
     """
 
     __slots__ = ()
@@ -189,7 +189,7 @@ class SGD(Optimiser):
 class RMSprop(Optimiser):
     """RMSprop (T. Tieleman, G. Hinton, 2012), centred as in A. Graves, 2013, arXiv:1308.0850.
 
-    For each value θ with the gradient d::
+    For each value θ with gradient d::
 
         d += weight_decay · θ
         v = ρ v + (1 - ρ) d²             centred: a = ρ a + (1 - ρ) d, otherwise a = 0
@@ -197,13 +197,13 @@ class RMSprop(Optimiser):
         θ -= learning_rate · b
 
     Args:
-        parameters: Of the model to train, `model.parameters`.
+        parameters: `model.parameters` of the model to train.
         learning_rate: 0 or more; can be set between steps.
         rho: ρ, in [0, 1).
         epsilon: Above 0.
         momentum: In [0, 1).
-        centred: Whether v is centred.
-        weight_decay: 0 or more; of weights, not of biases.
+        centred: Whether to subtract the squared mean gradient, as above.
+        weight_decay: 0 or more; for weights, not for biases.
     """
 
     __slots__ = ()
@@ -232,14 +232,14 @@ class RMSprop(Optimiser):
 def clip_norm(gradients: Gradients | Mapping[str, NDArray[Any]], max_norm: float) -> float:
     """Scales the parameters' gradients in place to a joint Euclidean norm of at most `max_norm`.
 
-    All by the same factor (R. Pascanu, T. Mikolov, Y. Bengio, ICML 2013, arXiv:1211.5063). Returns
-    the norm that they had; where it is not finite they stay as they are.
+    All are scaled by the same factor (R. Pascanu, T. Mikolov, Y. Bengio, ICML 2013,
+    arXiv:1211.5063). Returns the norm before; if it is not finite, nothing is scaled.
     """
     return core.clip_norm(_by_name(gradients), max_norm)
 
 
 def clip_value(gradients: Gradients | Mapping[str, NDArray[Any]], max_value: float) -> None:
-    """Moves each value of the parameters' gradients in place into ±`max_value`."""
+    """Clips each value of the parameters' gradients in place to ±`max_value`."""
     core.clip_value(_by_name(gradients), max_value)
 
 

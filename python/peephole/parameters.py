@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from peephole import _core
+from peephole import _core as core
+
+__all__ = ["Parameters", "UnknownParameter"]
 
 
 class UnknownParameter(KeyError, ValueError):
-    """A name that no parameter has: a KeyError as of any mapping, and a wrong argument."""
+    """No parameter has this name. A KeyError, as from any mapping, and a ValueError."""
 
     def __str__(self) -> str:
-        return str(self.args[0])  # a KeyError's own would be the quoted message
+        return str(self.args[0])  # KeyError would put the message in quotes
 
 
 class Parameters(Mapping[str, NDArray[Any]]):
     """Names to arrays, over the model's own memory.
 
-    `parameters[name]` is a writable view: what is written through it, however long it has been
-    held, shows in the model's next call. `parameters[name] = value` copies a value of the same
-    shape in, and raises ValueError or TypeError, changing nothing, for another. An unknown name is
-    a KeyError (and a ValueError) either way; names cannot be added or removed. Masked weights stay
-    0 whatever is written.
+    `parameters[name]` is a writable view. Values written through it, however long it has been held,
+    are used from the model's next call on. `parameters[name] = value` copies a value of the same
+    shape in; another shape or dtype raises ValueError or TypeError and changes nothing. An unknown
+    name raises `UnknownParameter` (a KeyError and a ValueError) either way. Names cannot be added
+    or removed. Masked weights stay 0 whatever is written.
 
-    Models keep their weights packed for speed only while no view of them is alive, so do not hold
-    views that are not needed. Iterating over names, `len`, `in`, `repr` and `shape` make none;
+    Models keep weights packed for speed only while no view of them is alive, so do not hold views
+    longer than needed. Iterating over names, `len`, `in`, `repr` and `shape` make no views;
     `items()` and `values()` do.
     """
 
     __slots__ = ("_core", "_names")
 
-    def __init__(self, core: _core.Parameters) -> None:
-        self._core = core
-        self._names = dict.fromkeys(core.names)
+    def __init__(self, core_parameters: core.Parameters) -> None:
+        self._core = core_parameters
+        self._names = dict.fromkeys(core_parameters.names)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         self._require(name)
@@ -56,7 +57,7 @@ class Parameters(Mapping[str, NDArray[Any]]):
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
-    # Mapping compares by value, which for arrays has no single answer.
+    # Mapping compares values, which has no single answer for arrays.
     def __eq__(self, other: object) -> bool:
         return self is other
 
@@ -69,7 +70,7 @@ class Parameters(Mapping[str, NDArray[Any]]):
 
     @property
     def size(self) -> int:
-        """How many values all parameters have together."""
+        """The number of values in all parameters together."""
         return sum(math.prod(self._core.shape(name)) for name in self)
 
     def __repr__(self) -> str:

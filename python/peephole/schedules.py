@@ -1,8 +1,8 @@
 """Learning rates that change from step to step.
 
-A schedule gives, for each step from 0, a factor of the learning rate that `Network.fit` was asked
-for. Steps are those of the optimiser, one a batch (or a chunk of `tbptt` steps). Any function
-step -> factor is a schedule, too. By hand::
+A schedule gives a factor for each step, counted from 0, by which the learning rate of
+`Network.fit` is multiplied. The steps are those of the optimiser: one per batch, or with `tbptt`
+one per piece of a batch. Any function step -> factor is a schedule, too. In a custom loop::
 
     schedule = peephole.schedules.WarmUp(100, peephole.schedules.Cosine(10_000))
     optimiser.learning_rate = 1e-3 * schedule.factor(optimiser.steps)
@@ -15,31 +15,31 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from peephole.options import at_least_one, positive, share
+from peephole._checks import at_least_one, fraction, positive
 
 __all__ = ["Constant", "Cosine", "OneCycle", "ReduceOnPlateau", "Schedule", "Step", "WarmUp"]
 
 
 class Schedule(ABC):
-    """What all schedules have in common."""
+    """Base class of the schedules."""
 
     @abstractmethod
     def factor(self, step: int, steps: int | None = None) -> float:
-        """Of the learning rate at `step`, from 0, where training is to make `steps` steps."""
+        """The factor at `step`, counted from 0, in a training of `steps` steps."""
 
     def observe(self, loss: float) -> None:
-        """Takes note of an epoch's validation loss (or, without validation, of its loss)."""
+        """Observes an epoch's validation loss (without validation, its training loss)."""
 
     def state(self) -> dict[str, Any]:
-        """What it has taken note of, ready for JSON."""
+        """What `observe` has changed, for JSON."""
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state` returned."""
+        """Continues from what `state` returned."""
 
 
 class Constant(Schedule):
-    """The learning rate as it is."""
+    """A constant learning rate."""
 
     def factor(self, step: int, steps: int | None = None) -> float:
         """See Schedule."""
@@ -50,13 +50,13 @@ class Cosine(Schedule):
     """Half a cosine from 1 to `floor` (I. Loshchilov, F. Hutter, ICLR 2017, arXiv:1608.03983).
 
     Args:
-        steps: How many steps that takes; None: the whole training.
-        floor: In 0..1, where it then stays.
+        steps: The length of the cosine in steps; None: the whole training.
+        floor: The last factor, in 0..1, which it keeps afterwards.
     """
 
     def __init__(self, steps: int | None = None, floor: float = 0.0) -> None:
         self.steps = None if steps is None else at_least_one(steps, "steps")
-        self.floor = share(floor, "floor")
+        self.floor = fraction(floor, "floor")
 
     def factor(self, step: int, steps: int | None = None) -> float:
         """See Schedule."""
@@ -65,7 +65,7 @@ class Cosine(Schedule):
 
 
 class Step(Schedule):
-    """Times `factor` every so many steps.
+    """Multiplies the learning rate by `factor` after every `every` steps.
 
     Args:
         every: 1 or more steps.
@@ -82,13 +82,13 @@ class Step(Schedule):
 
 
 class OneCycle(Schedule):
-    """Up to 1 and down again, along half cosines (L. N. Smith, N. Topin, arXiv:1708.07120).
+    """Rises to 1 and falls again, along half cosines (L. N. Smith, N. Topin, arXiv:1708.07120).
 
     Args:
-        steps: How many steps that takes; None: the whole training.
-        rise: The share of the steps that go up, in 0..1.
-        start: The factor to begin with.
-        end: The factor to end with.
+        steps: The length of the cycle in steps; None: the whole training.
+        rise: The fraction of the steps that rise, in 0..1.
+        start: The first factor.
+        end: The last factor.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class OneCycle(Schedule):
         end: float = 4e-6,
     ) -> None:
         self.steps = None if steps is None else at_least_one(steps, "steps")
-        self.rise = share(rise, "rise")
+        self.rise = fraction(rise, "rise")
         self.start = positive(start, "start")
         self.end = positive(end, "end")
 
@@ -113,13 +113,13 @@ class OneCycle(Schedule):
 
 
 class ReduceOnPlateau(Schedule):
-    """Times `factor` whenever the loss has not got better for more than `patience` epochs.
+    """Multiplies by `factor` if the loss has not improved for more than `patience` epochs.
 
     Args:
         factor: In 0..1.
         patience: 0 or more epochs.
-        threshold: Better means: by more than this share of the best.
-        floor: The factor does not go below this.
+        threshold: The smallest improvement that counts, as a fraction of the best loss.
+        floor: The smallest factor.
     """
 
     def __init__(
@@ -129,10 +129,10 @@ class ReduceOnPlateau(Schedule):
         threshold: float = 1e-4,
         floor: float = 0.0,
     ) -> None:
-        self.ratio = share(factor, "factor")
+        self.ratio = fraction(factor, "factor")
         self.patience = at_least_one(patience, "patience") if patience else 0
-        self.threshold = share(threshold, "threshold")
-        self.floor = share(floor, "floor")
+        self.threshold = fraction(threshold, "threshold")
+        self.floor = fraction(floor, "floor")
         self._current, self._best, self._waited = 1.0, math.inf, 0
 
     def factor(self, step: int, steps: int | None = None) -> float:
@@ -161,11 +161,11 @@ class ReduceOnPlateau(Schedule):
 
 
 class WarmUp(Schedule):
-    """From near 0 straight up to 1, then as another schedule, which begins there.
+    """Rises linearly from near 0 to 1, then follows another schedule, which starts there.
 
     Args:
-        steps: How many steps that takes.
-        then: The other schedule.
+        steps: The length of the rise in steps.
+        then: The other schedule; None: a constant one.
     """
 
     def __init__(self, steps: int, then: Schedule | None = None) -> None:
@@ -201,7 +201,7 @@ class _Function(Schedule):
 
 
 def schedule_of(schedule: Schedule | Callable[[int], float] | None) -> Schedule:
-    """The schedule that an argument stands for; None is a constant one."""
+    """The schedule for an argument of `fit`; None is a constant one."""
     if schedule is None:
         return Constant()
     if isinstance(schedule, Schedule):
@@ -216,11 +216,11 @@ def schedule_of(schedule: Schedule | Callable[[int], float] | None) -> Schedule:
 def _known(steps: int | None) -> int:
     if steps is None:
         raise ValueError(
-            "steps: expected a number, where that of the batches is not known, got None"
+            "steps: expected a number, since the number of batches is not known, got None"
         )
     return steps
 
 
-def _between(start: float, end: float, share: float) -> float:
-    """From start (share 0) to end (share 1) along half a cosine."""
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+def _between(start: float, end: float, position: float) -> float:
+    """From start (position 0) to end (position 1) along half a cosine."""
+    return end + (start - end) * (1 + math.cos(math.pi * position)) / 2

@@ -1,9 +1,9 @@
-"""Networks as scikit-learn estimators; `pip install "peephole[sklearn]"` brings what this needs."""
+"""Networks as scikit-learn estimators; need scikit-learn: `pip install "peephole[sklearn]"`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +25,19 @@ except ImportError as error:
         f'pip install "peephole[sklearn]" ({error})'
     ) from error
 
-from peephole.network import Network
-from peephole.options import Activations, at_least_one
-
-if TYPE_CHECKING:
-    from peephole.training.history import History
+from peephole._checks import at_least_one
+from peephole._types import Activations, LSTMOptions
+from peephole.models.network import Network
+from peephole.training.keep.history import History
 
 __all__ = ["LSTMClassifier", "LSTMRegressor"]
 
 _FLOATS = [np.float64, np.float32]
-_SEEDS = 2**31 - 1  # a RandomState draws below this on every platform
+_SEEDS = 2**31 - 1  # RandomState draws seeds below this on every platform
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A network that reads a sequence and answers at its last step; not for use by itself."""
+    """A network that gives one output per sequence; not for use by itself."""
 
     network_: Network
     history_: History
@@ -109,20 +108,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             output_size,
             head=head,
             readout="last",
-            num_layers=self.num_layers,
-            peephole=self.peephole,
-            peephole_gates=self.peephole_gates,
-            output_peephole=self.output_peephole,
-            bias=self.bias,
-            activations=self.activations,
-            coupled_input_forget=self.coupled_input_forget,
-            bidirectional=self.bidirectional,
-            dropout=self.dropout,
-            recurrent_dropout=self.recurrent_dropout,
-            zoneout=self.zoneout,
-            dtype=self.dtype,
-            seed=int(random.randint(_SEEDS)),
-            recurrent_init=self.recurrent_init,
+            **self._lstm_options(int(random.randint(_SEEDS))),
         )
         options = {
             "epochs": self.epochs,
@@ -135,14 +121,20 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         self.history_ = network.fit(x, y, seed=int(random.randint(_SEEDS)), **options)
         self.network_ = network
 
+    def _lstm_options(self, seed: int) -> LSTMOptions:
+        """The parameters that are options of `LSTM`, and the seed."""
+        parameters = self.get_params(deep=False)
+        names = Network._option_defaults().keys() & parameters.keys()
+        return cast("LSTMOptions", {name: parameters[name] for name in names} | {"seed": seed})
+
     def _outputs(self, x: Any) -> NDArray[np.float64]:
-        """(n, O): what the network says of each sequence."""
+        """(n, O): the network's output for each sequence."""
         check_is_fitted(self)
         outputs: NDArray[Any] = self.network_.predict(self._read(x, reset=False))
         return outputs.astype(np.float64)
 
     def _read(self, x: Any, reset: bool) -> NDArray[Any] | list[NDArray[Any]]:
-        """X as `Network` takes it: (n, T, I), or a list of (T_i, I)."""
+        """X in the form for `Network`: (n, T, I), or a list of (T_i, I)."""
         if _are_sequences(x):
             return self._read_sequences(x, reset)
         flat = validate_data(self, x, reset=reset, dtype=_FLOATS)
@@ -177,36 +169,36 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
 
 
 class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
-    """Says of each sequence which class it is of: an LSTM with a softmax head.
+    """Classifies sequences: an LSTM with a softmax head.
 
-    X, for `fit` and all else, is one of
+    X, in all methods, is one of
 
-    - (n, T, I): n sequences of T steps of I features;
-    - a list of n arrays (T_i, I), each as long as it is;
-    - (n, T * I) flat windows, the features of one step after those of the other, as the rest of
-      scikit-learn passes them on: `n_steps` says T. Without it every feature is a step (I = 1).
+    - (n, T, I): n sequences of T steps with I features;
+    - a list of n arrays (T_i, I), of any lengths;
+    - (n, T * I): flat windows with the features of one step after the other, for the rest of
+      scikit-learn. `n_steps` is T; without it, every feature is a step (I = 1).
 
-    Scale features to some unit's size before: a `StandardScaler` does it for flat windows.
+    Scale the features to about unit size first, for example flat windows by a `StandardScaler`.
 
     Args:
         hidden_size, num_layers, peephole, peephole_gates, output_peephole, bias, activations,
             coupled_input_forget, bidirectional, dropout, recurrent_dropout, zoneout, dtype,
-            recurrent_init: As of `peephole.LSTM`.
+            recurrent_init: As in `peephole.LSTM`.
         n_steps: T of flat windows.
-        epochs, batch_size, learning_rate, clip_norm: As of `peephole.Network.fit`.
-        fit_options: Further keywords of `peephole.Network.fit`, {name: value}.
-        random_state: An int for the same result each time, a `numpy.random.RandomState`, or None
-            for NumPy's own.
+        epochs, batch_size, learning_rate, clip_norm: As in `peephole.Network.fit`.
+        fit_options: Other keyword arguments of `peephole.Network.fit`, {name: value}.
+        random_state: An int for reproducible results, a `numpy.random.RandomState`, or None for
+            NumPy's global one.
         verbose: Whether to show a progress bar.
 
     Attributes:
         classes_: (O,) the labels, sorted.
         n_features_in_: I; for flat windows T * I.
         network_: The trained `peephole.Network`.
-        history_: What its `fit` returned.
+        history_: The `History` that its `fit` returned.
 
     Raises:
-        ValueError, TypeError: From `fit` for a wrong parameter or wrong data.
+        ValueError, TypeError: In `fit`, if a parameter or the data are wrong.
 
     Example:
         >>> data = peephole.datasets.japanese_vowels()
@@ -218,7 +210,7 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     classes_: NDArray[Any]
 
     def fit(self, X: Any, y: Any) -> LSTMClassifier:
-        """Trains on X and labels y (n,): of any type, at least two different ones."""
+        """Trains on X and labels y (n,), of any type, with at least two classes."""
         _require_target(self, y)
         x = self._read(X, reset=True)
         labels = column_or_1d(y, warn=True)
@@ -237,31 +229,31 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """(n, O): the probability of each class, in the order of `classes_`."""
         probabilities = self._outputs(X)
-        # A row of float32 sums to 1 within 1e-7; that of doubles made of it should to its own.
+        # float32 rows sum to 1 within 1e-7; float64 rows are expected to be more exact.
         normalised: NDArray[np.float64] = probabilities / probabilities.sum(axis=1, keepdims=True)
         return normalised
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """(n,): the likeliest class of each sequence."""
-        likeliest = self._outputs(X).argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[likeliest]
+        """(n,): the most probable class of each sequence."""
+        most_probable = self._outputs(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[most_probable]
         return labels
 
 
 class LSTMRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
-    """Says a number, or several, of each sequence: an LSTM with a linear head.
+    """Predicts one or several values for each sequence: an LSTM with a linear head.
 
-    Trained to the least squared error. A target far from unit size takes long to reach: scale it,
-    as `sklearn.compose.TransformedTargetRegressor` does. X and the parameters are those of
+    Trained on the squared error. Targets far from unit size take long to train: scale them, for
+    example by `sklearn.compose.TransformedTargetRegressor`. X and the parameters are those of
     `LSTMClassifier`.
 
     Attributes:
         n_features_in_: I; for flat windows T * I.
         network_: The trained `peephole.Network`.
-        history_: What its `fit` returned.
+        history_: The `History` that its `fit` returned.
 
     Raises:
-        ValueError, TypeError: From `fit` for a wrong parameter or wrong data.
+        ValueError, TypeError: In `fit`, if a parameter or the data are wrong.
 
     Example:
         >>> windows = np.lib.stride_tricks.sliding_window_view(series, 25)
@@ -286,13 +278,13 @@ class LSTMRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """(n,) or (n, O), as the targets were."""
+        """(n,) or (n, O), with the shape of the targets in `fit`."""
         outputs = self._outputs(X)
         return outputs.reshape(len(outputs), *self._target_shape)
 
 
 def _are_sequences(x: Any) -> bool:
-    """Whether X is three-dimensional or a list of two-dimensional arrays, rather than flat."""
+    """Whether X is a 3-D array or a list of 2-D arrays, rather than flat windows."""
     if isinstance(x, (list, tuple)) or (getattr(x, "ndim", 0) == 1 and x.dtype == object):
         return len(x) > 0 and np.ndim(x[0]) == 2
     return getattr(x, "ndim", 0) == 3

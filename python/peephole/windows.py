@@ -7,23 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole.options import at_least_one
+from peephole._checks import at_least_one
+
+__all__ = ["windows"]
 
 
 def windows(series: ArrayLike, length: int, *, stride: int = 1) -> NDArray[Any]:
     """All windows of `length` consecutive steps of a series, without copying it.
 
-    `Network.fit` and `predict` copy no more of them at a time than a batch.
+    `Network.fit` and `predict` copy only one batch of them at a time.
 
     Args:
         series: (T, F), or (T,) for one feature.
-        length: Steps of a window, at most T.
-        stride: Steps from one window's begin to the next one's.
+        length: Steps in a window, at most T.
+        stride: Steps from the start of one window to the start of the next.
 
     Returns:
         (n, length, F), n = (T - length) // stride + 1: a read-only view of the series' memory.
 
-    Example: to foretell the next value of a series (T,) at every step of each window::
+    Example: predict the next value of a series (T,) at every step of each window::
 
         x, y = peephole.windows(series[:-1], 100), peephole.windows(series[1:], 100)
         peephole.Network(1, 32, 1).fit(x, y)

@@ -1,4 +1,4 @@
-"""Data to try the package on."""
+"""Example data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JapaneseVowels(NamedTuple):
 def japanese_vowels() -> JapaneseVowels:
     """Real speech of nine speakers: 270 utterances to train on and 370 to test on.
 
-    By M. Kudo, J. Toyama and M. Shimbo, under CC BY 4.0; `description` tells more.
+    By M. Kudo, J. Toyama and M. Shimbo, under CC BY 4.0; `description` has the details.
     """
     packed = resources.files(__package__).joinpath("japanese_vowels.npz")
     with packed.open("rb") as file, np.load(file) as arrays:
@@ -51,6 +51,6 @@ def _unpack(
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.int64]]:
     frames = arrays[f"{part}_frames"] / _UNITS  # (N, 12)
     ends = np.cumsum(arrays[f"{part}_lengths"])
-    # Copies, so that keeping one utterance does not keep all.
+    # Copies, so that one utterance does not keep all of them in memory.
     utterances = [np.array(frame) for frame in np.split(frames, ends[:-1])]
     return utterances, arrays[f"{part}_speakers"].astype(np.int64)

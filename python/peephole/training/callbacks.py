@@ -1,54 +1,54 @@
-"""What code of one's own sees of a training while it runs."""
+"""User code that runs during a training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from peephole.optim import Optimiser
-from peephole.training.history import History
-
-if TYPE_CHECKING:
-    from peephole.network import Network
+from peephole.training.keep.history import History
+from peephole.training.protocol import NetworkLike
 
 
 @dataclass(slots=True)
 class Run:
-    """A training as it is right after a step or an epoch; to be read, and to be stopped."""
+    """The current state of a training, passed to callbacks after a step or an epoch."""
 
-    net: Network
+    net: NetworkLike
+    """The `Network` that is trained."""
     optimiser: Optimiser
     history: History
     epochs: int
-    """How many there are to be."""
+    """The number of epochs requested."""
     epoch: int = 0
-    """How many are over."""
+    """The number of epochs finished."""
     step: int = 0
-    """How many steps of the optimiser have been made, over all epochs."""
+    """The number of optimiser steps made, over all epochs."""
     loss: float = float("nan")
-    """The last step's."""
+    """The loss of the last step."""
     gradient_norm: float = float("nan")
-    """The last step's, before clipping by it."""
+    """The gradient norm of the last step, before clipping."""
     stopping: bool = False
+    """Whether `stop` has been called."""
 
     def stop(self) -> None:
-        """Ends the training, after this step or epoch."""
+        """Ends the training after the current step or epoch."""
         self.stopping = True
 
 
 class Callback:
-    """For a subclass to say what it does after each step or each epoch.
+    """Base class for callbacks after each step or each epoch.
 
-    What is raised there ends the training and comes out of `fit`; the network has the weights of
-    the last step.
+    An exception raised in a callback ends the training and is raised by `fit`; the network has the
+    weights of the last step.
     """
 
     def on_step(self, run: Run) -> None:
-        """After each step of the optimiser."""
+        """Called after each step of the optimiser."""
 
     def on_epoch(self, run: Run) -> None:
-        """After each epoch and its validation, when its row is in `run.history`."""
+        """Called after each epoch and its validation, when `run.history` has its row."""
 
 
 Callbacks: TypeAlias = (
@@ -56,7 +56,7 @@ Callbacks: TypeAlias = (
 )
 
 
-class _OfEpochs(Callback):
+class _EpochFunction(Callback):
     def __init__(self, function: Callable[[Run], object]) -> None:
         self._function = function
 
@@ -65,7 +65,7 @@ class _OfEpochs(Callback):
 
 
 def callbacks_of(callbacks: Callbacks) -> list[Callback]:
-    """The argument `callbacks` of `Network.fit`; a function is one for epochs."""
+    """The argument `callbacks` of `Network.fit` as a list; a function is called after epochs."""
     if not isinstance(callbacks, Sequence):
         callbacks = [callbacks]
     for callback in callbacks:
@@ -73,9 +73,9 @@ def callbacks_of(callbacks: Callbacks) -> list[Callback]:
             raise TypeError(
                 f"callbacks: expected Callback objects or functions of the run, got {callback!r}"
             )
-    return [c if isinstance(c, Callback) else _OfEpochs(c) for c in callbacks]
+    return [c if isinstance(c, Callback) else _EpochFunction(c) for c in callbacks]
 
 
 def watches_steps(callback: Callback) -> bool:
-    """Whether it does anything after a step."""
+    """Whether the callback overrides `on_step`."""
     return type(callback).on_step is not Callback.on_step

@@ -1,4 +1,4 @@
-"""Why a loss or a gradient is not finite."""
+"""The reason why a loss or a gradient is not finite."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole.parameters import Parameters
-from peephole.training.data import Batch
+from peephole.training.data.batches import Batch
 
 
 def describe(
@@ -19,7 +19,7 @@ def describe(
     batch: Batch,
     gradients: Mapping[str, NDArray[Any]],
 ) -> tuple[str, str]:
-    """(what is not finite, what of it comes first: the network, the batch, or the gradient)."""
+    """(what is not finite, its first cause: in the network, the batch, or the gradient)."""
     symptom = f"the loss is {loss}" if not np.isfinite(loss) else f"the gradient's norm is {norm}"
     return symptom, _cause(parameters, batch, gradients)
 
@@ -27,7 +27,7 @@ def describe(
 def _cause(parameters: Parameters, batch: Batch, gradients: Mapping[str, NDArray[Any]]) -> str:
     for name in parameters:
         if (found := _first(parameters[name])) is not None:
-            return f"parameter {name} held {found} before it"
+            return f"parameter {name} held {found} before the step"
     for name, values in (("x", batch.x), ("y", batch.y)):
         for row, length in enumerate(batch.lengths):
             of_steps = name == "x" or batch.per_step
@@ -37,7 +37,7 @@ def _cause(parameters: Parameters, batch: Batch, gradients: Mapping[str, NDArray
     for name, gradient in gradients.items():
         if (found := _first(gradient)) is not None:
             return f"the gradient of {name} is the first to hold {found}"
-    return "weights and data are finite, but what is computed from them overflows"
+    return "weights and data are finite, but the computation overflows"
 
 
 def _first(values: NDArray[Any]) -> float | None:

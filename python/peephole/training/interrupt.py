@@ -1,4 +1,4 @@
-"""Ctrl-C, which must not fall between a step and what is noted of it."""
+"""Ctrl-C, which must not interrupt between a step and the bookkeeping of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
-from peephole.training.history import History
+from peephole.training.keep.history import History
 
 
 class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C in `Network.fit`. The network has the weights of the last finished step.
 
     Attributes:
-        history: Of the epochs that were finished.
+        history: The `History` of the finished epochs.
     """
 
     def __init__(self, message: str, history: History) -> None:
@@ -24,10 +24,9 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class Interruptions:
-    """While entered, Ctrl-C raises KeyboardInterrupt as ever, but in a `held` block at its end.
+    """A context in which Ctrl-C raises KeyboardInterrupt, but only after a `held` block.
 
-    Signals are the main thread's, and may be somebody else's: where Python's own handler is not in
-    place, nothing is done.
+    Does nothing outside the main thread, or if the program has replaced Python's signal handler.
     """
 
     def __init__(self) -> None:
@@ -59,7 +58,7 @@ class Interruptions:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A block that Ctrl-C does not tear apart."""
+        """A block that Ctrl-C does not interrupt."""
         self._holding = True
         try:
             yield

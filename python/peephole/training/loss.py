@@ -1,4 +1,4 @@
-"""What the argument `loss` of Network.fit stands for."""
+"""The argument `loss` of `Network.fit`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Function: TypeAlias = Callable[
 
 
 class Custom:
-    """A function (y_pred, y_true, lengths) -> (loss, dy) of a batch.
+    """A loss by a user's function (y_pred, y_true, lengths) -> (loss, dy) of a batch.
 
-    y_pred and dy are (B, T, O), for readout "last" (B, O); y_true is the batch's targets, padded by
-    zeros to T; lengths (B,).
+    y_pred and dy are (B, T, O), for readout "last" (B, O); y_true is the targets of the batch,
+    padded with zeros to T; lengths is (B,).
     """
 
     name = "custom"
@@ -38,16 +38,16 @@ class Custom:
         self.function = function
 
     def __call__(self, y: NDArray[Any], targets: NDArray[Any], lengths: NDArray[np.intp]) -> Value:
-        """The function's answer, checked; 0 where there are no steps."""
+        """The result of the function, checked; 0 for a batch without steps."""
         if not lengths.any():
             return Value(0.0, 0.0, np.zeros_like(y))
-        answer = self.function(y, targets, lengths)
-        if not isinstance(answer, Sequence) or len(answer) != 2:
-            raise TypeError(f"loss: expected to return (loss, dy), got {type(answer).__name__}")
-        gradient = np.asarray(answer[1])
+        result = self.function(y, targets, lengths)
+        if not isinstance(result, Sequence) or len(result) != 2:
+            raise TypeError(f"loss: expected to return (loss, dy), got {type(result).__name__}")
+        gradient = np.asarray(result[1])
         if gradient.shape != y.shape:
             raise ValueError(f"loss: expected dy of {y.shape}, got {gradient.shape}")
-        return Value(float(answer[0]), float(np.count_nonzero(lengths)), gradient)
+        return Value(float(result[0]), float(np.count_nonzero(lengths)), gradient)
 
 
 BY_NAME: dict[str, type[Loss]] = {
@@ -57,7 +57,7 @@ BY_NAME: dict[str, type[Loss]] = {
 
 
 def loss_of(loss: str | Loss | Function | None, head: str, outputs: int) -> Loss | Custom:
-    """The loss that the argument `loss` of `Network.fit` stands for, checked to suit the head.
+    """The loss for the argument `loss` of `Network.fit`, checked against the head.
 
     None: cross-entropy for a softmax head, otherwise the mean squared error.
     """

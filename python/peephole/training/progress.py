@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from types import TracebackType
 
-from peephole.training.history import History
+from peephole.training.keep.history import History
 
 logger = logging.getLogger("peephole.training")
 
 
 class Bar:
-    """A tqdm bar over the steps of a training: loss, validation, time left.
+    """A tqdm bar over the steps of a training, with loss, validation and time left.
 
-    show: True, False, or None for only where it goes to a terminal.
+    show: True, False, or None to show it only in a terminal.
     """
 
     def __init__(self, total: int | None, done: int, show: bool | None) -> None:
@@ -40,22 +40,22 @@ class Bar:
         self._bar.close()
 
     def epoch(self, epoch: int, epochs: int) -> None:
-        """An epoch begins, counted from 1."""
+        """An epoch starts, counted from 1."""
         self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
 
     def step(self, loss: float) -> None:
-        """A step was made; `loss` is the epoch's mean so far."""
+        """A step has been made; `loss` is the epoch's mean so far."""
         if not self._bar.disable:
             self._bar.set_postfix_str(f"loss {loss:.4g}{self._validation}", refresh=False)
             self._bar.update()
 
     def scores(self, scores: dict[str, float]) -> None:
-        """An epoch was validated."""
+        """An epoch has been validated."""
         self._validation = "".join(f", validation {k} {v:.4g}" for k, v in scores.items())
 
 
 def log_epoch(history: History, epoch: int, epochs: int) -> None:
-    """One line about the last epoch, at level INFO."""
+    """Logs one line about the last epoch, at level INFO."""
     if logger.isEnabledFor(logging.INFO):
         scores = {name: values[-1] for name, values in history.validation.items()}
         logger.info(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from peephole.batches import inference_batches
+from peephole._checks import at_least_one
+from peephole._sequences import inference_batches
 from peephole.metrics import accuracy, r2
-from peephole.options import at_least_one
-from peephole.training.data import read_data
+from peephole.training.data.batches import read_data
 from peephole.training.loss import loss_of
-
-if TYPE_CHECKING:
-    from peephole.network import Network
+from peephole.training.protocol import NetworkLike
 
 
-def score(net: Network, x: Any, y: Any, lengths: Any, batch_size: int) -> float:
+def score(net: NetworkLike, x: Any, y: Any, lengths: Any, batch_size: int) -> float:
     """See Network.score."""
     batch_size = at_least_one(batch_size, "batch_size")
     data = read_data(net, loss_of(None, net.head, net.output_size), x, y, lengths)

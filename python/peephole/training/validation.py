@@ -1,32 +1,28 @@
-"""What is held out of a training, how good the network is on it, and when that is enough."""
+"""Validation: data that is held out of the training, and scores on it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
 from peephole.losses import Loss
-from peephole.metrics import GREATER_IS_BETTER, Metric
-from peephole.options import at_least_one, not_negative
-from peephole.training.data import Batch, Data, in_batches
+from peephole.metrics import Metric
+from peephole.training.data.batches import Batch, Data, in_batches
 from peephole.training.loss import Custom
-from peephole.training.passes import without_gradient
+from peephole.training.pieces import without_gradient
 
-if TYPE_CHECKING:
-    from peephole.parameters import Parameters
-
-Part: TypeAlias = tuple[Data, NDArray[np.intp]]  # some rows of data
+Part: TypeAlias = tuple[Data, NDArray[np.intp]]  # data, and the rows of it to use
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Data that is held out, and what is measured on it."""
+    """Held-out data, and how to score a network on it."""
 
     data: Data
     rows: NDArray[np.intp]
@@ -37,7 +33,7 @@ class Validation:
     stateful: bool = False
 
     def scores(self, model: core.Network) -> dict[str, float]:
-        """The loss, and each metric, by its name."""
+        """The loss and the metrics, by name."""
         total, weight = 0.0, 0.0
         predicted, wanted = [], []
         for part, y, logits in without_gradient(model, self._batches(), self.tbptt, self.stateful):
@@ -62,93 +58,28 @@ class Validation:
 
 
 def hold_out(
-    data: Data, share: float, shuffle: bool, random: np.random.Generator
+    data: Data, fraction: float, shuffle: bool, random: np.random.Generator
 ) -> tuple[Part, Part]:
-    """What to train on, and what to validate with.
+    """(part to train on, part to validate with).
 
-    Without `shuffle` the last of the sequences; of a single sequence with a target a step, its last
-    steps.
+    Without `shuffle` the last sequences are held out; of a single sequence with a target per step,
+    its last steps.
     """
     n, rows = len(data), np.arange(len(data))
     if n == 1 and data.targets.per_step:
         time = int(data.lengths[0])
-        cut = time - _held_out(time, share, "steps")
+        cut = time - _held_out(time, fraction, "steps")
         return (data.steps(0, cut), rows), (data.steps(cut, time), rows)
     if shuffle:
         rows = random.permutation(n)
-    cut = n - _held_out(n, share, "sequences")
+    cut = n - _held_out(n, fraction, "sequences")
     return (data, np.sort(rows[:cut])), (data, np.sort(rows[cut:]))
 
 
-def _held_out(n: int, share: float, what: str) -> int:
-    count = max(1, round(n * share))
+def _held_out(n: int, fraction: float, what: str) -> int:
+    count = max(1, round(n * fraction))
     if count >= n:
         raise ValueError(
-            f"validation_share: expected to leave some of {n} {what} to train on, got {share}"
+            f"validation_share: expected to leave some of {n} {what} to train on, got {fraction}"
         )
     return count
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Ends a training that has stopped getting better in validation.
-
-    Args:
-        patience: How many epochs in a row may be no better than the best.
-        monitor: "loss", or the name of a metric.
-        maximise: Whether more of it is better; None: of accuracy and r2.
-        min_delta: By how much a better one is better.
-        restore: Whether the network ends with the weights of the best epoch.
-    """
-
-    patience: int = 10
-    monitor: str = "loss"
-    maximise: bool | None = None
-    min_delta: float = 0.0
-    restore: bool = True
-
-    def __post_init__(self) -> None:
-        at_least_one(self.patience, "patience")
-        not_negative(self.min_delta, "min_delta")
-
-    def better(self, value: float, best: float) -> bool:
-        """Whether a value is better than the best so far; NaN is not."""
-        maximise = self.monitor in GREATER_IS_BETTER if self.maximise is None else self.maximise
-        gain = value - best if maximise else best - value
-        return gain > self.min_delta or (math.isnan(best) and not math.isnan(value))
-
-
-class Best:
-    """The best epoch so far, by an EarlyStopping."""
-
-    def __init__(self, rule: EarlyStopping) -> None:
-        self.rule = rule
-        self.value = math.nan
-        self.epoch: int | None = None
-        self.waited = 0
-        self.weights: dict[str, NDArray[Any]] = {}
-
-    def observe(self, epoch: int, scores: Mapping[str, float], parameters: Parameters) -> bool:
-        """Takes note of an epoch, from 1; returns whether it is time to stop."""
-        value = scores[self.rule.monitor]
-        if self.rule.better(value, self.value):
-            self.value, self.epoch, self.waited = value, epoch, 0
-            if self.rule.restore:
-                self.weights = {name: np.array(parameters[name]) for name in parameters}
-            return False
-        self.waited += 1
-        return self.waited >= self.rule.patience
-
-    def restore(self, parameters: Parameters) -> None:
-        """Gives the parameters their values of the best epoch."""
-        for name, value in self.weights.items():
-            parameters[name] = value
-
-    def state(self) -> dict[str, Any]:
-        """All but the weights, ready for JSON."""
-        return {"value": self.value, "epoch": self.epoch, "waited": self.waited}
-
-    def set_state(self, state: Mapping[str, Any], weights: dict[str, NDArray[Any]]) -> None:
-        """Goes on from what `state` returned, and those weights."""
-        self.value, self.epoch, self.waited = state["value"], state["epoch"], state["waited"]
-        self.weights = weights

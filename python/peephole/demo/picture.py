@@ -1,4 +1,4 @@
-"""The demo's picture: the gates of one utterance, and what the network makes of them."""
+"""The demo's picture: the gates during one utterance, and the resulting probabilities."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from peephole.inspection import gate_activities
-from peephole.network import Network
+from peephole.models.network import Network
+from peephole.views.inspection import gate_activities
 
 _TITLES = {
     "i": "input gate  i",
@@ -31,7 +31,7 @@ def picture(
 ) -> Figure:
     """Four gates, the cell state, and the speakers' probabilities (T, O), over time."""
     activities = gate_activities(net, utterance)._asdict()
-    # From the units that in the end speak most for the speaker to those that speak most against.
+    # Sorted by what the units contribute to the speaker's logit after the last frame.
     order = np.argsort(net.parameters["head.weight"][speaker] * activities["h"][-1])
     figure = Figure(figsize=(12.5, 7), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
@@ -61,8 +61,8 @@ def picture(
         axes[name].set_xlabel("time (ms)")
     _plot_probabilities(axes["p"], probabilities, speaker, frame_ms)
     figure.suptitle(
-        f"Speaker {speaker + 1} says /ae/: what the units do, those that speak for speaker "
-        f"{speaker + 1} at the top",
+        f"Speaker {speaker + 1} says /ae/: the units, sorted by how much they support speaker "
+        f"{speaker + 1}",
         fontsize=13,
     )
     return figure
@@ -71,7 +71,7 @@ def picture(
 def _plot_probabilities(
     axes: Axes, probabilities: NDArray[Any], speaker: int, frame_ms: float
 ) -> None:
-    # Each frame's answer is known at its end.
+    # A frame's probabilities are known at its end.
     times = np.arange(1, len(probabilities) + 1) * frame_ms
     rivals = [k for k in np.argsort(-probabilities.max(axis=0)) if k != speaker]
     for rank, k in enumerate(rivals):

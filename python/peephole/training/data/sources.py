@@ -1,40 +1,38 @@
-"""Where an epoch's batches come from: data in memory, or somebody's iterable."""
+"""Sources of batches: data in memory, or an iterable of the user."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peephole.losses import Loss
-from peephole.training.data import Batch, Data, read_data
+from peephole.training.data.batches import Batch, Data, read_data
 from peephole.training.loss import Custom
+from peephole.training.protocol import NetworkLike
 
-if TYPE_CHECKING:
-    from peephole.network import Network
-
-# Sequences are sorted by length among those of this many batches: enough for sequences of a batch
-# to be of one length but for a few per cent, few enough for batches to differ from epoch to epoch.
-_BATCHES_OF_A_BUCKET = 50
+# Sequences are sorted by length within groups of this many batches: large enough that the lengths
+# in a batch differ by a few per cent, small enough that batches differ from epoch to epoch.
+_BATCHES_PER_BUCKET = 50
 
 
 class Source(Protocol):
-    """An epoch's batches."""
+    """The batches of each epoch."""
 
-    batches: int | None  # of an epoch, where that is known
-    longest: int | None  # steps of the longest sequence
+    batches: int | None  # in an epoch; None: not known
+    longest: int | None  # steps of the longest sequence; None: not known
 
     def describe(self) -> Any:
-        """What tells it from others, ready for JSON."""
+        """A description for JSON, to compare sources by."""
 
     def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
-        """The batches of one epoch from number `start`; what comes before is passed over."""
+        """The batches of one epoch, from number `start` on."""
 
 
-class InMemory:
-    """Batches of data that is there as a whole."""
+class MemorySource:
+    """Batches of data in memory."""
 
     def __init__(
         self,
@@ -68,8 +66,8 @@ class InMemory:
 def bucketed(
     order: NDArray[np.intp], lengths: NDArray[np.intp], size: int, random: np.random.Generator
 ) -> list[NDArray[np.intp]]:
-    """Batches of sequences of like lengths, in random order, the sequences being so in `order`."""
-    bucket = size * _BATCHES_OF_A_BUCKET
+    """Batches of sequences of similar lengths, in random order; `order` is random, too."""
+    bucket = size * _BATCHES_PER_BUCKET
     batches = []
     for at in range(0, len(order), bucket):
         rows = order[at : at + bucket]
@@ -78,21 +76,21 @@ def bucketed(
     return [batches[k] for k in random.permutation(len(batches))]
 
 
-class Stream:
-    """Batches that an iterable gives: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight)."""
+class IterableSource:
+    """Batches from an iterable of (x, y), (x, y, lengths) or (x, y, lengths, sample_weight)."""
 
     def __init__(
         self,
         batches: Iterable[Any] | Callable[[], Iterable[Any]],
-        net: Network,
+        net: NetworkLike,
         loss: Loss | Custom,
         missing: str,
         epochs: int,
     ) -> None:
         if not callable(batches) and iter(batches) is batches and epochs > 1:
             raise ValueError(
-                "x: expected an iterable that begins anew each epoch, or a function that returns "
-                "one, or epochs=1, got an iterator, which ends once"
+                "x: expected an iterable that can be iterated once per epoch, or a function that "
+                "returns one, or epochs=1, got an iterator, which can be iterated only once"
             )
         self._batches, self._net, self._loss, self._missing = batches, net, loss, missing
         self.batches: int | None = len(batches) if isinstance(batches, Sized) else None
@@ -111,7 +109,7 @@ class Stream:
             if number >= start:
                 yield self._read(item, number)
         if empty:
-            raise ValueError("x: expected at least one batch an epoch, got none")
+            raise ValueError("x: expected at least one batch per epoch, got none")
 
     def _read(self, item: Any, number: int) -> Batch:
         if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 4:
@@ -127,8 +125,8 @@ class Stream:
         return data.take(np.arange(len(data)))
 
 
-def is_stream(x: Any) -> bool:
-    """Whether x gives batches rather than being the data."""
+def gives_batches(x: Any) -> bool:
+    """Whether x is a source of batches rather than the data itself."""
     if isinstance(x, (list, tuple, str, bytes)) or hasattr(x, "__array__"):
         return False
     return callable(x) or isinstance(x, Iterable)

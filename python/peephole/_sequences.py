@@ -1,4 +1,4 @@
-"""Many sequences of different lengths, in batches that compute as little padding as they can."""
+"""Many sequences of different lengths, and batches of them with little padding."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Sequences(NamedTuple):
-    """Some sequences (T_i, ...): an array (n, T, ...) that may be padded, or a list of arrays."""
+    """Sequences (T_i, ...): an array (n, T, ...) that may be padded, or a list of arrays."""
 
     values: NDArray[Any] | list[NDArray[Any]]
     lengths: NDArray[np.intp]  # (n,), T_i
-    dtype: np.dtype[Any]  # of a batch from a list
+    dtype: np.dtype[Any]  # of a batch, if values are a list
 
     def take(self, rows: NDArray[np.intp]) -> NDArray[Any]:
-        """(len(rows), T, ...): some of the sequences, in an array as long as their longest.
+        """(len(rows), T, ...): some of the sequences, padded to the longest of them.
 
-        Consecutive ones of an array are not copied: a single one may be a long one.
+        Consecutive rows of an array are not copied, since a single sequence may be very long.
         """
         longest = int(self.lengths[rows].max(initial=0))
         if not isinstance(self.values, list):
@@ -32,14 +32,14 @@ class Sequences(NamedTuple):
 
 
 def as_slice(rows: NDArray[np.intp]) -> NDArray[np.intp] | slice:
-    """The rows, or if they are consecutive the slice that they are."""
+    """`rows`, or a slice if they are consecutive."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
         return slice(int(rows[0]), int(rows[-1]) + 1)
     return rows
 
 
 def is_ragged(x: Any) -> bool:
-    """Whether `x` stands for sequences of their own lengths rather than for one array."""
+    """Whether `x` is a list of sequences rather than one array."""
     return isinstance(x, (list, tuple))
 
 
@@ -48,8 +48,7 @@ def read_sequences(
 ) -> Sequences:
     """The input of a model: x (n, T, I) with lengths (n,) or None, or a list of (T_i, I).
 
-    Checks shapes, dtypes and lengths, so that an error comes before the work has begun; copies
-    nothing.
+    Checks shapes, dtypes and lengths before any computation; copies nothing.
     """
     if not is_ragged(x):
         values = np.asarray(x)
@@ -61,7 +60,9 @@ def read_sequences(
             )
         return Sequences(values, _read_lengths(lengths, *values.shape[:2]), dtype)
     if lengths is not None:
-        raise ValueError("lengths: goes only with an array x, a list's sequences have their own")
+        raise ValueError(
+            "lengths: goes only with an array x; the sequences of a list have their own lengths"
+        )
     items = [np.asarray(item) for item in x]
     for k, item in enumerate(items):
         _check_dtype(item, dtype, f"x[{k}]")
@@ -71,7 +72,7 @@ def read_sequences(
 
 
 def real_steps(lengths: NDArray[np.intp], time: int) -> NDArray[np.bool_]:
-    """(B, T): whether a step belongs to its sequence, or is padding."""
+    """(B, T): True for the steps of each sequence, False for padding."""
     return np.arange(time) < lengths[:, None]
 
 
@@ -80,30 +81,12 @@ def inference_batches(
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
     """Runs a core network over all inputs; yields (rows, y of these rows) for each batch.
 
-    Sequences of like lengths go together. Only one batch is in memory at a time.
+    Batches have sequences of similar lengths. Only one batch is in memory at a time.
     """
     order = np.argsort(inputs.lengths, kind="stable")
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         yield rows, model(inputs.take(rows), None, inputs.lengths[rows])[0]
-
-
-def predict_list(model: Any, inputs: Sequences, batch_size: int) -> list[NDArray[Any]]:
-    """Arrays (T_i, O), one a sequence: what a network that reads every step says."""
-    result: dict[int, NDArray[Any]] = {}
-    for rows, y in inference_batches(model, inputs, batch_size):
-        for row, outputs in zip(rows.tolist(), y, strict=True):
-            result[row] = outputs[: inputs.lengths[row]].copy()
-    return [result[row] for row in range(len(result))]
-
-
-def predict_into(result: NDArray[Any], model: Any, inputs: Sequences, batch_size: int) -> None:
-    """The same into `result`, (n, T, O) or for readout "last" (n, O), which is 0."""
-    for rows, y in inference_batches(model, inputs, batch_size):
-        if result.ndim == 3:
-            result[rows, : y.shape[1]] = y
-        else:
-            result[rows] = y
 
 
 def _check_dtype(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:

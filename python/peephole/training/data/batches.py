@@ -1,34 +1,32 @@
-"""What is trained on: sequences with their targets, in memory, batch by batch."""
+"""Sequences with their targets, in memory, and batches of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole.batches import Sequences, is_ragged, read_sequences, real_steps
+from peephole._sequences import Sequences, is_ragged, read_sequences, real_steps
 from peephole.losses import Loss, Value
+from peephole.training.data.targets import Targets, read_targets
 from peephole.training.loss import Custom
-from peephole.training.targets import Targets, read_targets
-
-if TYPE_CHECKING:
-    from peephole.network import Network
+from peephole.training.protocol import NetworkLike
 
 
 class Batch(NamedTuple):
-    """Some sequences in arrays as long as the longest of them."""
+    """Some sequences, padded to the longest of them."""
 
     x: NDArray[Any]  # (B, T, I)
     lengths: NDArray[np.intp]  # (B,)
     y: NDArray[Any]  # (B, ...) or, per step, (B, T, ...)
     weights: NDArray[Any] | None  # (B,) or, per step, (B,) or (B, T)
-    rows: NDArray[np.intp]  # (B,): which of the data they are, for messages
+    rows: NDArray[np.intp]  # (B,): their numbers in the data, for messages
     per_step: bool
 
     def evaluate(self, loss: Loss | Custom, y: NDArray[Any], logits: NDArray[Any]) -> Value:
-        """The loss of a network's output for x, with its gradient shaped as y."""
+        """The loss of a network's output for x, and its gradient, with the shape of y."""
         if isinstance(loss, Custom):
             return loss(y, self.y, self.lengths)
         if len(self.lengths) == 0 or (real := self._real()) is None:
@@ -41,7 +39,7 @@ class Batch(NamedTuple):
         return value._replace(gradient=gradient)
 
     def terms(self, y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The predictions (N, O) that count, of y, and their targets (N,) or (N, O)."""
+        """The predictions (N, O) in y without padding, and their targets (N,) or (N, O)."""
         real = self._real()
         if real is None:
             n = int(np.prod(y.shape[:-1]))
@@ -49,7 +47,7 @@ class Batch(NamedTuple):
         return y[real], self.y[real]
 
     def _real(self) -> NDArray[np.bool_] | None:
-        """(B, T): the steps that have a target; None: all of them."""
+        """(B, T): True for steps with a target; None: all steps have one."""
         time = self.x.shape[1]
         if not self.per_step or (self.lengths == time).all():
             return None
@@ -61,7 +59,7 @@ class Batch(NamedTuple):
         return np.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, y.shape[:2])
 
     def steps(self, start: int, stop: int) -> Batch:
-        """The same from step `start` to `stop`, where there is a target a step."""
+        """The batch from step `start` to `stop`, if there is a target per step."""
         lengths = (self.lengths - start).clip(0, stop - start)
         weights = self.weights
         if weights is not None and weights.ndim == 2:
@@ -71,7 +69,7 @@ class Batch(NamedTuple):
         )
 
     def split_last(self, k: int) -> tuple[Batch, Batch]:
-        """All but the last `k` steps of each sequence, and these, where there is one target."""
+        """All but the last `k` steps of each sequence, and the last `k`, for one target each."""
         before = (self.lengths - k).clip(0)
         longest = int(before.max(initial=0))
         at = (before[:, None] + np.arange(min(k, self.x.shape[1]))).clip(max=self.x.shape[1] - 1)
@@ -89,7 +87,7 @@ def _evaluate_all(
     targets: NDArray[Any],
     weights: NDArray[Any] | None,
 ) -> Value:
-    """Where nothing is padding, without copying anything."""
+    """The loss where nothing is padding, without copying."""
     n = int(np.prod(y.shape[:-1]))
     flat = (n, y.shape[-1])
     value = loss(
@@ -102,7 +100,7 @@ def _evaluate_all(
 
 
 class Data(NamedTuple):
-    """Sequences with their targets, checked; nothing of them is copied but batches."""
+    """Sequences with their targets, checked. Only batches are copied."""
 
     inputs: Sequences
     targets: Targets
@@ -117,7 +115,7 @@ class Data(NamedTuple):
         return self.inputs.lengths
 
     def take(self, rows: NDArray[np.intp]) -> Batch:
-        """Some of the sequences."""
+        """A batch of some of the sequences."""
         weights = self.weights
         if weights is not None:
             weights = weights.take(rows) if isinstance(weights, Sequences) else weights[rows]
@@ -126,11 +124,11 @@ class Data(NamedTuple):
         return Batch(x, lengths, targets, weights, rows, self.targets.per_step)
 
     def terms(self) -> int:
-        """How many targets there are."""
+        """The number of targets."""
         return int(self.lengths.sum()) if self.targets.per_step else len(self)
 
     def steps(self, start: int, stop: int) -> Data:
-        """The same from step `start` to `stop` of each sequence, where there is a target a step."""
+        """Steps `start` to `stop` of each sequence, if there is a target per step."""
 
         def cut(sequences: Sequences) -> Sequences:
             lengths = (sequences.lengths - start).clip(0, stop - start)
@@ -146,7 +144,7 @@ class Data(NamedTuple):
 
 
 def read_data(
-    net: Network,
+    net: NetworkLike,
     loss: Loss | Custom,
     x: Any,
     y: Any,
@@ -166,11 +164,13 @@ def read_data(
 def _read_weights(
     weights: Any, inputs: Sequences, per_step: bool, loss: Loss | Custom
 ) -> NDArray[Any] | Sequences | None:
-    """(n,), or for one target a step also (n, T) or a list of (T_i,)."""
+    """(n,), or for one target per step also (n, T) or a list of (T_i,)."""
     if weights is None:
         return None
     if isinstance(loss, Custom):
-        raise ValueError("sample_weight: goes only with a loss by name, a function has its own")
+        raise ValueError(
+            "sample_weight: goes only with a loss by name or object, not with a function"
+        )
     n, name = len(inputs.lengths), "sample_weight"
     if per_step and is_ragged(weights) and len(weights) == n and np.ndim(weights[0]) == 1:
         items = [_numbers(item, f"{name}[{k}]") for k, item in enumerate(weights)]
@@ -199,6 +199,6 @@ def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
 
 
 def in_batches(data: Data, rows: NDArray[np.intp], batch_size: int) -> Iterator[Batch]:
-    """Of rows in their order, some at a time."""
+    """Batches of `rows`, in their order."""
     for start in range(0, len(rows), batch_size):
         yield data.take(rows[start : start + batch_size])

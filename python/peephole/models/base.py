@@ -1,41 +1,26 @@
-"""What the layer and the network have in common."""
+"""What `LSTM` and `Network` have in common."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
-from peephole.options import DEFAULT_ACTIVATIONS
+from peephole.models.build import default_activations
 from peephole.parameters import Parameters
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_DEFAULTS = {
-    "head": "identity",
-    "readout": "all",
-    "peephole": "diagonal",
-    "peephole_gates": "ifgo",
-    "output_peephole": "previous",
-    "bias": True,
-    "coupled_input_forget": False,
-    "bidirectional": False,
-    "dropout": 0.0,
-    "recurrent_dropout": 0.0,
-    "zoneout": 0.0,
-    "dtype": "float32",
-}
-
 
 class Model:
     """A core model with its parameters; not for use by itself."""
 
-    # Assigning any other attribute is an error: it would be lost in files and pickles.
+    # Other attributes cannot be set: files and pickles would lose them.
     __slots__ = ("__weakref__", "_core", "_parameters")
 
     _core: core.LSTM | core.Network
@@ -47,10 +32,29 @@ class Model:
 
     @classmethod
     def _over(cls, core_model: core.LSTM | core.Network) -> Self:
-        """One over a core model that exists."""
+        """An instance over an existing core model."""
         model = cls.__new__(cls)
         model._adopt(core_model)
         return model
+
+    @classmethod
+    def _restored(
+        cls,
+        options: Mapping[str, Any],
+        masks: Mapping[str, NDArray[np.bool_]],
+        parameters: Mapping[str, NDArray[Any]],
+    ) -> Self:
+        """An instance with these options, masks and parameter values."""
+        make: Any = cls
+        model: Self = make(**options, masks=masks, seed=0)
+        for name, value in parameters.items():
+            model.parameters[name] = value
+        return model
+
+    @staticmethod
+    def _option_defaults() -> dict[str, Any]:
+        """{option: default}, from the signature of the constructor; `repr` leaves these out."""
+        raise NotImplementedError
 
     @property
     def parameters(self) -> Parameters:
@@ -59,10 +63,10 @@ class Model:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the model is, ready for JSON.
+        """The constructor's arguments, ready for JSON, without masks and seed.
 
-        `type(model)(**model.options)` is one like it, with parameters of its own and no masks.
-        `hidden_size` and `activations` are lists, one per layer.
+        `type(model)(**model.options)` has the same structure, new parameters, and no masks.
+        `hidden_size` and `activations` are lists, one item per layer.
         """
         options = dict(self._core.options, dtype=self.dtype.name)
         sizes = {
@@ -101,29 +105,29 @@ class Model:
 
     @property
     def bidirectional(self) -> bool:
-        """Whether each layer also reads backwards."""
+        """Whether each layer also reads the sequence backwards."""
         return bool(self._core.options["bidirectional"])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model to a safetensors file, for `peephole.load`.
 
-        The file at `path`, if there is one, is replaced as a whole or not at all.
+        An existing file at `path` is replaced only once the new one is complete.
 
         Raises:
-            OSError: For a file that cannot be written.
-            ValueError: For a model of some thousand layers, whose names a file has no room for.
+            OSError: If the file cannot be written.
+            ValueError: If the model has several thousand layers, too many names for a file.
         """
         self._core.save(os.fspath(path))
 
     def __repr__(self) -> str:
-        options = self.options
+        options, defaults = self.options, self._option_defaults()
         sizes = options.pop("hidden_size")
         arguments = [options.pop("input_size"), sizes[0] if len(sizes) == 1 else sizes]
         if "output_size" in options:
             arguments.append(options.pop("output_size"))
         activations = [_changed(of_layer) for of_layer in options.pop("activations")]
         texts = [repr(value) for value in arguments]
-        texts += [f"{k}={v!r}" for k, v in options.items() if v != _DEFAULTS.get(k)]
+        texts += [f"{k}={v!r}" for k, v in options.items() if v != defaults.get(k)]
         if any(activations):
             same = all(of_layer == activations[0] for of_layer in activations)
             texts.append(f"activations={activations[0] if same else activations!r}")
@@ -133,26 +137,11 @@ class Model:
         return f"{type(self).__name__}({', '.join(texts)})  # {note}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # np.array copies, and the view is gone with the expression.
+        # np.array copies, so no view stays alive.
         values = {name: np.array(self._parameters[name]) for name in self._parameters}
-        return restore, (type(self), self.options, self.masks, values)
-
-
-_M = TypeVar("_M", bound=Model)
-
-
-def restore(
-    cls: Callable[..., _M],
-    options: Mapping[str, Any],
-    masks: Mapping[str, NDArray[np.bool_]],
-    parameters: Mapping[str, NDArray[Any]],
-) -> _M:
-    """The model that had these options, masks and parameters."""
-    model = cls(**options, masks=masks, seed=0)
-    for name, value in parameters.items():
-        model.parameters[name] = value
-    return model
+        return type(self)._restored, (self.options, self.masks, values)
 
 
 def _changed(activations: Mapping[str, str]) -> dict[str, str]:
-    return {key: name for key, name in activations.items() if name != DEFAULT_ACTIVATIONS[key]}
+    defaults = default_activations()
+    return {key: name for key, name in activations.items() if name != defaults[key]}

@@ -1,9 +1,9 @@
-"""A training in a file, to go on from after whatever happens.
+"""Checkpoints: files that a training can be resumed from.
 
-A safetensors file of the network's weights and masks, by the names that its own file would have,
-and of `optimiser/...`, `best/...`, `carry/...`. Its metadata are "format", "peephole-training";
-"version", of what is described here; "options", of the network, and "notes", the rest of a
-training, as JSON.
+A checkpoint is a safetensors file. Its tensors are the network's weights and masks, named as in a
+model file, and `optimiser/...`, `best/...`, `carry/...`. Its metadata are "format", which is
+"peephole-training"; "version", of this description; and, as JSON, "options", those of the network,
+and "notes", the rest of the training's state.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole.model import Model, restore
-from peephole.network import Network
+from peephole.training.protocol import NetworkLike
 
 _FORMAT = "peephole-training"
 _VERSION = "1"
@@ -30,28 +29,28 @@ _NOTES = {"settings", "seed", "random", "epoch", "step", "position", "history", 
 
 
 class Snapshot(NamedTuple):
-    """All that a training is, beside its settings and data."""
+    """The state of a training, without its settings and data."""
 
     notes: dict[str, Any]  # ready for JSON
     tensors: dict[str, NDArray[Any]]
 
 
 class Checkpoint:
-    """A file that is written every `every` seconds, whole or not at all."""
+    """A file that is written every `every` seconds, completely or not at all."""
 
     def __init__(self, path: str | os.PathLike[str], every: float) -> None:
         self.path = Path(os.path.realpath(path))
-        # Always the same: the next one takes the place of what a killed process left behind.
+        # Always the same name, so that a file left by a killed process is overwritten.
         self._temporary = self.path.with_name(f".{self.path.name}.tmp")
         self._every = every
         self._written = time.monotonic()
 
     def is_due(self) -> bool:
-        """Whether the last one is older than asked for."""
+        """Whether the last checkpoint is older than `every` seconds."""
         return time.monotonic() - self._written >= self._every
 
-    def write(self, net: Model, snapshot: Snapshot) -> None:
-        """Replaces the file. An OSError leaves the one before as it is."""
+    def write(self, net: NetworkLike, snapshot: Snapshot) -> None:
+        """Replaces the file. After an OSError the previous one is unchanged."""
         from safetensors.numpy import save
 
         metadata = {
@@ -66,14 +65,14 @@ class Checkpoint:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"checkpoint: {error.strerror}; nothing has become of the one before, if there was "
-                "one, and the network has the weights of the last step",
+                f"checkpoint: {error.strerror}; the previous checkpoint, if any, is unchanged, and "
+                "the network has the weights of the last step",
                 str(self.path),
             ) from error
         self._written = time.monotonic()
 
     def _replace(self, data: bytes) -> None:
-        """Makes `data` the content of the file: all of it or, whatever happens meanwhile, none."""
+        """Replaces the content of the file by `data`, completely or not at all."""
         if not self.path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, "there is no such folder")
         try:
@@ -87,17 +86,17 @@ class Checkpoint:
         except BaseException:
             self._temporary.unlink(missing_ok=True)
             raise
-        if os.name == "posix":  # the new name is on the disk once its folder is
+        if os.name == "posix":  # the rename is durable once the folder is synchronised
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
 
-    def read(self, net: Model) -> Snapshot | None:
-        """What was written, with the weights among the tensors; None: there is no file.
+    def read(self, net: NetworkLike) -> Snapshot | None:
+        """The saved state, including the weights; None if there is no file.
 
-        Raises ValueError for what is no checkpoint of such a network.
+        Raises ValueError if the file is not a checkpoint of a network with the same options.
         """
         if not self.path.exists():
             return None
@@ -110,31 +109,47 @@ class Checkpoint:
         return Snapshot(notes, tensors)
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> Network:
-    """The network of a training's checkpoint, with the weights of the last step in it.
+def load_checkpoint(path: str | os.PathLike[str]) -> Any:
+    """The `Network` in a training's checkpoint, with the weights of the last step before it.
 
-    Raises ValueError for a file that is no checkpoint, and the usual OSError for one that cannot be
-    read.
+    Raises ValueError if the file is not a checkpoint, and OSError if it cannot be read.
     """
     with Path(path).open("rb"):
-        pass  # safe_open's own errors are less clear
+        pass  # raises a clearer error than safe_open
     options, _, tensors = _read(Path(path))
     try:
         masks = under(_MASKS, tensors)
         parameters = {k: v for k, v in tensors.items() if "/" not in k}
-        return restore(Network, options, masks, parameters)
+        return _network_class._restored(options, masks, parameters)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a checkpoint of this release: {error}") from None
 
 
-def weights_and_masks(net: Model) -> dict[str, NDArray[Any]]:
-    """Copies, by name."""
+class _NetworkClass(Protocol):
+    """`peephole.Network`."""
+
+    def _restored(
+        self, options: dict[str, Any], masks: dict[str, Any], parameters: dict[str, Any]
+    ) -> Any: ...
+
+
+_network_class: _NetworkClass
+
+
+def set_network_class(network_class: _NetworkClass) -> None:
+    """Sets the class of which `load_checkpoint` makes an instance; training imports no models."""
+    global _network_class
+    _network_class = network_class
+
+
+def weights_and_masks(net: NetworkLike) -> dict[str, NDArray[Any]]:
+    """Copies of the weights and masks, by name."""
     weights = {name: np.array(net.parameters[name]) for name in net.parameters}
     return weights | {_MASKS + name: mask for name, mask in net.masks.items()}
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, NDArray[Any]]]:
-    """(options of the network, notes, tensors) of a file."""
+    """(options of the network, notes, tensors) from a file."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -142,7 +157,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, NDArray
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"{path}: not a whole safetensors file: {error}") from None
+        raise ValueError(f"{path}: not a complete safetensors file: {error}") from None
     if metadata.get("format") != _FORMAT or metadata.get("version") != _VERSION:
         raise ValueError(f"{path}: not a checkpoint of this release")
     try:
@@ -155,7 +170,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, NDArray
 
 
 def require_same(path: Path, now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
-    """Raises ValueError that names the first setting in which two trainings differ."""
+    """Raises ValueError that names the first setting that differs between two trainings."""
     for name, value in now.items():
         if json.loads(json.dumps(value)) != then.get(name):
             raise ValueError(
@@ -164,5 +179,5 @@ def require_same(path: Path, now: Mapping[str, Any], then: Mapping[str, Any]) ->
 
 
 def under(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Those whose names begin with `prefix`, without it."""
+    """The tensors whose names start with `prefix`, by the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole.model import Model
-from peephole.options import Activations, Seed, build, draw_seed_or_none, flag
-
-if TYPE_CHECKING:
-    from peephole.stream import Stream
-
-State: TypeAlias = Sequence[tuple[ArrayLike, ArrayLike]]
-StateArrays: TypeAlias = tuple[tuple[NDArray[Any], NDArray[Any]], ...]
+from peephole._checks import flag, seed_number_or_none
+from peephole._types import Activations, Gradients, Seed, State, StateArrays
+from peephole.models.base import Model
+from peephole.models.build import build, keyword_defaults
+from peephole.models.stream import Stream
 
 _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
-
-
-class Gradients(NamedTuple):
-    """What a backward pass returns: gradients, each of the shape of what it is of."""
-
-    x: Any  # an array, or None where it was not asked for
-    state: StateArrays
-    parameters: dict[str, NDArray[Any]]
 
 
 class LSTM(Model):
@@ -40,43 +29,45 @@ class LSTM(Model):
         h_t = h(c_t) ⊙ o
 
     with the input gate i, the forget gate f, the cell input g and the output gate o. The peepholes
-    P let every gate, the cell input too, see the cell state of the step before [1]_. In a stack,
+    P let every gate, and the cell input, see the cell state of the previous step [1]_. In a stack,
     the h_t of one layer is the x_t of the next.
 
     Args:
         input_size: I, the features of a step of x.
         hidden_size: H, the units of each layer: an int, or one int per layer.
-        num_layers: L, the layers; only with an int `hidden_size`.
-        peephole: "diagonal": each cell is seen by its own gates, P_k is (H,). "dense": by all gates
-            of its layer, P_k is (H, H). "none": no peepholes, as in `torch.nn.LSTM`.
-        peephole_gates: Which gates have one: any subset of "ifgo". The others' rows are 0 and stay
-            it.
+        num_layers: L, the number of layers; only with an int `hidden_size`.
+        peephole: "diagonal": each cell is connected to its own gates, P_k is (H,). "dense": to all
+            gates of its layer, P_k is (H, H). "none": no peepholes, as in `torch.nn.LSTM`.
+        peephole_gates: The gates that have peepholes: any subset of "ifgo". The rows of the other
+            gates are 0 and stay 0.
         output_peephole: The cell state that o reads: "previous", c_{t-1}, or "current", c_t, as in
             [2]_ and [3]_.
-        bias: Whether there is b.
+        bias: Whether there is a bias b.
         activations: {"i", "f", "g", "o": of the gates, "c": h, of the cell output} -> name; or one
-            such mapping per layer. Missing keys are sigmoid, for g and c tanh. Names: sigmoid,
-            tanh, identity, relu, softsign, softplus, hard_sigmoid (clip(0.2 a + 0.5, 0, 1)), and
-            one: a gate that is always open (the variants NIG, NFG, NOG of [4]_).
+            such mapping per layer. The default is tanh for g and c, and sigmoid for the others.
+            Names: sigmoid, tanh, identity, relu, softsign, softplus, hard_sigmoid
+            (clip(0.2 a + 0.5, 0, 1)), and one: a gate that is always open (the variants NIG, NFG,
+            NOG of [4]_).
         coupled_input_forget: f = 1 - i (the variant CIFG of [4]_).
         bidirectional: Each layer also reads the sequence from its last step to its first, with
-            parameters of its own (`_reverse`); the layer's output is both directions' side by side,
-            forward first.
-        dropout: In training, the probability that a value which a layer gives the next one is 0;
-            the others are scaled to make up for it, here and below. A `Network` gives its head the
-            last layer's values that way too, as in [6]_; a layer with none above it loses nothing.
-        recurrent_dropout: In training, the probability that a unit's h_{t-1} is 0 to all gates, at
+            separate parameters (`_reverse`). The layer's output is that of both directions,
+            concatenated, forward first.
+        dropout: In training, the probability that a value passed from one layer to the next is set
+            to 0; the other values are scaled up to keep the mean, here and in recurrent_dropout. In
+            a `Network` it also applies to the values that the head reads, as in [6]_. The output of
+            an `LSTM`'s last layer has no dropout.
+        recurrent_dropout: In training, the probability that a unit's h_{t-1} is 0 for all gates, at
             all steps of a sequence: variational dropout [7]_, the form with tied weights.
         zoneout: In training, the probability at each step that a unit keeps its c_{t-1} instead of
-            taking c_t, and likewise, drawn apart, its h_{t-1} [8]_. Calling the model draws
-            nothing: then c_t = z c_{t-1} + (1 - z) (f ⊙ c_{t-1} + g ⊙ i), and h_t likewise, which
-            is what was drawn on average. This and recurrent_dropout's training pass run on the
-            readable path ("reference") on one thread, whatever `set_isa` says.
-        masks: {parameter name: bool array of its shape}: a weight where it is False is not
-            connected. It is 0, has gradient 0, and stays 0 in training.
+            taking c_t, and, drawn independently, its h_{t-1} instead of h_t [8]_. Inference uses
+            the expected value: c_t = z c_{t-1} + (1 - z) (f ⊙ c_{t-1} + g ⊙ i), and h_t likewise.
+            Zoneout, and training with recurrent_dropout, run on the reference implementation on one
+            thread, whatever `set_isa` says.
+        masks: {parameter name: bool array of its shape}: weights are not connected where it is
+            False. They are 0, have gradient 0, and stay 0 in training.
         dtype: "float32" or "float64".
-        seed: An int, or a `numpy.random.Generator` to draw one from; None for a fresh one.
-        recurrent_init: "uniform", or "orthogonal": the recurrent weights of each gate begin as an
+        seed: An int, or a `numpy.random.Generator` to draw one from; None for a random seed.
+        recurrent_init: "uniform", or "orthogonal": the recurrent weights of each gate start as an
             orthogonal matrix.
 
     Attributes:
@@ -87,11 +78,11 @@ class LSTM(Model):
             - weight_ch_l{k}  (4, H) or dense (4H, H)  P, the peepholes; absent for "none"
             - bias_l{k}  (4H,)  b; absent without bias
 
-            and when bidirectional the same again with `_reverse`. Weights begin uniform in
-            ±1/sqrt(H), biases as 0, that of the forget gate as 1 [5]_.
+            and, if bidirectional, the same again with `_reverse`. Weights start uniform in
+            ±1/sqrt(H), biases as 0, the bias of the forget gate as 1 [5]_.
 
     Raises:
-        ValueError, TypeError: For an option out of its range; the message names it.
+        ValueError, TypeError: If an option is out of its range; the message names it.
 
     References:
         .. [1] F. A. Gers, J. Schmidhuber, "Recurrent nets that time and count", IJCNN 2000,
@@ -167,9 +158,13 @@ class LSTM(Model):
         )
         self._adopt(core_lstm)
 
+    @staticmethod
+    def _option_defaults() -> dict[str, Any]:
+        return keyword_defaults(LSTM.__init__)
+
     @property
     def output_size(self) -> int:
-        """The features of y: the units of the last layer, twice as many when bidirectional."""
+        """The features of y: the units of the last layer, twice as many if bidirectional."""
         return self.hidden_sizes[-1] * (2 if self.bidirectional else 1)
 
     def __call__(
@@ -180,31 +175,29 @@ class LSTM(Model):
         *,
         out: NDArray[Any] | None = None,
     ) -> tuple[NDArray[Any], StateArrays]:
-        """Runs the stack; keeps nothing.
+        """Runs the stack in inference mode.
 
         Args:
             x: (B, T, I), or (T, I) for a single sequence: then nothing has a batch axis.
-            state: Where to start: a pair (h, c), each (B, H_k), per layer, when bidirectional per
-                layer and direction (layer 0 forward, layer 0 reverse, layer 1 forward, ...). None
-                stands for zeros.
-            lengths: (B,) integers in 0..T: the real steps of each sequence. Not with a single one.
+            state: The initial state: one pair (h, c), each (B, H_k), per layer; if bidirectional,
+                per layer and direction (layer 0 forward, layer 0 reverse, layer 1 forward, ...).
+                None stands for zeros.
+            lengths: (B,) integers in 0..T: the number of valid steps of each sequence. Not allowed
+                with a single sequence.
             out: (B, T, output_size): an array to write y to.
 
         Returns:
             y: (B, T, output_size); 0 beyond a sequence's length.
-            state: The state at each sequence's last real step, shaped as above: to go on from
-                there.
+            state: The state after each sequence's last valid step, shaped as the initial one.
 
         Raises:
-            ValueError, TypeError: For a wrong argument, before anything is computed; the message
+            ValueError, TypeError: If an argument is wrong, before anything is computed; the message
                 names it.
         """
         return self._core(x, state, lengths, out)
 
     def stream(self, batch: int = 1) -> Stream:
-        """A `Stream` of B = `batch` sequences: the stack as it is now, a step at a time."""
-        from peephole.stream import Stream
-
+        """A `Stream` of B = `batch` sequences with the current weights, run step by step."""
         return Stream(self, batch)
 
     def forward(
@@ -216,24 +209,24 @@ class LSTM(Model):
         seed: Seed = None,
         recompute: bool = False,
     ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
-        """The training pass: as calling it, but with dropout, recurrent_dropout and zoneout.
+        """The forward pass of training, with dropout, recurrent_dropout and zoneout.
 
         Args:
-            x, state, lengths: As of calling it.
-            seed: Of what is drawn, an int or a `numpy.random.Generator`; a model with one of the
-                three needs it. What is drawn for a unit depends on nothing but the seed, the layer,
-                its direction, the sequence's place in the batch and, but for recurrent_dropout, the
-                step.
-            recompute: Whether the tape keeps h alone, and `backward` computes the gates and cell
-                states again, a segment of steps at a time (gradient checkpointing [9]_): about a
-                sixth of the memory for a third more time, for long sequences. The results are the
-                same, bit for bit.
+            x, state, lengths: As in a call of the model.
+            seed: Of the random numbers, an int or a `numpy.random.Generator`; required by a model
+                with one of the three. The numbers of a unit depend only on the seed, the layer, the
+                direction, the position of the sequence in the batch and, except for
+                recurrent_dropout, the step.
+            recompute: Whether the tape keeps only h, and `backward` computes the gates and cell
+                states again, some steps at a time (gradient checkpointing [9]_). For long sequences
+                this takes about a sixth of the memory and a third more time. The results have the
+                same bits.
 
         Returns:
-            (y, state, tape): `tape` is what `backward` needs; `tape.nbytes` is its size.
+            (y, state, tape): `backward` needs `tape`; `tape.nbytes` is its size.
         """
         recompute = flag(recompute, "recompute")
-        return self._core.forward(x, state, lengths, draw_seed_or_none(seed), recompute)
+        return self._core.forward(x, state, lengths, seed_number_or_none(seed), recompute)
 
     def backward(
         self,
@@ -246,14 +239,15 @@ class LSTM(Model):
         """Exact gradients, by backpropagation through time.
 
         Args:
-            tape: Of a `forward` of this model, whose parameters have not been assigned since.
-            dy: (B, T, output_size), the gradient of y; entries beyond a sequence's length do not
-                count.
-            dstate: The gradient of the final state, shaped as it; None stands for zeros.
-            inputs: Whether the gradient of x is wanted; training needs none, and is faster without.
+            tape: From a `forward` of this model, whose parameters have not changed since.
+            dy: (B, T, output_size), the gradient of y; entries beyond a sequence's length are
+                ignored.
+            dstate: The gradient of the final state, with its shape; None stands for zeros.
+            inputs: Whether to compute the gradient of x. Training does not need it and is faster
+                without.
 
         Returns:
-            Gradients: x (B, T, I), or None; state, of the initial one; parameters, {name: array of
-                its shape}.
+            Gradients: of x (B, T, I), or None; of the initial state; of the parameters, {name:
+                array of its shape}.
         """
         return Gradients(*self._core.backward(tape, dy, dstate, inputs))

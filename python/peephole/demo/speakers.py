@@ -1,4 +1,4 @@
-"""The demo: who is speaking? A speaker classifier on real speech, from data to picture."""
+"""A speaker classifier on real speech, from data to picture."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole.datasets import JapaneseVowels, japanese_vowels
-from peephole.network import Network
+from peephole.models.network import Network
 
 SPEAKERS = 9
 UNITS = 100
-# One round of training each: large steps first, small ones to settle.
+# One round of training each: large steps first, small ones to converge.
 LEARNING_RATES = (3e-3, 1e-3, 3e-4)
 EPOCHS = 3
-# In each round there are this many copies of every utterance, each with noise of its own. How much
-# of it, in standard deviations of a feature, was chosen by cross-validation in the training set.
+# Each round has this many copies of every utterance, each with different noise. The amount of
+# noise, in standard deviations of a feature, was chosen by cross-validation on the training set.
 COPIES = 4
 NOISE = 0.75
 FRAME_MS = 6.4  # from one frame of the recordings to the next
@@ -28,7 +28,7 @@ Utterances = list[NDArray[np.float32]]
 
 
 def run(seed: int, epochs: int, output: Path, quiet: bool) -> float:
-    """Trains, tests, shows; returns the test accuracy."""
+    """Trains, tests, and shows the results; returns the test accuracy."""
 
     def say(text: str = "") -> None:
         if not quiet:
@@ -64,7 +64,7 @@ def run(seed: int, epochs: int, output: Path, quiet: bool) -> float:
 
 
 def standardise(data: JapaneseVowels) -> tuple[Utterances, Utterances]:
-    """Both sets with each feature at mean 0 and deviation 1, as measured on the training set."""
+    """Both sets, with each feature of the training set at mean 0 and standard deviation 1."""
     frames = np.concatenate(data.train_x)
     mean, deviation = frames.mean(axis=0), frames.std(axis=0)
 
@@ -82,7 +82,7 @@ def train(
     epochs: int = EPOCHS,
     progress: bool = True,
 ) -> None:
-    """Trains on noisy copies, so that what is learnt is not the training utterances by heart."""
+    """Trains on copies with noise, against overfitting."""
     random = np.random.default_rng(seed)
     for learning_rate in LEARNING_RATES:
         noisy = [
@@ -100,7 +100,7 @@ def train(
 
 
 def listen(net: Network, utterance: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """The speakers' probabilities (O,) after each frame, one a call, the state carried by hand."""
+    """The probabilities (O,) of the speakers after each frame; one call per frame."""
     state = None
     for frame in utterance:
         probabilities, state = net(frame[None], state)
@@ -108,7 +108,7 @@ def listen(net: Network, utterance: NDArray[np.float32]) -> Iterator[NDArray[np.
 
 
 def confusion_table(speakers: NDArray[np.int64], predicted: NDArray[np.int64]) -> str:
-    """Rows: who spoke; columns: whom the network heard; last: the share that is right."""
+    """Rows: who spoke; columns: whom the network heard; last column: the correct fraction."""
     counts = np.zeros((SPEAKERS, SPEAKERS), int)
     np.add.at(counts, (speakers, predicted), 1)
     head = "spoke \\ heard" + "".join(f"{k + 1:5}" for k in range(SPEAKERS)) + "   right"
@@ -122,15 +122,16 @@ def confusion_table(speakers: NDArray[np.int64], predicted: NDArray[np.int64]) -
 
 
 def live_table(probabilities: NDArray[np.float32], speaker: int) -> str:
-    """For every third frame and the last: the likeliest speaker, and the bar of its probability."""
+    """For every third frame and the last one: the most probable speaker, and a bar for it."""
     shown = sorted({*range(0, len(probabilities), 3), len(probabilities) - 1})
     rows = []
     for t in shown:
         best = int(probabilities[t].argmax())
-        share = float(probabilities[t, best])
+        probability = float(probabilities[t, best])
         mark = "" if best == speaker else "  (wrong)"
-        bar = "#" * round(30 * share)
-        rows.append(f"  {(t + 1) * FRAME_MS:4.0f} ms  speaker {best + 1}  {share:4.0%} {bar}{mark}")
+        bar = "#" * round(30 * probability)
+        when = f"{(t + 1) * FRAME_MS:4.0f} ms"
+        rows.append(f"  {when}  speaker {best + 1}  {probability:4.0%} {bar}{mark}")
     return "\n".join(rows)
 
 
@@ -141,10 +142,10 @@ def draw(
     probabilities: NDArray[np.float32],
     output: Path,
 ) -> str:
-    """Writes the picture; returns what there is to say about it."""
+    """Writes the picture; returns a message about it."""
     if find_spec("matplotlib") is None:
         return 'No picture without matplotlib: pip install "peephole[demo]"'
-    from peephole.demo_picture import picture
+    from peephole.demo.picture import picture
 
     picture(net, utterance, speaker, probabilities, FRAME_MS).savefig(output)
     return f"A picture of it, gate by gate: {output}"

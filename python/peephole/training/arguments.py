@@ -1,4 +1,4 @@
-"""The arguments of `Network.fit`, checked as far as they can be without the data."""
+"""The arguments of `Network.fit`, with the checks that need no data."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from peephole import optim
+from peephole._checks import at_least_one, flag, fraction, not_negative, positive
+from peephole._types import Seed
 from peephole.losses import Loss
 from peephole.metrics import Metrics
 from peephole.optim import Optimiser
-from peephole.options import Seed, at_least_one, flag, not_negative, positive, share
 from peephole.parameters import Parameters
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.callbacks import Callbacks, callbacks_of
+from peephole.training.early_stopping import EarlyStopping
 from peephole.training.loss import Function
-from peephole.training.validation import EarlyStopping
 
 OptimiserChoice: TypeAlias = (
     Literal["adam", "adamw", "sgd", "rmsprop"] | Callable[[Parameters, float], Optimiser]
@@ -31,8 +32,11 @@ _OPTIMISERS: dict[str, type[Optimiser]] = {
 
 
 @dataclass(frozen=True)
-class FitOptions:
-    """See Network.fit. What is made raises ValueError or TypeError, naming the argument."""
+class FitArguments:
+    """The arguments of `Network.fit`; see there.
+
+    Raises ValueError or TypeError that names the argument.
+    """
 
     lengths: Any
     epochs: int
@@ -105,7 +109,7 @@ class FitOptions:
         if self.validation_share is not None:
             if self.validation_data is not None:
                 raise ValueError("validation_share: goes only with no validation_data")
-            if not 0 < share(self.validation_share, "validation_share") < 1:
+            if not 0 < fraction(self.validation_share, "validation_share") < 1:
                 raise ValueError(
                     "validation_share: expected a number between 0 and 1, "
                     f"got {self.validation_share}"
@@ -122,11 +126,11 @@ class FitOptions:
 
     @property
     def validates(self) -> bool:
-        """Whether something is held out."""
+        """Whether there is validation data."""
         return self.validation_data is not None or self.validation_share is not None
 
     def make_optimiser(self, parameters: Parameters) -> Optimiser:
-        """The optimiser that was asked for."""
+        """The optimiser that the argument names."""
         if isinstance(self.optimiser, str):
             return _OPTIMISERS[self.optimiser](parameters, self.learning_rate)
         optimiser = self.optimiser(parameters, self.learning_rate)
@@ -137,13 +141,13 @@ class FitOptions:
         return optimiser
 
     def stopping(self) -> EarlyStopping | None:
-        """An int stands for its patience."""
+        """The rule of early stopping; an int is its patience."""
         if self.early_stopping is None or isinstance(self.early_stopping, EarlyStopping):
             return self.early_stopping
         return EarlyStopping(at_least_one(self.early_stopping, "early_stopping"))
 
     def settings(self) -> dict[str, Any]:
-        """What a training that is resumed must have in common with the one before."""
+        """The settings that must be the same when a training is resumed."""
         names = ("batch_size", "tbptt", "stateful", "bucketing", "missing", "learning_rate")
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name in names}
         kind = self.optimiser if isinstance(self.optimiser, str) else "a function"

@@ -1,4 +1,4 @@
-"""What predictions are compared with: a target for each sequence, or for each of its steps."""
+"""Targets: one for each sequence, or one for each of its steps."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole.batches import Sequences, as_slice, is_ragged, real_steps
+from peephole._sequences import Sequences, as_slice, is_ragged, real_steps
 from peephole.losses import Loss
 from peephole.training.loss import Custom
 
-# Sequences whose targets are looked at at a time: a batch of windows is as large as their array.
+# Targets are checked this many sequences at a time, since targets of windows may be larger in
+# memory than the series that they are views of.
 _AT_A_TIME = 1024
 
 
 class Targets(NamedTuple):
-    """One target a sequence, or for readout "all" one a step."""
+    """One target per sequence, or for readout "all" one per step."""
 
     values: NDArray[Any] | Sequences
-    dtype: np.dtype[Any] | None  # to convert a batch to; None: as they come
+    dtype: np.dtype[Any] | None  # of batches; None: unchanged
 
     @property
     def per_step(self) -> bool:
@@ -28,12 +29,12 @@ class Targets(NamedTuple):
         return isinstance(self.values, Sequences)
 
     def take(self, rows: NDArray[np.intp]) -> NDArray[Any]:
-        """(B,), (B, O), or per step (B, T) or (B, T, O), padded: those of some sequences."""
+        """The targets of some sequences: (B,), (B, O), or per step (B, T) or (B, T, O), padded."""
         values = self.values
         batch = values.take(rows) if isinstance(values, Sequences) else values[as_slice(rows)]
         if self.dtype is None:
             return batch
-        with np.errstate(over="ignore"):  # infinities are reported with what is not finite
+        with np.errstate(over="ignore"):  # infinite values are reported later
             return batch.astype(self.dtype, copy=False)
 
 
@@ -47,8 +48,8 @@ def read_targets(
 ) -> Targets:
     """`y` checked against the inputs, the network's options and the loss.
 
-    Labels, or targets of O values each (for O = 1 also without an axis). A loss of one's own takes
-    anything with an item for each sequence, for readout "all" also for each step.
+    Labels, or targets of O values each (for O = 1 the axis is optional). A custom loss takes any
+    targets with an item for each sequence, and for readout "all" for each step.
     """
     per_step = options["readout"] == "all"
     if not per_step and not inputs.lengths.all():
@@ -69,7 +70,7 @@ def read_targets(
 
 
 class _Reader(NamedTuple):
-    """Checks the shape and the kind of targets."""
+    """Checks the shape and dtype of targets."""
 
     outputs: int
     of_values: np.dtype[Any]
@@ -82,7 +83,7 @@ class _Reader(NamedTuple):
         return np.dtype(np.intp) if self.loss.labels else self.of_values
 
     def read(self, y: ArrayLike, shape: tuple[int, ...], name: str) -> NDArray[Any]:
-        """`y` as an array, not copied."""
+        """`y` as an array, without copying."""
         array = np.asarray(y)
         if isinstance(self.loss, Custom):
             if array.shape[: len(shape)] != shape:
@@ -129,7 +130,7 @@ def _ragged(y: Sequence[ArrayLike], inputs: Sequences, reader: _Reader) -> Seque
 def _check_values(
     targets: Targets, inputs: Sequences, outputs: int, loss: Loss, missing: str
 ) -> None:
-    """Each target is one that the loss takes; what padding holds does not count."""
+    """Checks that the loss accepts each target, except in padding."""
     n = len(inputs.lengths)
     for rows in np.array_split(np.arange(n), -(-n // _AT_A_TIME) or 1):
         values = targets.take(rows)
@@ -144,7 +145,7 @@ def _check_values(
             place = f"sequence {rows[first[0]]}" + (
                 f", step {first[1]}" if targets.per_step else ""
             )
-            hint = '; missing="skip" leaves it out' if np.isnan(values[first]) else ""
+            hint = '; missing="skip" ignores it' if np.isnan(values[first]) else ""
             raise ValueError(
                 f"y: expected {loss.wanted(outputs)}, got {values[first]} in {place}{hint}"
             )

@@ -1,4 +1,4 @@
-"""A model with its state, a step at a time."""
+"""A model with its state, one step at a time."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole.lstm import LSTM, State, StateArrays
-from peephole.network import Network
-from peephole.options import at_least_one
+from peephole._checks import at_least_one
+from peephole._types import State, StateArrays
+from peephole.models.base import Model
 
 _CLASSES = {"float32": core.StreamFloat32, "float64": core.StreamFloat64}
 
 
 class Stream:
-    """A model with its state, for steps as they come.
+    """A model with its state, for data that arrives step by step.
 
-    A run of steps gives the bits that the model gives for the whole sequence from zeros, in blocks
-    of any size. `Network.stream` and `LSTM.stream` make one.
+    Steps give the same bits as the model gives for the whole sequence from a zero state, in blocks
+    of any size. `Network.stream` and `LSTM.stream` return a Stream.
 
-    The weights are those of the model when the stream is made; later changes do not reach it. Each
-    thread needs a stream of its own.
+    The stream uses the weights that the model had when the stream was made; later changes have no
+    effect on it. Use one stream per thread.
 
     Args:
         model: An `LSTM` or a `Network`, not bidirectional.
-        batch: B, the sequences that advance together.
+        batch: B, the number of sequences that advance together.
 
     Raises:
         ValueError, TypeError: For a wrong argument; the message names it.
@@ -43,12 +43,14 @@ class Stream:
 
     _core: core.Stream
 
-    def __init__(self, model: LSTM | Network, batch: int = 1) -> None:
+    def __init__(self, model: Model, batch: int = 1) -> None:
+        if not isinstance(model, Model):
+            raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
         self._core = _CLASSES[model.dtype.name](model._core, at_least_one(batch, "batch"))
 
     @property
     def batch(self) -> int:
-        """B, the sequences that advance together."""
+        """B, the number of sequences that advance together."""
         return self._core.batch
 
     @property
@@ -58,7 +60,7 @@ class Stream:
 
     @property
     def output_size(self) -> int:
-        """O, the values of y: the head's, or without a head the units of the last layer."""
+        """O, the values of y: those of the head, or without a head the units of the last layer."""
         return self._core.output_size
 
     @property
@@ -67,15 +69,15 @@ class Stream:
         return self._core.dtype
 
     def step(self, x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """One step of time.
+        """One time step.
 
         Args:
-            x: (B, I), or (I,) where B = 1.
+            x: (B, I), or (I,) if B = 1.
             out: An array to write y to, of its shape and dtype. It may be x.
 
         Returns:
-            y: (B, O), or (O,) for x (I,). A network's head reads every step, also where its readout
-                is "last": after the last step y is what `Network.predict` gives.
+            y: (B, O), or (O,) for x (I,). A network's head reads every step, even if its readout is
+                "last": after the last step y is what `Network.predict` gives.
 
         Raises:
             ValueError, TypeError: For a wrong argument, before the state is changed.
@@ -83,21 +85,21 @@ class Stream:
         return self._core.step(x, out)
 
     def process(self, x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """A block of n steps: y (B, n, O) of x (B, n, I), or (n, O) of (n, I) where B = 1.
+        """A block of n steps: y (B, n, O) for x (B, n, I), or (n, O) for (n, I) if B = 1.
 
-        The arguments are those of `step`, but that `out` may not overlap x.
+        The arguments are those of `step`, except that `out` must not overlap x.
         """
         return self._core.process(x, out)
 
     def reset(self) -> None:
-        """Sets the state to zeros, where it was at first."""
+        """Sets the state to zeros, as it was initially."""
         self._core.set_state(None, True)
 
     @property
     def state(self) -> StateArrays:
-        """A pair (h, c), each (B, H_k), per layer: copies.
+        """One pair (h, c), each (B, H_k), per layer: copies.
 
-        To be assigned, such pairs, each also (H_k,) where B = 1; None stands for zeros.
+        It can be set to such pairs, also (H_k,) each if B = 1, or to None for zeros.
         """
         return self._core.get_state()
 
@@ -106,7 +108,7 @@ class Stream:
         self._core.set_state(state, self.batch > 1 or not _is_single(state))
 
     def __copy__(self) -> Stream:
-        """One with the same weights, sharing them, in the same state."""
+        """A stream in the same state that shares the weights."""
         copy = Stream.__new__(Stream)
         copy._core = self._core.copy()
         return copy
@@ -121,4 +123,4 @@ def _is_single(state: Any) -> bool:
     try:
         return np.ndim(state[0][0]) == 1
     except (TypeError, IndexError, KeyError, ValueError):
-        return False  # not a state: that is for the core to say
+        return False  # not a state; the core raises the error

@@ -1,0 +1,98 @@
+"""Checks of single arguments. Each raises ValueError or TypeError that names the argument."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+
+def integer(value: SupportsIndex, name: str) -> int:
+    """`value` as an int. True and False are refused, although they are ints in Python."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected an int, got {value!r}")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected an int, got {value!r}") from None
+
+
+def at_least_one(value: SupportsIndex, name: str) -> int:
+    """`value` as an int of 1 or more."""
+    number = integer(value, name)
+    if number < 1:
+        raise ValueError(f"{name}: expected at least 1, got {number}")
+    return number
+
+
+def positive(value: Any, name: str) -> float:
+    """`value` as a finite float above 0."""
+    number = _real(value, name)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+    return number
+
+
+def not_negative(value: Any, name: str) -> float:
+    """`value` as a finite float of 0 or more."""
+    number = _real(value, name)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name}: expected a finite number of 0 or more, got {value}")
+    return number
+
+
+def fraction(value: Any, name: str) -> float:
+    """`value` as a float in 0..1."""
+    number = _real(value, name)
+    if not 0 <= number <= 1:
+        raise ValueError(f"{name}: expected a number in 0..1, got {value}")
+    return number
+
+
+def flag(value: Any, name: str) -> bool:
+    """`value`, which must be True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, got {value!r}")
+    return bool(value)
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name of a dtype, from anything that NumPy reads as float32 or float64."""
+    try:
+        # NumPy reads None as float64; here it is more likely a mistake.
+        name = "" if dtype is None else str(np.dtype(dtype).name)
+    except TypeError:
+        name = ""
+    if name not in ("float32", "float64"):
+        raise ValueError(f'dtype: expected "float32" or "float64", got {dtype!r}')
+    return name
+
+
+def seed_number(seed: Any) -> int:
+    """A 64-bit seed: the int itself, a draw of a `numpy.random.Generator`, or random for None."""
+    if seed is None:
+        seed = np.random.default_rng()
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(2**64 - 1, dtype=np.uint64, endpoint=True))
+    try:
+        value = integer(seed, "seed")
+    except TypeError:
+        raise TypeError(
+            f"seed: expected an int, a numpy.random.Generator or None, got {seed!r}"
+        ) from None
+    if not 0 <= value < 2**64:
+        raise ValueError(f"seed: expected an int in 0..2**64 - 1, got {value}")
+    return value
+
+
+def seed_number_or_none(seed: Any) -> int | None:
+    """The same for a forward pass, which needs no seed where nothing is random."""
+    return None if seed is None else seed_number(seed)
+
+
+def _real(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    return float(value)

@@ -1,0 +1,45 @@
+"""Types that several modules share. This module imports nothing of peephole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+State: TypeAlias = Sequence[tuple[ArrayLike, ArrayLike]]
+StateArrays: TypeAlias = tuple[tuple[NDArray[Any], NDArray[Any]], ...]
+Activations: TypeAlias = Mapping[str, str] | Sequence[Mapping[str, str]]
+Seed: TypeAlias = int | np.random.Generator | None
+
+
+class Gradients(NamedTuple):
+    """What a backward pass returns: gradients, each with the shape of its value."""
+
+    x: Any
+    """An array, or None where it was not requested."""
+    state: StateArrays
+    """The gradient of the initial state."""
+    parameters: dict[str, NDArray[Any]]
+    """Gradients by parameter name."""
+
+
+class LSTMOptions(TypedDict, total=False):
+    """The keyword options of `LSTM`, which `Network` takes as well; for type checkers."""
+
+    num_layers: int
+    peephole: Literal["diagonal", "dense", "none"]
+    peephole_gates: str
+    output_peephole: Literal["previous", "current"]
+    bias: bool
+    activations: Activations | None
+    coupled_input_forget: bool
+    bidirectional: bool
+    dropout: float
+    recurrent_dropout: float
+    zoneout: float
+    masks: Mapping[str, NDArray[np.bool_]] | None
+    dtype: Any
+    seed: Seed
+    recurrent_init: Literal["uniform", "orthogonal"]

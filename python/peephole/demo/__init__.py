@@ -1,0 +1,1 @@
+"""The demo of `python -m peephole demo`: who is speaking?"""

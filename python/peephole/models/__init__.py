@@ -1,0 +1,1 @@
+"""LSTM, Network and Stream: thin classes over the C++ core."""

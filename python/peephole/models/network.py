@@ -1,0 +1,219 @@
+"""A stack of LSTM layers with a dense head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from peephole import _core as core
+from peephole._checks import at_least_one, flag, seed_number_or_none
+from peephole._sequences import is_ragged, read_sequences
+from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
+from peephole.models.base import Model
+from peephole.models.build import build, keyword_defaults
+from peephole.models.lstm import LSTM
+from peephole.models.prediction import predict_into, predict_list
+from peephole.models.stream import Stream
+from peephole.training.entry import Trainable, set_network_class
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_CLASSES = {"float32": core.NetworkFloat32, "float64": core.NetworkFloat64}
+
+
+class Network(Trainable, Model):
+    r"""A stack of LSTM layers with a dense head on the last one.
+
+    At each step t, from the output h_t of the last layer (see `LSTM`)::
+
+        y_t = head(V h_t + v)
+
+    Args:
+        input_size: I, the features of a step of x.
+        hidden_size: H, the units of each layer: an int, or one int per layer.
+        output_size: O, the values of y; for a softmax head the number of classes.
+        head: The activation of the head: "identity", "sigmoid", "tanh", or "softmax" over the O
+            values.
+        readout: "all": y for every step (B, T, O). "last": y for each sequence's last valid step
+            (B, O).
+        **lstm_options: The keyword options of `LSTM`.
+
+    Attributes:
+        lstm: The `LSTM` inside, with the same parameters in the same memory.
+        parameters: The parameters of the LSTM, and
+
+            - head.weight  (O, H_last), twice as wide if bidirectional  V
+            - head.bias  (O,)  v
+
+    Raises:
+        ValueError, TypeError: If an option is out of its range; the message names it.
+
+    Example:
+        >>> net = peephole.Network(12, 100, 9, head="softmax", readout="last", seed=0)
+        >>> history = net.fit(train_x, train_y, epochs=20)
+        >>> net.score(test_x, test_y)
+        0.97
+        >>> net.save("speakers.safetensors")
+    """
+
+    __slots__ = ("_lstm",)
+
+    _core: core.Network
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        output_size: int,
+        *,
+        head: Literal["identity", "sigmoid", "tanh", "softmax"] = "identity",
+        readout: Literal["all", "last"] = "all",
+        **lstm_options: Unpack[LSTMOptions],
+    ) -> None:
+        unknown = lstm_options.keys() - keyword_defaults(LSTM.__init__)
+        if unknown:
+            raise TypeError(f"Network() got unexpected options: {', '.join(sorted(unknown))}")
+        core_network = build(
+            _CLASSES,
+            input_size,
+            hidden_size,
+            output_size=output_size,
+            head=head,
+            readout=readout,
+            **lstm_options,
+        )
+        self._adopt(core_network)
+
+    @staticmethod
+    def _option_defaults() -> dict[str, Any]:
+        return keyword_defaults(LSTM.__init__) | keyword_defaults(Network.__init__)
+
+    def _adopt(self, core_model: core.Network) -> None:
+        super()._adopt(core_model)
+        self._lstm = LSTM._over(core_model.lstm)
+
+    @property
+    def lstm(self) -> LSTM:
+        """The `LSTM` inside, with the same parameters in the same memory."""
+        return self._lstm
+
+    @property
+    def output_size(self) -> int:
+        """O, the values of y."""
+        return int(self._core.options["output_size"])
+
+    @property
+    def head(self) -> str:
+        """The activation of the head."""
+        return str(self._core.options["head"])
+
+    @property
+    def readout(self) -> str:
+        """The steps that the head reads: "all" or "last"."""
+        return str(self._core.options["readout"])
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        *,
+        out: NDArray[Any] | None = None,
+    ) -> tuple[NDArray[Any], StateArrays]:
+        """Runs the network in inference mode: (y, final state).
+
+        x, state, lengths and the final state are those of `LSTM`. y is (B, T, O), 0 beyond a
+        sequence's length; for readout "last" (B, O), 0 for a sequence of length 0. `out` is an
+        array to write y to. For a single sequence, x (T, I), nothing has a batch axis.
+
+        Raises ValueError or TypeError if an argument is wrong, before anything is computed.
+        """
+        return self._core(x, state, lengths, out)
+
+    def predict(
+        self,
+        x: Any,
+        lengths: ArrayLike | None = None,
+        *,
+        batch_size: int = 1024,
+    ) -> Any:
+        """Predicts y for any number of sequences.
+
+        Args:
+            x: (n, T, I), or (T, I) for a single sequence, or a list of (T_i, I) arrays.
+            lengths: (n,) integers in 0..T; not allowed with a list or a single sequence.
+            batch_size: The number of sequences that are computed, and converted to the model's
+                dtype, at a time.
+
+        Returns:
+            y: For readout "last" (n, O). For "all" (n, T, O), 0 beyond a sequence's length; if x is
+                a list, a list of (T_i, O) arrays. For a single sequence (O,) or (T, O).
+
+        Raises:
+            ValueError, TypeError: If an argument is wrong; the message names it.
+        """
+        batch_size = at_least_one(batch_size, "batch_size")
+        ragged = is_ragged(x)
+        if not ragged:
+            x = np.asarray(x)
+            if x.ndim != 3 or len(x) <= batch_size:
+                return self._core(x, None, lengths)[0]
+        inputs = read_sequences(x, lengths, self.input_size, self.dtype)
+        if ragged and self.readout == "all":
+            return predict_list(self._core, inputs, batch_size)
+        steps = x.shape[1:2] if self.readout == "all" else ()
+        y = np.zeros((len(inputs.lengths), *steps, self.output_size), self.dtype)
+        predict_into(y, self._core, inputs, batch_size)
+        return y
+
+    def stream(self, batch: int = 1) -> Stream:
+        """A `Stream` of B = `batch` sequences with the current weights, run step by step."""
+        return Stream(self, batch)
+
+    def forward(
+        self,
+        x: ArrayLike,
+        state: State | None = None,
+        lengths: ArrayLike | None = None,
+        *,
+        seed: Seed = None,
+        recompute: bool = False,
+    ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
+        """The forward pass of training, (y, state, tape), with the arguments of `LSTM.forward`."""
+        recompute = flag(recompute, "recompute")
+        number = seed_number_or_none(seed)
+        y, _, final, tape = self._core.forward(x, state, lengths, number, recompute)
+        return y, final, tape
+
+    def backward(
+        self,
+        tape: core.Tape,
+        dy: ArrayLike | None = None,
+        dstate: State | None = None,
+        *,
+        dlogits: ArrayLike | None = None,
+        inputs: bool = True,
+    ) -> Gradients:
+        """Exact gradients, by backpropagation through time.
+
+        Args:
+            tape: From a `forward` of this network, whose parameters have not changed since.
+            dy: The gradient of y, with its shape.
+            dstate: The gradient of the final state, with its shape; None stands for zeros.
+            dlogits: Instead of dy: the gradient of the logits V h_t + v. For cross-entropy after
+                softmax it is y - onehot(label), which avoids dividing by small probabilities.
+            inputs: Whether to compute the gradient of x. Training does not need it and is faster
+                without.
+
+        Returns:
+            Gradients: of x, with its shape, or None; of the initial state; of the parameters,
+                {name: array of its shape}.
+        """
+        return Gradients(*self._core.backward(tape, dy, dstate, dlogits, inputs))
+
+
+set_network_class(Network)

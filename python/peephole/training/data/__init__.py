@@ -1,0 +1,1 @@
+"""What a training reads: batches, targets, and the sources of batches."""

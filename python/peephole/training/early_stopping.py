@@ -1,0 +1,80 @@
+"""Early stopping: the best epoch so far, and when to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peephole._checks import at_least_one, not_negative
+from peephole.metrics import GREATER_IS_BETTER
+from peephole.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stops a training when validation no longer improves.
+
+    Args:
+        patience: The number of epochs in a row without improvement after which to stop.
+        monitor: "loss", or the name of a metric.
+        maximise: Whether larger values are better; None: only for accuracy and r2.
+        min_delta: The smallest change that counts as an improvement.
+        restore: Whether to restore the weights of the best epoch at the end.
+    """
+
+    patience: int = 10
+    monitor: str = "loss"
+    maximise: bool | None = None
+    min_delta: float = 0.0
+    restore: bool = True
+
+    def __post_init__(self) -> None:
+        at_least_one(self.patience, "patience")
+        not_negative(self.min_delta, "min_delta")
+
+    def better(self, value: float, best: float) -> bool:
+        """Whether a value is better than the best so far; NaN never is."""
+        maximise = self.monitor in GREATER_IS_BETTER if self.maximise is None else self.maximise
+        gain = value - best if maximise else best - value
+        return gain > self.min_delta or (math.isnan(best) and not math.isnan(value))
+
+
+class Best:
+    """The best epoch so far, by the rule of an EarlyStopping."""
+
+    def __init__(self, rule: EarlyStopping) -> None:
+        self.rule = rule
+        self.value = math.nan
+        self.epoch: int | None = None
+        self.waited = 0
+        self.weights: dict[str, NDArray[Any]] = {}
+
+    def observe(self, epoch: int, scores: Mapping[str, float], parameters: Parameters) -> bool:
+        """Observes an epoch, counted from 1; returns whether to stop."""
+        value = scores[self.rule.monitor]
+        if self.rule.better(value, self.value):
+            self.value, self.epoch, self.waited = value, epoch, 0
+            if self.rule.restore:
+                self.weights = {name: np.array(parameters[name]) for name in parameters}
+            return False
+        self.waited += 1
+        return self.waited >= self.rule.patience
+
+    def restore(self, parameters: Parameters) -> None:
+        """Restores the parameters of the best epoch."""
+        for name, value in self.weights.items():
+            parameters[name] = value
+
+    def state(self) -> dict[str, Any]:
+        """The state without the weights, for JSON."""
+        return {"value": self.value, "epoch": self.epoch, "waited": self.waited}
+
+    def set_state(self, state: Mapping[str, Any], weights: dict[str, NDArray[Any]]) -> None:
+        """Continues from what `state` returned, and the weights."""
+        self.value, self.epoch, self.waited = state["value"], state["epoch"], state["waited"]
+        self.weights = weights

@@ -1,0 +1,1 @@
+"""What a training leaves behind: its history, and checkpoints to resume from."""

@@ -1,0 +1,50 @@
+"""The history of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(slots=True)
+class History:
+    """The history of a training: lists with one entry per epoch."""
+
+    loss: list[float] = field(default_factory=list)
+    """The mean loss over the epoch's targets, each with the weights at its step."""
+    gradient_norm: list[float] = field(default_factory=list)
+    """The mean of the gradient norm over the epoch's steps, before clipping."""
+    learning_rate: list[float] = field(default_factory=list)
+    """The learning rate of the epoch's last step."""
+    seconds: list[float] = field(default_factory=list, compare=False)
+    """The duration of the epoch, including validation."""
+    validation: dict[str, list[float]] = field(default_factory=dict)
+    """"loss" and the metrics by name, on the validation data after the epoch; empty without it."""
+    best_epoch: int | None = None
+    """With early stopping, the epoch (from 1) with the best validation."""
+    stopped: Literal["early", "callback", "interrupted"] | None = None
+    """Why the training ended before the last epoch; None if it did not."""
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as plain types, for `History(**fields)`."""
+        return asdict(self)
+
+    def plot(self) -> Figure:
+        """A plot of the training, as a matplotlib figure: see `peephole.plot.history`."""
+        return _plot(self)
+
+
+_plot: Callable[[History], Figure]
+
+
+def set_plot(function: Callable[[History], Figure]) -> None:
+    """Sets what `History.plot` calls. The views do this: training does not import them."""
+    global _plot
+    _plot = function

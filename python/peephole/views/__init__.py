@@ -1,0 +1,1 @@
+"""Views of models and trainings: inspection and plots."""
