@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
+from numpy.typing import ArrayLike
+
 from peephole import optim
 from peephole._checks import at_least_one, flag, fraction, not_negative, positive
 from peephole._types import Seed
@@ -38,7 +40,7 @@ class FitArguments:
     Raises ValueError or TypeError that names the argument.
     """
 
-    lengths: Any
+    lengths: ArrayLike | None
     epochs: int
     batch_size: int
     learning_rate: float
