@@ -13,7 +13,7 @@ import pytest
 FORMS = (
     r"(.+: )?expected .+, got .+",
     r"no .+ is named .+; there are .+",
-    r"goes only with .+",
+    r"allowed only with(out)? .+",
     r".+, which .+ needs",
 )
 

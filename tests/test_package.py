@@ -2,10 +2,12 @@
 
 import ast
 import inspect
+import pickle
 import re
 from importlib import metadata, resources
 from pathlib import Path
 
+import numpy as np
 import peephole
 import pytest
 from peephole import _core
@@ -89,7 +91,8 @@ def public_objects():
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, v in public_objects() if callable(v)])
 def test_has_docstrings(name, value):
     assert inspect.getdoc(value), name
-    for member, attribute in vars(value).items() if inspect.isclass(value) else ():
+    for member in dir(value) if inspect.isclass(value) else ():
+        attribute = inspect.getattr_static(value, member)
         described = callable(attribute) or isinstance(attribute, property)
         if described and not member.startswith("_"):
             assert inspect.getdoc(attribute), f"{name}.{member}"
@@ -113,3 +116,31 @@ def test_no_forbidden_flags():
             r"-march=native|-ffast-math|-Ofast|openmp", file.read_text(), re.IGNORECASE
         )
         assert not found, f"{file}: {found}"
+
+
+def public_classes():
+    for module in (peephole, *(getattr(peephole, name) for name in peephole.__all__)):
+        for name in getattr(module, "__all__", ()):
+            if inspect.isclass(value := getattr(module, name)):
+                yield f"{module.__name__}.{name}", value
+
+
+@pytest.mark.parametrize(("name", "value"), list(public_classes()))
+def test_says_its_public_place(name, value):
+    """Pickles refer to a class by its place, which must not be an internal module."""
+    assert f"{value.__module__}.{value.__qualname__}" == name
+    assert pickle.loads(pickle.dumps(value)) is value
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_name_public_places_alone(protocol):
+    net = peephole.Network(2, 3, 1, seed=0)
+    history = net.fit(np.zeros((2, 4, 2)), np.zeros((2, 4, 1)), epochs=1, progress=False)
+    data = pickle.dumps((net, net.lstm, history), protocol)
+    modules = {m.decode() for m in re.findall(rb"peephole(?:\.\w+)*", data)}
+    assert modules == {"peephole", "peephole.training"}
+
+
+def test_completion_shows_the_public_names_alone():
+    assert dir(peephole) == sorted(peephole.__all__)
+    assert dir(peephole.training) == sorted(peephole.training.__all__)

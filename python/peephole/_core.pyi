@@ -1,10 +1,10 @@
-"""The binding: checks and converts, then calls the C++ core.
+"""The binding: checks and converts arguments, then calls the C++ core.
 
-Each class exists for float32 and float64, named so; the class without a dtype in its name stands
-for both and exists for type checkers only. Array arguments accept anything NumPy can turn into the
-model's dtype by a same-kind cast, of any strides and byte order; results are new arrays. A single
-sequence may come as (T, I): then no result has a batch axis. Wrong arguments raise ValueError or
-TypeError before anything is computed or changed.
+Each class exists for float32 and float64, with the dtype in its name. The class without a dtype in
+its name is a base for type checkers only. Array arguments accept anything that NumPy can convert to
+the model's dtype by a same-kind cast, with any strides and byte order; results are new arrays. A
+single sequence may be given as (T, I): then no result has a batch axis. Wrong arguments raise
+ValueError or TypeError before anything is computed or changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ __version__: str
 
 @type_check_only
 class Parameters:
-    """The parameters of one model, in its own memory."""
+    """The parameters of one model, in the model's memory."""
 
     @property
     def dtype(self) -> np.dtype[Any]: ...
@@ -29,15 +29,15 @@ class Parameters:
     def names(self) -> tuple[str, ...]: ...
     def shape(self, name: str) -> tuple[int, ...]: ...
     def view(self, name: str) -> _Array:
-        """A writable view; while it or a view of it lives, the model keeps nothing derived."""
+        """A writable view. While it is alive, the model keeps no packed weights."""
     def assign(self, name: str, value: ArrayLike) -> None:
-        """Copies `value` in; masked entries become 0."""
+        """Copies `value` in; masked entries are set to 0."""
     def mask(self, name: str) -> NDArray[np.bool_] | None: ...
     def set_mask(self, name: str, connected: ArrayLike) -> None: ...
 
 @type_check_only
 class Tape:
-    """What one forward pass kept for backward."""
+    """What a forward pass keeps for backward."""
 
     @property
     def nbytes(self) -> int: ...
@@ -68,7 +68,7 @@ class LSTM:
     def dtype(self) -> np.dtype[Any]: ...
     @property
     def options(self) -> dict[str, Any]:
-        """The constructor's arguments, ready for JSON: activations complete, one per layer."""
+        """The constructor's arguments, ready for JSON: complete activations, one per layer."""
     @property
     def parameters(self) -> Parameters: ...
     def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
@@ -122,7 +122,7 @@ class Network:
     def parameters(self) -> Parameters: ...
     @property
     def lstm(self) -> LSTM:
-        """The stack inside, over the same parameters."""
+        """The stack inside, with the same parameters in the same memory."""
     def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
     def save(self, path: str | bytes) -> None: ...
     def __call__(
@@ -139,7 +139,7 @@ class Network:
         state: _State | None = None,
         lengths: ArrayLike | None = None,
     ) -> tuple[_Array, _Array, _StateOut]:
-        """(y, logits, state), of inference."""
+        """(y, logits, state) of inference."""
     def forward(
         self,
         x: ArrayLike,
@@ -157,11 +157,11 @@ class Network:
         dlogits: ArrayLike | None = None,
         inputs: bool = True,
     ) -> tuple[Any, _StateOut, dict[str, _Array]]:
-        """Of exactly one of dy and dlogits."""
+        """As of LSTM; takes exactly one of dy and dlogits."""
 
 @type_check_only
 class Stream:
-    """A model with its state; the weights are those of its construction."""
+    """A model with its state, with the weights that the model had at construction."""
 
     def __init__(self, model: LSTM | Network, batch: int) -> None: ...
     @property
@@ -184,24 +184,24 @@ class Optimiser:
     def __init__(
         self, parameters: Parameters, rule: str, learning_rate: float, **options: Any
     ) -> None:
-        """`rule` is "Adam", "AdamW", "SGD" or "RMSprop", `options` all numbers of the rule."""
+        """`rule` is "Adam", "AdamW", "SGD" or "RMSprop"; `options` must be complete."""
     learning_rate: float
     @property
     def steps(self) -> int: ...
     def step(self, gradients: Mapping[str, _Array]) -> None:
-        """Updates the parameters in place from one gradient for each of them."""
+        """Updates the parameters in place, given a gradient for each."""
     def memories(self) -> dict[str, _Array]:
-        """Copies of what the rule remembers, as "m/weight_ih_l0"."""
+        """Copies of the rule's state, named as "m/weight_ih_l0"."""
     def set_memories(self, memories: Mapping[str, ArrayLike], steps: SupportsIndex) -> None: ...
 
 def clip_norm(gradients: Mapping[str, _Array], max_norm: float) -> float:
     """Scales gradients in place to a joint norm of at most max_norm; returns the norm before."""
 
 def clip_value(gradients: Mapping[str, _Array], max_value: float) -> None:
-    """Moves each value into ±max_value, in place."""
+    """Clips each value to ±max_value, in place."""
 
 def load(path: str | bytes) -> LSTM | Network:
-    """Of their subclasses for float32 and float64."""
+    """The model in a file, of a class for float32 or float64."""
 
 def num_threads() -> int: ...
 def set_num_threads(num_threads: int) -> None: ...

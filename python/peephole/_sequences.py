@@ -61,7 +61,7 @@ def read_sequences(
         return Sequences(values, _read_lengths(lengths, *values.shape[:2]), dtype)
     if lengths is not None:
         raise ValueError(
-            "lengths: goes only with an array x; the sequences of a list have their own lengths"
+            "lengths: allowed only with an array x; the sequences of a list have their own lengths"
         )
     items = [np.asarray(item) for item in x]
     for k, item in enumerate(items):

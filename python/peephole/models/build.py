@@ -59,7 +59,8 @@ def layer_sizes(hidden_size: int | Sequence[int], num_layers: int) -> list[int]:
     if isinstance(hidden_size, (Sequence, np.ndarray)) and not isinstance(hidden_size, str):
         if num_layers != 1:
             raise ValueError(
-                f"num_layers: goes only with an int hidden_size, got num_layers={num_layers!r} and "
+                "num_layers: allowed only with an int hidden_size, "
+                f"got num_layers={num_layers!r} and "
                 f"hidden_size={hidden_size!r}"
             )
         return [integer(size, f"hidden_size[{k}]") for k, size in enumerate(hidden_size)]

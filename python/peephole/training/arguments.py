@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
+from numpy.typing import ArrayLike
+
 from peephole import optim
 from peephole._checks import at_least_one, flag, fraction, not_negative, positive
 from peephole._types import Seed
@@ -38,7 +40,7 @@ class FitArguments:
     Raises ValueError or TypeError that names the argument.
     """
 
-    lengths: Any
+    lengths: ArrayLike | None
     epochs: int
     batch_size: int
     learning_rate: float
@@ -105,10 +107,10 @@ class FitArguments:
             name = "shuffle" if self.shuffle else "bucketing"
             raise ValueError(f"{name}: expected none with stateful=True, got True")
         if self.resume and self.checkpoint is None:
-            raise ValueError("resume: goes only with a checkpoint")
+            raise ValueError("resume: allowed only with a checkpoint")
         if self.validation_share is not None:
             if self.validation_data is not None:
-                raise ValueError("validation_share: goes only with no validation_data")
+                raise ValueError("validation_share: allowed only without validation_data")
             if not 0 < fraction(self.validation_share, "validation_share") < 1:
                 raise ValueError(
                     "validation_share: expected a number between 0 and 1, "
@@ -122,7 +124,9 @@ class FitArguments:
                 f"sample_weight), got {type(self.validation_data).__name__}"
             )
         if self.early_stopping is not None and not self.validates:
-            raise ValueError("early_stopping: goes only with validation_data or validation_share")
+            raise ValueError(
+                "early_stopping: allowed only with validation_data or validation_share"
+            )
 
     @property
     def validates(self) -> bool:

@@ -119,7 +119,7 @@ def _read(
             ("validation_share", arguments.validation_share),
         ):
             if value is not None:
-                raise ValueError(f"{name}: goes only with data in memory, not with batches as x")
+                raise ValueError(f"{name}: allowed only with data in memory, not with batches as x")
         source: Source = IterableSource(x, net, loss, missing, arguments.epochs)
     else:
         data = read_data(net, loss, x, y, arguments.lengths, arguments.sample_weight, missing)
@@ -141,7 +141,7 @@ def _validation(
     metrics = metrics_of(arguments.metrics, loss.labels)
     if validate is None:
         if metrics:
-            raise ValueError("metrics: goes only with validation_data or validation_share")
+            raise ValueError("metrics: allowed only with validation_data or validation_share")
         return None
     data, rows = validate
     if arguments.stateful:

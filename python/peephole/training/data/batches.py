@@ -169,7 +169,7 @@ def _read_weights(
         return None
     if isinstance(loss, Custom):
         raise ValueError(
-            "sample_weight: goes only with a loss by name or object, not with a function"
+            "sample_weight: allowed only with a loss by name or object, not with a function"
         )
     n, name = len(inputs.lengths), "sample_weight"
     if per_step and is_ragged(weights) and len(weights) == n and np.ndim(weights[0]) == 1:

@@ -1,0 +1,179 @@
+"""Each option, argument and name is in every place that lists it; a failure names the place.
+
+The core's own list of options, in `options`, is the one that the others are compared with.
+"""
+
+import ast
+import inspect
+import pickle
+import re
+from dataclasses import fields
+from importlib import resources
+
+import numpy as np
+import peephole
+import pytest
+from peephole import _core
+from peephole._types import LSTMOptions
+from peephole.losses import Loss
+from peephole.metrics import BY_NAME as METRICS
+from peephole.training.arguments import _OPTIMISERS as OPTIMISERS
+from peephole.training.arguments import FitArguments
+from peephole.training.loss import BY_NAME as LOSSES
+from peephole.views.inspection import _ACTIVATIONS as ACTIVATIONS_OF_VIEWS
+from reference import lstm as reference
+
+SIZES = {"input_size", "hidden_sizes", "output_size"}
+OF_LSTM = sorted(_core.LSTMFloat32(1, [1]).options.keys() - SIZES)
+OF_NETWORK = sorted(_core.NetworkFloat32(1, [1], 1).options.keys() - SIZES - {*OF_LSTM})
+
+# Options that the core does not have: they are used up in making a model.
+OF_PYTHON = {"num_layers", "masks", "dtype", "seed", "recurrent_init"}
+
+# A value of each option that is not its default.
+OTHER = {
+    "activations": [{"i": "relu", "f": "one", "g": "softsign", "o": "sigmoid", "c": "identity"}],
+    "bias": False,
+    "bidirectional": True,
+    "coupled_input_forget": True,
+    "dropout": 0.25,
+    "head": "tanh",
+    "output_peephole": "current",
+    "peephole": "dense",
+    "peephole_gates": "io",
+    "readout": "last",
+    "recurrent_dropout": 0.25,
+    "zoneout": 0.25,
+}
+
+
+def keywords(function):
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p for p in parameters if p.default is not p.empty}
+
+
+def described(text):
+    """The names that the section Args of a docstring describes."""
+    section = re.search(
+        r"^Args:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(text), re.DOTALL | re.MULTILINE
+    )
+    entries = re.findall(r"^    (?=[\w*])(.+?(?:\n {8}.+?)*?): ", section[1], re.MULTILINE)
+    return {name for entry in entries for name in re.split(r",\s+", entry)}
+
+
+def made(option):
+    """A model with the other value of an option."""
+    if option in OF_NETWORK:
+        return peephole.Network(2, 3, 2, seed=0, **{option: OTHER[option]})
+    return peephole.LSTM(2, 3, seed=0, **{option: OTHER[option]})
+
+
+class TestOptionsOfModels:
+    def test_signature(self):
+        assert keywords(peephole.LSTM.__init__).keys() == {*OF_LSTM, *OF_PYTHON}
+        assert keywords(peephole.Network.__init__).keys() == {*OF_NETWORK}
+
+    def test_docstrings(self):
+        arguments = inspect.signature(peephole.LSTM).parameters
+        assert described(peephole.LSTM.__doc__) == {*arguments}
+        arguments = inspect.signature(peephole.Network).parameters
+        names = {name.removeprefix("**") for name in described(peephole.Network.__doc__)}
+        assert names == {*arguments}
+
+    def test_types_for_checkers(self):
+        signature = keywords(peephole.LSTM.__init__)
+        annotations = {k: v.__forward_arg__ for k, v in LSTMOptions.__annotations__.items()}
+        assert annotations == {name: p.annotation for name, p in signature.items()}
+
+    @pytest.mark.parametrize(("cls", "options"), [("LSTM", OF_LSTM), ("Network", OF_NETWORK)])
+    def test_stub(self, cls, options):
+        stub = resources.files("peephole").joinpath("_core.pyi").read_text(encoding="utf-8")
+        (node,) = (n for n in ast.parse(stub).body if getattr(n, "name", "") == cls)
+        arguments = {argument.arg for argument in node.body[0].args.kwonlyargs}
+        assert arguments == ({*options} if cls == "LSTM" else {*OF_LSTM, *OF_NETWORK})
+
+    @pytest.mark.parametrize("option", OF_LSTM + OF_NETWORK)
+    def test_kept(self, option, tmp_path):
+        assert option in OTHER, f"give {option} another value in this test"
+        model = made(option)
+        default = peephole.Network(2, 3, 2, seed=0).options[option]
+        assert model.options[option] == OTHER[option] != default
+        assert type(model)(**model.options).options == model.options
+        assert pickle.loads(pickle.dumps(model)).options == model.options
+        model.save(tmp_path / "model")
+        assert peephole.load(tmp_path / "model").options == model.options
+
+    @pytest.mark.parametrize("option", OF_LSTM + OF_NETWORK)
+    def test_repr(self, option):
+        assert f"{option}=" in repr(made(option))
+        assert f"{option}=" not in repr(peephole.Network(2, 3, 2, seed=0))
+
+    @pytest.mark.parametrize("option", OF_LSTM + OF_NETWORK)
+    def test_checkpoint(self, option, tmp_path):
+        net = peephole.Network(2, 3, 2, seed=0, **{option: OTHER[option]})
+        y = np.zeros((1, 2) if net.readout == "last" else (1, 4, 2))
+        path = tmp_path / "run"
+        net.fit(np.zeros((1, 4, 2)), y, epochs=1, progress=False, checkpoint=path)
+        assert peephole.training.load_checkpoint(path).options == net.options
+
+    @pytest.mark.parametrize("option", OF_LSTM)
+    @pytest.mark.parametrize("cls", ["LSTMClassifier", "LSTMRegressor"])
+    def test_estimators(self, cls, option):
+        estimators = pytest.importorskip("peephole.sklearn")
+        estimator = getattr(estimators, cls)(2, epochs=1, **{option: OTHER[option]})
+        estimator.fit(np.zeros((2, 3, 2)), np.arange(2))
+        assert estimator.network_.options[option] == OTHER[option]
+
+    def test_signature_of_estimators(self):
+        estimators = pytest.importorskip("peephole.sklearn")
+        ours, theirs = keywords(peephole.LSTM), keywords(estimators.LSTMClassifier)
+        for name in {*OF_LSTM, *OF_PYTHON} - {"masks", "seed"}:
+            assert name in theirs, name
+            assert (theirs[name].default, theirs[name].annotation) == (
+                ours[name].default,
+                ours[name].annotation,
+            )
+        assert described(estimators.LSTMClassifier.__doc__) == {*theirs}
+
+
+class TestArgumentsOfFit:
+    def test_checked_ones(self):
+        signature = keywords(peephole.Network.fit)
+        del signature["y"]
+        annotations = {name: p.annotation for name, p in signature.items()}
+        assert {f.name: f.type for f in fields(FitArguments)} == annotations
+
+    def test_docstring(self):
+        names = described(peephole.Network.fit.__doc__)
+        assert names == inspect.signature(peephole.Network.fit).parameters.keys() - {"self"}
+
+    @pytest.mark.parametrize("name", [*LOSSES, *METRICS, *OPTIMISERS])
+    def test_names_in_the_docstring(self, name):
+        assert f'"{name}"' in peephole.Network.fit.__doc__
+
+    def test_every_class_has_a_name(self):
+        classes = [vars(peephole.losses)[name] for name in peephole.losses.__all__]
+        assert {*LOSSES.values()} == {*classes} - {Loss}
+        classes = [vars(peephole.optim)[name] for name in peephole.optim.__all__]
+        optimisers = {c for c in classes if inspect.isclass(c)} - {peephole.optim.Optimiser}
+        assert {*OPTIMISERS.values()} == optimisers
+
+
+def activation_names():
+    """The names that the core knows, from its refusal of another."""
+    with pytest.raises(ValueError, match="expected one of") as refusal:
+        peephole.LSTM(1, 1, activations={"i": "?"})
+    return re.search("expected one of (.+), got", str(refusal.value))[1].split(", ")
+
+
+class TestActivations:
+    def test_docstring(self):
+        listed = re.search(r"Names: (.+?)\n\s+\w+: ", peephole.LSTM.__doc__, re.DOTALL)[1]
+        for name in activation_names():
+            assert re.search(rf"\b{name}\b", listed), name
+
+    def test_views(self):
+        assert {*ACTIVATIONS_OF_VIEWS} == {*activation_names()}
+
+    def test_reference(self):
+        assert {*reference.ACTIVATIONS} == {*activation_names()}
