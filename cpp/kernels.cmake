@@ -1,39 +1,56 @@
-# The files of cpp/src/kernels/isa: one source for all instruction sets, compiled once for each. Only
-# these files get instruction-set flags, and they share no inline function with other files.
+# The kernels of each instruction set: src/kernels/isa/<set>.cpp with the flags of that set, compiled
+# once for each part (forward, backward, step), so that the parts are compiled at the same time.
+# Only these objects get instruction-set flags, and they share no inline function with others.
 #
-# Removes from `sources` those of sets that the target processor does not have. Sets
-# PEEPHOLE_KERNEL_DEFINITIONS for the library's target, and PEEPHOLE_KERNEL_FLAGS_<isa>.
+# To be included after the target peephole exists. Sets
+#   PEEPHOLE_INSTRUCTION_SETS     the sets in this build
+#   PEEPHOLE_KERNEL_FLAGS_<set>   their flags
+#   PEEPHOLE_KERNEL_DEFINITIONS   what the other sources of the library must know of them
+#   PEEPHOLE_KERNEL_OBJECTS       the objects, which are part of the library
 
+set(PEEPHOLE_INSTRUCTION_SETS "")
 set(PEEPHOLE_KERNEL_DEFINITIONS "")
+set(PEEPHOLE_KERNEL_OBJECTS "")
 
-# Tiles are loops that must be unrolled, which sanitizers make slow to compile; bits must not depend on
-# what a compiler contracts; and exceptions would bring in symbols of their own.
-set(common $<IF:$<CONFIG:Debug>,-O1,-O3> -ffp-contract=off -fno-exceptions)
+# -O3, since tiles are loops that must be unrolled; but sanitizers make those slow to compile. No
+# contraction, so that the bits do not depend on the compiler. No exceptions, which would bring in
+# symbols of their own.
+set(PEEPHOLE_KERNEL_FLAGS $<IF:$<CONFIG:Debug>,-O1,-O3> -ffp-contract=off -fno-exceptions)
 if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address,undefined")
-  # AddressSanitizer looks at every access as well; checking twice takes a third of the compiler's time.
-  list(APPEND common -fno-sanitize=null,object-size,pointer-overflow)
+  # AddressSanitizer checks every access too; checking twice takes a third of the compiler's time.
+  list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=null,object-size,pointer-overflow)
 endif()
 if(PEEPHOLE_BUILD_FUZZERS)
-  list(APPEND common -fno-sanitize=all)  # the fuzzers never run the kernels
+  list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=all)  # the fuzzers never run the kernels
 endif()
-set(PEEPHOLE_KERNEL_FLAGS_baseline ${common})
-set(PEEPHOLE_KERNEL_FLAGS_avx2 ${common} -mavx2 -mfma)
-# GCC 12 warns of its own _mm512_undefined_ps().
-set(PEEPHOLE_KERNEL_FLAGS_avx512 ${common} -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
-  -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized)
-unset(common)
 
+# peephole_instruction_set(<set> [flag ...])
+macro(peephole_instruction_set set)
+  list(APPEND PEEPHOLE_INSTRUCTION_SETS ${set})
+  set(PEEPHOLE_KERNEL_FLAGS_${set} ${PEEPHOLE_KERNEL_FLAGS} ${ARGN})
+  foreach(part IN ITEMS forward backward step)
+    set(kernels peephole_kernels_${set}_${part})
+    string(TOUPPER ${part} part)
+    add_library(${kernels} OBJECT src/kernels/isa/${set}.cpp)
+    peephole_warnings(${kernels})
+    target_compile_features(${kernels} PRIVATE cxx_std_17)
+    target_compile_definitions(${kernels} PRIVATE PEEPHOLE_PART_${part})
+    target_compile_options(${kernels} PRIVATE ${PEEPHOLE_KERNEL_FLAGS_${set}})
+    target_include_directories(${kernels} PRIVATE include src)
+    set_target_properties(${kernels} PROPERTIES
+      CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)
+    list(APPEND PEEPHOLE_KERNEL_OBJECTS $<TARGET_OBJECTS:${kernels}>)
+  endforeach()
+endmacro()
+
+peephole_instruction_set(baseline)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(PEEPHOLE_KERNEL_DEFINITIONS PEEPHOLE_X86_KERNELS)
-else()
-  list(FILTER sources EXCLUDE REGEX "/kernels/isa/.*_(avx2|avx512)\\.cpp$")
+  peephole_instruction_set(avx2 -mavx2 -mfma)
+  # GCC 12 warns of its own _mm512_undefined_ps().
+  peephole_instruction_set(avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
+    -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
 
-foreach(isa IN ITEMS baseline avx2 avx512)
-  foreach(source IN LISTS sources)
-    if(source MATCHES "/kernels/isa/.*_${isa}\\.cpp$")
-      set_source_files_properties(${source} PROPERTIES
-        COMPILE_OPTIONS "${PEEPHOLE_KERNEL_FLAGS_${isa}}" SKIP_UNITY_BUILD_INCLUSION ON)
-    endif()
-  endforeach()
-endforeach()
+target_sources(peephole PRIVATE ${PEEPHOLE_KERNEL_OBJECTS})
+target_compile_definitions(peephole PRIVATE ${PEEPHOLE_KERNEL_DEFINITIONS})

@@ -5,11 +5,13 @@
 
 #include "reference/activations.hpp"
 #include "reference/eigen.hpp"
+#include "reference/products.hpp"
 
 namespace peephole {
 namespace {
 
 using reference::matrix;
+using reference::Product;
 using reference::row_vector;
 
 /// How many partial sums a dot product keeps: a whole cache line's worth of SSE accumulators.
@@ -99,8 +101,9 @@ void head_gradients(const HeadSpec& spec, HeadWeights<const T> weights, Rows<con
                     const T* dlogits, Index n, Rows<T> dh, HeadWeights<T> dweights) noexcept {
   const Index F = spec.input_size, O = spec.output_size;
   const auto ds = matrix(dlogits, n, O);
-  matrix(dh, 0, n, F).noalias() = ds * matrix(weights.weight, O, F);
-  matrix(dweights.weight, O, F).noalias() = ds.transpose() * matrix(h, 0, n, F);
+  reference::multiply(Product::set, ds, matrix(weights.weight, O, F), matrix(dh, 0, n, F));
+  reference::multiply_transposed(Product::set, ds, matrix(h, 0, n, F),
+                                 matrix(dweights.weight, O, F));
   row_vector(dweights.bias, O) = ds.colwise().sum();
 }
 

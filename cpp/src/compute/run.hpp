@@ -9,13 +9,13 @@
 #include "layer/layer.hpp"
 #include "reference/layer.hpp"
 
-/// How the passes of a layer are computed: by the kernels or the reference path, on how many
+/// How the tasks of a layer are computed: by the kernels or the reference path, on how many
 /// threads.
 namespace peephole {
 
 /// One direction of a layer, and who computes it: all directions of a layer have the same backend.
 template <class T>
-struct ForwardTask {
+struct ForwardDirection {
   LayerForward<T> layer;
   LayerNoise noise;
   Backend backend;
@@ -23,7 +23,7 @@ struct ForwardTask {
 };
 
 template <class T>
-struct BackwardTask {
+struct BackwardDirection {
   LayerBackward<T> layer;
   LayerNoise noise;
   Backend backend;
@@ -35,7 +35,7 @@ template <class T>
 struct ForwardScratch {
   reference::Scratch<T> reference;
   std::vector<kernels::ForwardWorkspace<T>> parts;
-  std::vector<kernels::ForwardPass<T>> passes;
+  std::vector<kernels::ForwardTask<T>> tasks;
 };
 
 template <class T>
@@ -47,8 +47,8 @@ struct BackwardScratch {
 /// Computes the directions of a layer, at the same time where that is worth it. Denormals count as
 /// zeros meanwhile. The results do not depend on the number of threads.
 template <class T>
-void run(const std::vector<ForwardTask<T>>& directions, ForwardScratch<T>& scratch);
+void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& scratch);
 template <class T>
-void run(const std::vector<BackwardTask<T>>& directions, BackwardScratch<T>& scratch);
+void run(const std::vector<BackwardDirection<T>>& directions, BackwardScratch<T>& scratch);
 
 }  // namespace peephole

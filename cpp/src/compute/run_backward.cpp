@@ -24,19 +24,19 @@ struct Common {
 /// the next chunk's recurrence overwrites that. Of the products each part takes shares until there
 /// are none: cores are not all as fast, and some compute something else as well.
 template <class T>
-void compute(const kernels::BackwardPass<T>& pass, Isa isa, const Plan& plan,
+void compute(const kernels::BackwardTask<T>& task, Isa isa, const Plan& plan,
              const Schedule& schedule, Index part, Common& common) noexcept {
   const kernels::RankRange ranks = ranks_of(plan, schedule, part);
   const kernels::TeamPart team = share_of(plan, part, common.barrier);
-  const Index shares = kernels::product_shares(pass);
-  for (Index chunk = 0; chunk < pass.chunk_count; ++chunk) {
-    kernels::run_recurrence(pass, isa, chunk, ranks, team);
+  const Index shares = kernels::product_shares(task);
+  for (Index chunk = 0; chunk < task.chunk_count; ++chunk) {
+    kernels::run_recurrence(task, isa, chunk, ranks, team);
     common.barrier.wait();
     // In each chunk before, every part took one more than there were.
     const Index first = chunk * (shares + plan.parts);
     const auto take = [&] { return common.taken.fetch_add(1, std::memory_order_relaxed) - first; };
     for (Index share = take(); share < shares; share = take()) {
-      kernels::run_products(pass, isa, chunk, share, static_cast<int>(part));
+      kernels::run_products(task, isa, chunk, share, static_cast<int>(part));
     }
     common.barrier.wait();
   }
@@ -45,11 +45,11 @@ void compute(const kernels::BackwardPass<T>& pass, Isa isa, const Plan& plan,
 }  // namespace
 
 template <class T>
-void run(const std::vector<BackwardTask<T>>& directions, BackwardScratch<T>& scratch) {
+void run(const std::vector<BackwardDirection<T>>& directions, BackwardScratch<T>& scratch) {
   const FlushDenormals flush;
   if (directions.front().backend.is_reference()) {
-    for (const BackwardTask<T>& task : directions) {
-      reference::backward(task.layer, task.noise, scratch.reference);
+    for (const BackwardDirection<T>& direction : directions) {
+      reference::backward(direction.layer, direction.noise, scratch.reference);
     }
     return;
   }
@@ -61,11 +61,11 @@ void run(const std::vector<BackwardTask<T>>& directions, BackwardScratch<T>& scr
   const Plan plan = plan_for(layer.schedule, D, team.size());
 
   const Index parts = plan.parts;
-  kernels::BackwardPass<T> passes[2] = {};
+  kernels::BackwardTask<T> tasks[2] = {};
   for (Index d = 0; d < D; ++d) {
-    const BackwardTask<T>& task = directions[static_cast<std::size_t>(d)];
-    passes[d] = kernels::prepare_backward(task.layer, *task.packed, scratch.directions[d],
-                                          static_cast<int>(parts));
+    const BackwardDirection<T>& direction = directions[static_cast<std::size_t>(d)];
+    tasks[d] = kernels::prepare_backward(direction.layer, *direction.packed, scratch.directions[d],
+                                         static_cast<int>(parts));
   }
 
   const Isa isa = directions.front().backend.isa;
@@ -75,12 +75,12 @@ void run(const std::vector<BackwardTask<T>>& directions, BackwardScratch<T>& scr
     const Index first = plan.together() ? member / parts : 0;
     const Index last = plan.together() ? first + 1 : D;
     for (Index d = first; d < last && d < D; ++d) {
-      compute(passes[d], isa, plan, layer.schedule, member % parts, common[d]);
+      compute(tasks[d], isa, plan, layer.schedule, member % parts, common[d]);
     }
   });
 }
 
-template void run(const std::vector<BackwardTask<float>>&, BackwardScratch<float>&);
-template void run(const std::vector<BackwardTask<double>>&, BackwardScratch<double>&);
+template void run(const std::vector<BackwardDirection<float>>&, BackwardScratch<float>&);
+template void run(const std::vector<BackwardDirection<double>>&, BackwardScratch<double>&);
 
 }  // namespace peephole

@@ -8,26 +8,27 @@
 namespace peephole {
 namespace {
 
-/// Readies the passes of one direction's parts; those that share units have the same one.
+/// Readies the tasks of one direction's parts; those that share units have the same one.
 template <class T>
-void prepare(const ForwardTask<T>& task, const Plan& plan, kernels::ForwardWorkspace<T>* workspaces,
-             kernels::ForwardPass<T>* passes) {
+void prepare(const ForwardDirection<T>& direction, const Plan& plan,
+             kernels::ForwardWorkspace<T>* workspaces, kernels::ForwardTask<T>* tasks) {
   for (Index part = 0; part < plan.parts; ++part) {
     const bool shared = part > 0 && plan.share_units();
-    passes[part] = shared ? passes[0]
-                          : kernels::prepare_forward(task.layer, *task.packed, workspaces[part],
-                                                     ranks_of(plan, task.layer.schedule, part));
+    tasks[part] =
+        shared ? tasks[0]
+               : kernels::prepare_forward(direction.layer, *direction.packed, workspaces[part],
+                                          ranks_of(plan, direction.layer.schedule, part));
   }
 }
 
 }  // namespace
 
 template <class T>
-void run(const std::vector<ForwardTask<T>>& directions, ForwardScratch<T>& scratch) {
+void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& scratch) {
   const FlushDenormals flush;
   if (directions.front().backend.is_reference()) {
-    for (const ForwardTask<T>& task : directions) {
-      reference::forward(task.layer, task.noise, scratch.reference);
+    for (const ForwardDirection<T>& direction : directions) {
+      reference::forward(direction.layer, direction.noise, scratch.reference);
     }
     return;
   }
@@ -40,17 +41,17 @@ void run(const std::vector<ForwardTask<T>>& directions, ForwardScratch<T>& scrat
   const Index parts = plan.parts;
   const auto count = static_cast<std::size_t>(D * parts);
   scratch.parts.resize(std::max(scratch.parts.size(), count));
-  scratch.passes.resize(std::max(scratch.passes.size(), count));
+  scratch.tasks.resize(std::max(scratch.tasks.size(), count));
   for (Index d = 0; d < D; ++d) {
     prepare(directions[static_cast<std::size_t>(d)], plan, scratch.parts.data() + d * parts,
-            scratch.passes.data() + d * parts);
+            scratch.tasks.data() + d * parts);
   }
 
   Barrier barriers[2] = {Barrier(static_cast<int>(parts)), Barrier(static_cast<int>(parts))};
-  const auto compute = [&](Index pass) noexcept {
-    kernels::run_forward(scratch.passes[static_cast<std::size_t>(pass)],
+  const auto compute = [&](Index task) noexcept {
+    kernels::run_forward(scratch.tasks[static_cast<std::size_t>(task)],
                          directions.front().backend.isa,
-                         share_of(plan, pass % parts, barriers[pass / parts]));
+                         share_of(plan, task % parts, barriers[task / parts]));
   };
   team.run([&](int member) noexcept {
     const FlushDenormals flush_member;
@@ -62,7 +63,7 @@ void run(const std::vector<ForwardTask<T>>& directions, ForwardScratch<T>& scrat
   });
 }
 
-template void run(const std::vector<ForwardTask<float>>&, ForwardScratch<float>&);
-template void run(const std::vector<ForwardTask<double>>&, ForwardScratch<double>&);
+template void run(const std::vector<ForwardDirection<float>>&, ForwardScratch<float>&);
+template void run(const std::vector<ForwardDirection<double>>&, ForwardScratch<double>&);
 
 }  // namespace peephole

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/host/table.hpp"
+
 namespace peephole {
 
 template <class T>
@@ -14,7 +16,7 @@ LayerSteps<T>::LayerSteps(const StepLayer<T>& layer, const Schedule& one_step)
   const Index B = one_step.batch(), H = layer.spec.hidden_size;
   Index room = B * H;
   if (way_ != Way::reference) {
-    const Index lanes = kernels::lanes<T>(kernels::forward_kernels(layer.backend.isa));
+    const Index lanes = kernels::kernels_of<T>(layer.backend.isa).lanes();
     room = std::max(room, layer.packed->view().panels * lanes);
   }
   std::fill_n(state_h_.reserve(room), room, T{0});
@@ -25,10 +27,10 @@ LayerSteps<T>::LayerSteps(const StepLayer<T>& layer, const Schedule& one_step)
   const LayerForward<T> forward = {
       layer.spec, one_step, Direction::forward, layer.weights,  {}, {h, H},
       nullptr,    nullptr,  state_h_.data(),    state_c_.data()};
-  pass_ = kernels::prepare_forward(forward, *layer.packed, workspace_, {0, B});
+  task_ = kernels::prepare_forward(forward, *layer.packed, workspace_, {0, B});
   if (way_ != Way::step_kernel) return;
-  step_ = layer.packed_step->pass(pass_);
-  kernel_ = kernels::step_kernels<T>(layer.backend.isa).step;
+  step_ = layer.packed_step->task(task_);
+  kernel_ = kernels::kernels_of<T>(layer.backend.isa).step.step;
 }
 
 template <class T>
@@ -38,9 +40,9 @@ void LayerSteps<T>::step(Rows<const T> x) noexcept {
     case Way::forward_kernel: break;
     case Way::reference: return step_by_reference(x);
   }
-  pass_.x = x.data;
-  pass_.x_stride = x.stride;
-  kernels::run_forward(pass_, layer_.backend.isa);
+  task_.x = x.data;
+  task_.x_stride = x.stride;
+  kernels::run_forward(task_, layer_.backend.isa);
 }
 
 template <class T>

@@ -59,8 +59,8 @@ class LayerSteps {
   Buffer<T> state_h_, state_c_;
   Buffer<T> h_;  // (B, H)
   kernels::ForwardWorkspace<T> workspace_;
-  kernels::ForwardPass<T> pass_ = {};
-  kernels::StepPass<T> step_ = {};
+  kernels::ForwardTask<T> task_ = {};
+  kernels::StepTask<T> step_ = {};
   kernels::StepKernel<T> kernel_ = nullptr;  // of Way::step_kernel
   reference::Scratch<T> scratch_;
 };

@@ -58,10 +58,11 @@ Eigen::Map<const RowVector<T>> row_vector(const T* data, Index size) {
 }
 
 /// Gate k's columns of a (rows, 4H) matrix.
-template <class M>
-auto of_gate(M&& gates, Gate gate) {
+template <class Map>
+Map of_gate(Map gates, Gate gate) {
   const Index H = gates.cols() / kGates;
-  return gates.middleCols(index(gate) * H, H);
+  return Map(gates.data() + index(gate) * H, gates.rows(), H,
+             Eigen::OuterStride<>(gates.outerStride()));
 }
 
 }  // namespace peephole::reference

@@ -4,6 +4,7 @@
 #include "reference/eigen.hpp"
 #include "reference/layer.hpp"
 #include "reference/layer_noise.hpp"
+#include "reference/products.hpp"
 
 namespace peephole::reference {
 namespace {
@@ -37,8 +38,8 @@ void peephole_gradient(const LayerBackward<T>& layer, Gate gate, const DA& da, c
   } else {
     const auto P = matrix(layer.weights.weight_ch + index(gate) * H * H, H, H);
     auto dP = matrix(layer.dweights.weight_ch + index(gate) * H * H, H, H);
-    dc.noalias() += da * P;
-    dP.noalias() += da.transpose() * c;
+    multiply(Product::add, operand(da), P, result(dc));
+    multiply_transposed(Product::add, operand(da), operand(c), dP);
   }
 }
 
@@ -95,15 +96,15 @@ void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, cons
                       DH&& dh) {
   const Index I = layer.spec.input_size, H = layer.spec.hidden_size;
   const Index n = layer.schedule.rows(t), at = layer.schedule.offset(t);
-  dh.noalias() = da * matrix(layer.weights.weight_hh, kGates * H, H);
+  multiply(Product::set, operand(da), matrix(layer.weights.weight_hh, kGates * H, H), result(dh));
   if (layer.dx.data) {
-    auto dx = matrix(layer.dx, at, n, I);
-    dx.noalias() = da * matrix(layer.weights.weight_ih, kGates * H, I);
+    multiply(Product::set, operand(da), matrix(layer.weights.weight_ih, kGates * H, I),
+             matrix(layer.dx, at, n, I));
   }
   auto dW = matrix(layer.dweights.weight_ih, kGates * H, I);
   auto dR = matrix(layer.dweights.weight_hh, kGates * H, H);
-  dW.noalias() += da.transpose() * matrix(layer.x, at, n, I);
-  dR.noalias() += da.transpose() * previous_h;
+  multiply_transposed(Product::add, operand(da), matrix(layer.x, at, n, I), dW);
+  multiply_transposed(Product::add, operand(da), operand(previous_h), dR);
   if (layer.dweights.bias) row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
 }
 
@@ -134,7 +135,7 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
   T* const kept_dh_rows = scratch.kept_dh.reserve(B * H);
   T* const kept_dc_rows = scratch.kept_dc.reserve(B * H);
   NoiseDraws<T> draws(noise, schedule, layer.direction, H, scratch);
-  if (!layer.adds) set_zero(layer.spec, layer.dweights);
+  if (!layer.accumulate) set_zero(layer.spec, layer.dweights);
 
   for (Index s = 0; s < schedule.steps(); ++s) {
     const Index t = layer.direction == Direction::forward ? schedule.steps() - 1 - s : s;

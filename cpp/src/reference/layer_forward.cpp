@@ -2,6 +2,7 @@
 #include "reference/eigen.hpp"
 #include "reference/layer.hpp"
 #include "reference/layer_noise.hpp"
+#include "reference/products.hpp"
 
 namespace peephole::reference {
 namespace {
@@ -15,7 +16,7 @@ void add_peephole(const LayerForward<T>& layer, Gate gate, const C& c, A&& a) {
     a.array() += c.array().rowwise() * P.array();
   } else {
     const auto P = matrix(layer.weights.weight_ch + index(gate) * H * H, H, H);
-    a.noalias() += c * P.transpose();
+    multiply_by_transposed(Product::add, operand(c), P, result(a));
   }
 }
 
@@ -25,8 +26,10 @@ void add_peephole(const LayerForward<T>& layer, Gate gate, const C& c, A&& a) {
 template <class T, class X, class S, class A>
 void preactivations(const LayerForward<T>& layer, const X& x, const S& h, const S& c, A&& a) {
   const Index I = layer.spec.input_size, H = layer.spec.hidden_size;
-  a.noalias() = x * matrix(layer.weights.weight_ih, kGates * H, I).transpose();
-  a.noalias() += h * matrix(layer.weights.weight_hh, kGates * H, H).transpose();
+  multiply_by_transposed(Product::set, operand(x), matrix(layer.weights.weight_ih, kGates * H, I),
+                         result(a));
+  multiply_by_transposed(Product::add, operand(h), matrix(layer.weights.weight_hh, kGates * H, H),
+                         result(a));
   if (layer.weights.bias) a.rowwise() += row_vector(layer.weights.bias, kGates * H);
   for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
     if (gate == Gate::output && layer.spec.output_reads_current()) continue;

@@ -4,7 +4,8 @@
 
 namespace peephole {
 
-/// The instruction sets that kernels are compiled for, the least first. `baseline` runs everywhere.
+/// The instruction sets that kernels are compiled for, from the slowest to the fastest. `baseline`
+/// runs everywhere. Each has a row in isa.cpp, in kernels/host/table.cpp and in cpp/kernels.cmake.
 enum class Isa { baseline, avx2, avx512 };
 
 const char* to_string(Isa isa) noexcept;

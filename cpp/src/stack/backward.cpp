@@ -71,7 +71,7 @@ void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<co
 
   const LayerNoise noise = noise_of(layer, record, true);
   const Backend backend = backend_for(pass(layer, 0).spec, noise, isa);
-  work.tasks.clear();
+  work.directions.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
     const auto& kept = record.layers[at(p)];
@@ -79,7 +79,7 @@ void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<co
     T* const dstate_c = work.dstate_c[d].reserve(B * H);
     gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].h, dstate_h);
     gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].c, dstate_c);
-    work.tasks.push_back(
+    work.directions.push_back(
         {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)), x,
           Rows<const T>{h + d * H, D * H}, kept.gates.data(), kept.c.data(), kept.initial_h.data(),
           kept.initial_c.data(), Rows<const T>{dh.data + d * H, dh.stride},
@@ -94,10 +94,10 @@ void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<co
     const Backend forward = backend_for(pass(layer, 0).spec, noise, record.isa);
     for (Index d = 0; d < D; ++d) {
       const auto& kept = record.layers[at(pass_index(layer, d))];
-      backward_segments(work.tasks[at(d)], kept, pass(layer, d), forward, work);
+      backward_segments(work.directions[at(d)], kept, pass(layer, d), forward, work);
     }
   } else {
-    run(work.tasks, work.scratch);
+    run(work.directions, work.scratch);
   }
   for (Index i = 0; two_parts && i < N * I; ++i) dx.data[i] += second_part[i];
   for (Index d = 0; d < D && !dinitial.empty(); ++d) {

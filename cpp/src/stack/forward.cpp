@@ -139,7 +139,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   const LayerNoise noise = noise_of(layer, record, training);
   const bool keeps_all = training && record.keep == Keep::all;
   const Backend backend = backend_for(pass(layer, 0).spec, noise, record.isa);
-  work.tasks.clear();
+  work.directions.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
     auto& kept = record.layers[at(p)];
@@ -151,7 +151,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
       std::copy_n(state_h, B * H, kept.initial_h.reserve(B * H));
       std::copy_n(state_c, B * H, kept.initial_c.reserve(B * H));
     }
-    work.tasks.push_back(
+    work.directions.push_back(
         {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)),
           input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
           keeps_all ? kept.gates.reserve(N * kGates * H) : nullptr,
@@ -163,10 +163,10 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   }
   if (training && !keeps_all) {
     for (Index d = 0; d < D; ++d) {
-      forward_segments(work.tasks[at(d)], record.layers[at(pass_index(layer, d))], work);
+      forward_segments(work.directions[at(d)], record.layers[at(pass_index(layer, d))], work);
     }
   } else {
-    run(work.tasks, work.scratch);
+    run(work.directions, work.scratch);
   }
   for (Index d = 0; d < D && !final.empty(); ++d) {
     scatter_state(schedule, H, work.state_h[d].data(), final[pass_index(layer, d)].h);

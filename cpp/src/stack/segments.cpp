@@ -5,15 +5,16 @@
 namespace peephole {
 
 template <class T>
-void Stack<T>::forward_segments(const ForwardTask<T>& task, typename StackRecord<T>::Layer& kept,
+void Stack<T>::forward_segments(const ForwardDirection<T>& direction,
+                                typename StackRecord<T>::Layer& kept,
                                 ForwardWorkspace& work) const {
-  const LayerForward<T>& whole = task.layer;
+  const LayerForward<T>& whole = direction.layer;
   const Index H = whole.spec.hidden_size, state = whole.schedule.batch() * H;
   cut<T>(whole.schedule, whole.direction, H, kept.segments);
   const auto count = static_cast<Index>(kept.segments.size());
   T* initial_h = kept.initial_h.reserve(count * state);
   T* initial_c = kept.initial_c.reserve(count * state);
-  std::vector<ForwardTask<T>>& one = work.task_of_part;
+  std::vector<ForwardDirection<T>>& one = work.direction_of_part;
   for (const Segment& segment : kept.segments) {
     initial_h = std::copy_n(whole.state_h, state, initial_h);
     initial_c = std::copy_n(whole.state_c, state, initial_c);
@@ -24,27 +25,27 @@ void Stack<T>::forward_segments(const ForwardTask<T>& task, typename StackRecord
                     StepRows<const T>{whole.x.data + row * whole.x.stride, whole.x.stride},
                     StepRows<T>{whole.h.data + row * whole.h.stride, whole.h.stride}, nullptr,
                     nullptr, whole.state_h, whole.state_c},
-                   task.noise,
-                   task.backend,
-                   task.packed});
+                   direction.noise,
+                   direction.backend,
+                   direction.packed});
     run(one, work.scratch);
   }
 }
 
 template <class T>
-void Stack<T>::backward_segments(const BackwardTask<T>& task,
+void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
                                  const typename StackRecord<T>::Layer& kept, const Pass& pass,
                                  const Backend& forward, BackwardWorkspace& work) const {
-  const LayerBackward<T>& whole = task.layer;
+  const LayerBackward<T>& whole = direction.layer;
   const Index I = whole.spec.input_size, H = whole.spec.hidden_size;
   const Index state = whole.schedule.batch() * H;
   const auto packed = pack_forward(pass, forward);
   const auto again = forward_workspaces_.borrow();
   T* const state_h = again->state_h[0].reserve(state);
   T* const state_c = again->state_c[0].reserve(state);
-  std::vector<BackwardTask<T>>& one = work.task_of_part;
-  bool adds = false;
-  for (auto n = static_cast<Index>(kept.segments.size()) - 1; n >= 0; --n, adds = true) {
+  std::vector<BackwardDirection<T>>& one = work.direction_of_part;
+  bool accumulate = false;
+  for (auto n = static_cast<Index>(kept.segments.size()) - 1; n >= 0; --n, accumulate = true) {
     const Segment segment = kept.segments[static_cast<std::size_t>(n)];
     work.part.assign(whole.schedule, segment.first, segment.last);
     const Index row = whole.schedule.offset(segment.first), rows = work.part.packed_rows();
@@ -56,34 +57,35 @@ void Stack<T>::backward_segments(const BackwardTask<T>& task,
 
     std::copy_n(initial_h, state, state_h);
     std::copy_n(initial_c, state, state_c);
-    again->tasks.clear();
-    again->tasks.push_back({{whole.spec, work.part, whole.direction, whole.weights,
-                             StepRows<const T>{x.data, x.stride},
-                             StepRows<T>{work.h.reserve(rows * H), H}, gates, c, state_h, state_c},
-                            task.noise,
-                            forward,
-                            packed});
-    run(again->tasks, again->scratch);
+    again->directions.clear();
+    again->directions.push_back(
+        {{whole.spec, work.part, whole.direction, whole.weights,
+          StepRows<const T>{x.data, x.stride}, StepRows<T>{work.h.reserve(rows * H), H}, gates, c,
+          state_h, state_c},
+         direction.noise,
+         forward,
+         packed});
+    run(again->directions, again->scratch);
 
     one.clear();
     one.push_back({{whole.spec, work.part, whole.direction, whole.weights, x,
                     Rows<const T>{whole.h.row(row), whole.h.stride}, gates, c, initial_h, initial_c,
                     Rows<const T>{whole.dh.row(row), whole.dh.stride},
                     Rows<T>{whole.dx.data ? whole.dx.row(row) : nullptr, I}, whole.dstate_h,
-                    whole.dstate_c, whole.dweights, adds},
-                   task.noise,
-                   task.backend,
-                   task.packed});
+                    whole.dstate_c, whole.dweights, accumulate},
+                   direction.noise,
+                   direction.backend,
+                   direction.packed});
     run(one, work.scratch);
   }
 }
 
-#define PEEPHOLE_INSTANTIATE(T)                                                                   \
-  template void Stack<T>::forward_segments(const ForwardTask<T>&, StackRecord<T>::Layer&,         \
-                                           ForwardWorkspace&) const;                              \
-  template void Stack<T>::backward_segments(const BackwardTask<T>&, const StackRecord<T>::Layer&, \
-                                            const Pass&, const Backend&, BackwardWorkspace&)      \
-      const;
+#define PEEPHOLE_INSTANTIATE(T)                                                                \
+  template void Stack<T>::forward_segments(const ForwardDirection<T>&, StackRecord<T>::Layer&, \
+                                           ForwardWorkspace&) const;                           \
+  template void Stack<T>::backward_segments(const BackwardDirection<T>&,                       \
+                                            const StackRecord<T>::Layer&, const Pass&,         \
+                                            const Backend&, BackwardWorkspace&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE

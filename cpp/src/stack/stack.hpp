@@ -90,22 +90,22 @@ class Stack {
   /// Of the directions of the layer at hand.
   struct ForwardWorkspace {
     ForwardScratch<T> scratch;
-    std::vector<ForwardTask<T>> tasks;
+    std::vector<ForwardDirection<T>> directions;
     Buffer<T> state_h[2], state_c[2];  // (B, H)
     Buffer<T> dropped;                 // (N, D*H): what dropout leaves for the next layer
     Schedule part;                     // of the segment at hand
-    std::vector<ForwardTask<T>> task_of_part;
+    std::vector<ForwardDirection<T>> direction_of_part;
   };
   struct BackwardWorkspace {
     BackwardScratch<T> scratch;
-    std::vector<BackwardTask<T>> tasks;
+    std::vector<BackwardDirection<T>> directions;
     Buffer<T> dstate_h[2], dstate_c[2];  // (B, H)
     Buffer<T> dh[2];                     // (N, D*H): of the layer at hand and of the one below
     Buffer<T> dx_part;                   // (N, I): the second direction's share
     Buffer<T> factors, dropped;          // (N, I): of dropout, and what it left
     Schedule part;                       // of the segment at hand, and what is computed again:
     Buffer<T> gates, c, h;               // (rows, 4H), (rows, H), (rows, H)
-    std::vector<BackwardTask<T>> task_of_part;
+    std::vector<BackwardDirection<T>> direction_of_part;
   };
 
   Pass make_pass(Index layer, Index direction) const;
@@ -137,12 +137,13 @@ class Stack {
   void forward_layer(Index layer, StepRows<const T> input, StepRows<T> h,
                      Span<const StateView<const T>> initial, Span<const StateView<T>> final,
                      StackRecord<T>& record, bool training, ForwardWorkspace& work) const;
-  /// Of one direction: runs the task, and keeps the states between segments.
-  void forward_segments(const ForwardTask<T>& task, typename StackRecord<T>::Layer& kept,
+  /// Runs one direction, and keeps the states between segments.
+  void forward_segments(const ForwardDirection<T>& direction, typename StackRecord<T>::Layer& kept,
                         ForwardWorkspace& work) const;
-  /// Runs the task, whose gates and c are computed again by the backend `forward`.
-  void backward_segments(const BackwardTask<T>& task, const typename StackRecord<T>::Layer& kept,
-                         const Pass& pass, const Backend& forward, BackwardWorkspace& work) const;
+  /// Runs the direction, whose gates and c are computed again by the backend `forward`.
+  void backward_segments(const BackwardDirection<T>& direction,
+                         const typename StackRecord<T>::Layer& kept, const Pass& pass,
+                         const Backend& forward, BackwardWorkspace& work) const;
   void backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> x, Rows<const T> dh,
                       Rows<T> dx, Span<const StateView<const T>> dfinal,
                       Span<const StateView<T>> dinitial, T* dparameters, IsaChoice isa,

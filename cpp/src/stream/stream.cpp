@@ -6,6 +6,7 @@
 #include <string>
 
 #include "compute/step.hpp"
+#include "kernels/host/table.hpp"
 #include "runtime/flush_denormals.hpp"
 #include "stream/model.hpp"
 
@@ -20,7 +21,7 @@ struct Stream<T>::Impl {
     if (!model->head) return;
     head = {model->head_weights.weight, model->head_weights.bias, model->head->input_size,
             model->head->output_size};
-    head_kernel = kernels::step_kernels<T>(model->layers.back().backend.isa).head;
+    head_kernel = kernels::kernels_of<T>(model->layers.back().backend.isa).step.head;
   }
 
   Index batch() const noexcept { return one_step.batch(); }

@@ -24,7 +24,8 @@ void derivative(Activation activation, const T* y, T* d, Index n) {
 
 template <template <class> class V>
 constexpr ActivationFunctions activation_functions() {
-  return {&activate<V<float>>, &activate<V<double>>, &derivative<V<float>>, &derivative<V<double>>};
+  return {{&activate<V<float>>, &derivative<V<float>>},
+          {&activate<V<double>>, &derivative<V<double>>}};
 }
 
 }  // namespace

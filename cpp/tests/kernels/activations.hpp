@@ -6,15 +6,15 @@
 /// 16 (whole vectors in every set) unless it is below it (a vector's first lanes).
 namespace peephole::test {
 
-struct ActivationFunctions {
-  void (*activate_float)(Activation, const float* a, float* y, Index n);
-  void (*activate_double)(Activation, const double* a, double* y, Index n);
-  void (*derivative_float)(Activation, const float* y, float* d, Index n);
-  void (*derivative_double)(Activation, const double* y, double* d, Index n);
+template <class T>
+using ActivationFunction = void (*)(Activation, const T* a, T* y, Index n);
+
+template <class T>
+struct ActivationFunctionsOf {
+  ActivationFunction<T> activate;
+  ActivationFunction<T> derivative;  // from y
 };
 
-extern const ActivationFunctions activations_baseline;
-extern const ActivationFunctions activations_avx2;
-extern const ActivationFunctions activations_avx512;
+struct ActivationFunctions : ActivationFunctionsOf<float>, ActivationFunctionsOf<double> {};
 
 }  // namespace peephole::test

@@ -3,9 +3,11 @@
 
 #include "kernels/activations.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <vector>
@@ -14,25 +16,41 @@
 #include "support/check.hpp"
 
 namespace peephole::test {
+
+extern const ActivationFunctions activations_baseline;
+extern const ActivationFunctions activations_avx2;
+extern const ActivationFunctions activations_avx512;
+
 namespace {
 
 using Real = long double;
 
 template <class T>
-using Function = void (*)(Activation, const T*, T*, Index);
+using Function = ActivationFunction<T>;
 
-const ActivationFunctions& functions([[maybe_unused]] Isa isa) {
+struct Row {
+  Isa isa;
+  const ActivationFunctions& functions;
+};
+
+constexpr Row kTable[] = {
+    {Isa::baseline, activations_baseline},
 #if defined(PEEPHOLE_X86_KERNELS)
-  if (isa == Isa::avx512) return activations_avx512;
-  if (isa == Isa::avx2) return activations_avx2;
+    {Isa::avx2, activations_avx2},
+    {Isa::avx512, activations_avx512},
 #endif
-  return activations_baseline;
+};
+
+template <class T>
+const ActivationFunctionsOf<T>& functions(Isa isa) {
+  const auto is_of = [isa](const Row& row) { return row.isa == isa; };
+  return std::find_if(std::begin(kTable), std::end(kTable), is_of)->functions;
 }
 
-Function<float> activate(Isa isa, float) { return functions(isa).activate_float; }
-Function<double> activate(Isa isa, double) { return functions(isa).activate_double; }
-Function<float> derivative(Isa isa, float) { return functions(isa).derivative_float; }
-Function<double> derivative(Isa isa, double) { return functions(isa).derivative_double; }
+Function<float> activate(Isa isa, float) { return functions<float>(isa).activate; }
+Function<double> activate(Isa isa, double) { return functions<double>(isa).activate; }
+Function<float> derivative(Isa isa, float) { return functions<float>(isa).derivative; }
+Function<double> derivative(Isa isa, double) { return functions<double>(isa).derivative; }
 
 template <class T>
 T one_value(Function<T> f, Activation activation, T a) {

@@ -1,15 +1,11 @@
-# The activation functions are tested as each instruction set compiles them.
-set(activations kernels/activations_baseline.cpp)
-if(PEEPHOLE_KERNEL_DEFINITIONS)
-  list(APPEND activations kernels/activations_avx2.cpp kernels/activations_avx512.cpp)
-endif()
-foreach(source IN LISTS activations)
-  string(REGEX REPLACE ".*_([a-z0-9]+)\\.cpp" "\\1" isa ${source})
-  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${PEEPHOLE_KERNEL_FLAGS_${isa}}")
+# The activation functions are tested as each instruction set compiles them: one file for each set.
+foreach(set IN LISTS PEEPHOLE_INSTRUCTION_SETS)
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/kernels/activations_${set}.cpp)
+  configure_file(kernels/activations.cpp.in ${source} @ONLY)
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${PEEPHOLE_KERNEL_FLAGS_${set}}")
+  target_sources(kernels_activations_test PRIVATE ${source})
 endforeach()
-target_sources(kernels_activations_test PRIVATE ${activations})
 
 # Objects of different instruction sets share no symbol, and the baseline ones hold no AVX.
-set(objects "$<FILTER:$<TARGET_OBJECTS:peephole>,INCLUDE,/kernels/isa/>")
 add_test(NAME kernels_symbols COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/kernels/symbols.sh
-  ${CMAKE_NM} ${CMAKE_OBJDUMP} "${objects}" COMMAND_EXPAND_LISTS)
+  ${CMAKE_NM} ${CMAKE_OBJDUMP} "${PEEPHOLE_KERNEL_OBJECTS}" COMMAND_EXPAND_LISTS)

@@ -2,17 +2,18 @@
 
 #include <algorithm>
 
-#include "kernels/host/choices.hpp"
+#include "kernels/host/options.hpp"
+#include "kernels/host/table.hpp"
 
 namespace peephole::kernels {
 namespace {
 
 // A chunk's da should still be in L2 when it is multiplied, with rows enough that the gradients of
-// weights, which pass through memory once a chunk, cost little next to the products.
+// weights, which task through memory once a chunk, cost little next to the products.
 constexpr Index kChunkBytes = Index{1} << 20;
 constexpr Index kMinChunkRows = 256;
 
-// Of da, so many bytes stay in L2 while all inputs pass by.
+// Of da, so many bytes stay in L2 while all inputs task by.
 constexpr Index kBlockBytes = Index{1} << 19;
 
 // Inputs of the weights for which copying da pays: 192 neither gain nor lose.
@@ -71,101 +72,101 @@ bool worth_transposing(Index width, Index H, Index lanes) {
 }
 
 template <class T>
-void carve_scratch(BackwardPass<T>& pass, Index lanes, Index batch, int threads,
+void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
                    BackwardWorkspace<T>& workspace) {
   constexpr Index line = kLineValues<T>;
-  const Index I = pass.input_size, H = pass.hidden_size, group = kGates * lanes;
+  const Index I = task.input_size, H = task.hidden_size, group = kGates * lanes;
   Index chunk_rows = 0, rows = 0;
-  for (Index k = 0; k < pass.chunk_count; ++k) {
-    chunk_rows = std::max(chunk_rows, pass.chunks[k].rows);
-    rows += pass.chunks[k].rows;
+  for (Index k = 0; k < task.chunk_count; ++k) {
+    chunk_rows = std::max(chunk_rows, task.chunks[k].rows);
+    rows += task.chunks[k].rows;
   }
   // An odd number of lines: rows a power of 2 apart would share the same sets of the cache.
   const Index da_lines = divide_up(kGates * H, line);
-  pass.columns_stride = (da_lines | 1) * line;
-  pass.sums_size = batch * group;
-  pass.inputs_size = kProductRows * group;
+  task.columns_stride = (da_lines | 1) * line;
+  task.sums_size = batch * group;
+  task.inputs_size = kProductRows * group;
   const Index block_lines =
       std::max<Index>(1, kBlockBytes / (std::max<Index>(1, chunk_rows) * line * Index{sizeof(T)}));
-  pass.block_columns = std::min(block_lines, divide_up(kGates * H, line)) * line;
-  const bool many = rows >= kRowsWorthTransposing || pass.adds;
-  const Index ih_size = many && worth_transposing(I, H, lanes) ? I * pass.columns_stride : 0;
-  const Index hh_size = many && worth_transposing(H, H, lanes) ? H * pass.columns_stride : 0;
+  task.block_columns = std::min(block_lines, divide_up(kGates * H, line)) * line;
+  const bool many = rows >= kRowsWorthTransposing || task.accumulate;
+  const Index ih_size = many && worth_transposing(I, H, lanes) ? I * task.columns_stride : 0;
+  const Index hh_size = many && worth_transposing(H, H, lanes) ? H * task.columns_stride : 0;
   // Where gates begin lines, da is written in panels; elsewhere it is copied into them.
   const bool worth_panels = I + H >= kWidthWorthPanels;
   const bool in_panels =
       worth_panels && rows >= kRowsWorthTransposing && ih_size == 0 && H > group && H % line == 0;
-  pass.panels_size = worth_panels && !in_panels ? chunk_rows * pass.block_columns : 0;
+  task.panels_size = worth_panels && !in_panels ? chunk_rows * task.block_columns : 0;
   const Index da_size =
-      in_panels ? (chunk_rows | 1) * da_lines * line : chunk_rows * pass.columns_stride;
+      in_panels ? (chunk_rows | 1) * da_lines * line : chunk_rows * task.columns_stride;
   // Vectors at a row's end may reach into the next.
   T* at = workspace.values(da_size + ih_size + hh_size + group +
-                           threads * (pass.sums_size + pass.inputs_size + pass.panels_size));
+                           threads * (task.sums_size + task.inputs_size + task.panels_size));
   const auto take = [&](Index size) {
     T* const taken = at;
     at += size;
     return taken;
   };
-  pass.da = {take(da_size), in_panels ? line : pass.columns_stride,
+  task.da = {take(da_size), in_panels ? line : task.columns_stride,
              in_panels ? (chunk_rows | 1) * line : line, in_panels};
-  pass.dweight_ih_columns = ih_size > 0 ? take(ih_size) : nullptr;
-  pass.dweight_hh_columns = hh_size > 0 ? take(hh_size) : nullptr;
-  pass.sums = take(threads * pass.sums_size);
-  pass.inputs = take(threads * pass.inputs_size);
-  pass.panels = take(threads * pass.panels_size);
+  task.dweight_ih_columns = ih_size > 0 ? take(ih_size) : nullptr;
+  task.dweight_hh_columns = hh_size > 0 ? take(hh_size) : nullptr;
+  task.sums = take(threads * task.sums_size);
+  task.inputs = take(threads * task.inputs_size);
+  task.panels = take(threads * task.panels_size);
 }
 
 /// Threads take the shares in turn, one at a time, so that the slower of them do less. The gradient
 /// of x, which reads all of W for each, has one for each thread; those of the weights are then
 /// small enough for all to end together.
 template <class T>
-void share_products(BackwardPass<T>& pass, int threads) {
-  const Index most = kGates * pass.hidden_size / kWorthwhileColumns;
-  pass.input_shares = pass.dx != nullptr ? threads : 0;
-  pass.weight_shares = threads == 1 ? 1 : std::clamp<Index>(most, threads, kMostShares * threads);
+void share_products(BackwardTask<T>& task, int threads) {
+  const Index most = kGates * task.hidden_size / kWorthwhileColumns;
+  task.input_shares = task.dx != nullptr ? threads : 0;
+  task.weight_shares = threads == 1 ? 1 : std::clamp<Index>(most, threads, kMostShares * threads);
 }
 
 /// columns (width, columns_stride) = a gradient (4H, width), transposed.
 template <class T>
-void load_columns(const T* gradient, Index width, const BackwardPass<T>& pass, T* columns) {
+void load_columns(const T* gradient, Index width, const BackwardTask<T>& task, T* columns) {
   if (columns == nullptr) return;
-  for (Index m = 0; m < kGates * pass.hidden_size; ++m) {
+  for (Index m = 0; m < kGates * task.hidden_size; ++m) {
     for (Index i = 0; i < width; ++i)
-      columns[i * pass.columns_stride + m] = gradient[m * width + i];
+      columns[i * task.columns_stride + m] = gradient[m * width + i];
   }
 }
 
 template <class T>
-void set_layer(BackwardPass<T>& pass, const LayerBackward<T>& layer) {
+void set_layer(BackwardTask<T>& task, const LayerBackward<T>& layer) {
   const LayerSpec& spec = layer.spec;
-  pass.input_size = spec.input_size;
-  pass.hidden_size = spec.hidden_size;
-  pass.activations = spec.activations;
-  pass.standard = is_standard(spec);
-  pass.coupled_input_forget = spec.coupled_input_forget;
-  pass.output_reads_current = spec.output_reads_current();
-  pass.diagonal_gates = peephole_gates(spec, Peephole::diagonal);
-  pass.dense_gates = peephole_gates(spec, Peephole::dense);
-  pass.x = layer.x.data;
-  pass.x_stride = layer.x.stride;
-  pass.h = layer.h.data;
-  pass.h_stride = layer.h.stride;
-  pass.gates = layer.gates;
-  pass.c = layer.c;
-  pass.initial_h = layer.initial_h;
-  pass.initial_c = layer.initial_c;
-  pass.dh = layer.dh.data;
-  pass.dh_stride = layer.dh.stride;
-  pass.dx = layer.dx.data;
-  pass.dx_stride = layer.dx.stride;
-  pass.dstate_h = layer.dstate_h;
-  pass.dstate_c = layer.dstate_c;
-  pass.adds = layer.adds;
-  pass.dweight_ih = layer.dweights.weight_ih;
-  pass.dweight_hh = layer.dweights.weight_hh;
-  pass.dbias = layer.dweights.bias;
-  if (spec.peephole == Peephole::diagonal) pass.ddiagonal = layer.dweights.weight_ch;
-  if (spec.peephole == Peephole::dense) pass.dweight_ch = layer.dweights.weight_ch;
+  task.input_size = spec.input_size;
+  task.hidden_size = spec.hidden_size;
+  task.activations = spec.activations;
+  task.standard = is_standard(spec);
+  task.coupled_input_forget = spec.coupled_input_forget;
+  task.output_reads_current = spec.output_reads_current();
+  task.diagonal_gates = peephole_gates(spec, Peephole::diagonal);
+  task.dense_gates = peephole_gates(spec, Peephole::dense);
+  task.x = layer.x.data;
+  task.x_stride = layer.x.stride;
+  task.h = layer.h.data;
+  task.h_stride = layer.h.stride;
+  task.gates = layer.gates;
+  task.c = layer.c;
+  task.initial_h = layer.initial_h;
+  task.initial_c = layer.initial_c;
+  task.dh = layer.dh.data;
+  task.dh_stride = layer.dh.stride;
+  task.dx = layer.dx.data;
+  task.dx_stride = layer.dx.stride;
+  task.dstate_h = layer.dstate_h;
+  task.dstate_c = layer.dstate_c;
+  task.accumulate = layer.accumulate;
+  task.dweight_ih = layer.dweights.weight_ih;
+  task.dweight_hh = layer.dweights.weight_hh;
+  task.dbias = layer.dweights.bias;
+  if (spec.peephole == Peephole::diagonal) task.ddiagonal = layer.dweights.weight_ch;
+  if (spec.peephole == Peephole::dense) task.dweight_ch = layer.dweights.weight_ch;
 }
 
 }  // namespace
@@ -176,68 +177,59 @@ Index chunk_rows(Index hidden_size) noexcept {
 }
 
 template <class T>
-BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBackward<T>& packed,
+BackwardTask<T> prepare_backward(const LayerBackward<T>& layer, const PackedBackward<T>& packed,
                                  BackwardWorkspace<T>& workspace, int threads) {
   const Schedule& schedule = layer.schedule;
   const Index time = schedule.steps();
-  BackwardPass<T> pass = {};
-  set_layer(pass, layer);
-  pass.weights = packed.view();
+  BackwardTask<T> task = {};
+  set_layer(task, layer);
+  task.weights = packed.view();
 
   Step* const steps = workspace.steps(time);
   list_steps(schedule, layer.direction, steps);
-  pass.steps = steps;
+  task.steps = steps;
   Index* const previous = workspace.previous(schedule.packed_rows());
   list_previous(steps, time, previous);
-  pass.previous = previous;
+  task.previous = previous;
   BackwardChunk* const chunks = workspace.chunks(time);
-  pass.chunk_count = list_chunks(steps, time, chunk_rows<T>(pass.hidden_size), chunks);
-  pass.chunks = chunks;
-  const Index lanes = kernels::lanes<T>(backward_kernels(packed.isa()));
-  carve_scratch(pass, lanes, schedule.batch(), threads, workspace);
-  share_products(pass, threads);
-  if (pass.chunk_count == 0 && !layer.adds) set_zero(layer.spec, layer.dweights);
-  if (layer.adds) {
-    load_columns(pass.dweight_ih, pass.input_size, pass, pass.dweight_ih_columns);
-    load_columns(pass.dweight_hh, pass.hidden_size, pass, pass.dweight_hh_columns);
+  task.chunk_count = list_chunks(steps, time, chunk_rows<T>(task.hidden_size), chunks);
+  task.chunks = chunks;
+  const Index lanes = kernels_of<T>(packed.isa()).lanes();
+  carve_scratch(task, lanes, schedule.batch(), threads, workspace);
+  share_products(task, threads);
+  if (task.chunk_count == 0 && !layer.accumulate) set_zero(layer.spec, layer.dweights);
+  if (layer.accumulate) {
+    load_columns(task.dweight_ih, task.input_size, task, task.dweight_ih_columns);
+    load_columns(task.dweight_hh, task.hidden_size, task, task.dweight_hh_columns);
   }
-  return pass;
+  return task;
 }
 
 template <class T>
-void run_recurrence(const BackwardPass<T>& pass, Isa isa, Index chunk, RankRange ranks,
+void run_recurrence(const BackwardTask<T>& task, Isa isa, Index chunk, RankRange ranks,
                     const TeamPart& team) noexcept {
-  const BackwardKernels& kernels = backward_kernels(isa);
-  if constexpr (sizeof(T) == sizeof(float)) {
-    kernels.recurrence_float(pass, pass.chunks[chunk], ranks.begin, ranks.end, team);
-  } else {
-    kernels.recurrence_double(pass, pass.chunks[chunk], ranks.begin, ranks.end, team);
-  }
+  kernels_of<T>(isa).backward.recurrence(task, task.chunks[chunk], ranks.begin, ranks.end, team);
 }
 
 template <class T>
-void run_products(const BackwardPass<T>& pass, Isa isa, Index chunk, Index share,
+void run_products(const BackwardTask<T>& task, Isa isa, Index chunk, Index share,
                   int thread) noexcept {
-  const BackwardKernels& kernels = backward_kernels(isa);
-  const bool of_input = share < pass.input_shares;
+  const BackwardKernels<T>& kernels = kernels_of<T>(isa).backward;
+  const bool of_input = share < task.input_shares;
   const ProductShare taken =
-      of_input ? ProductShare{share, pass.input_shares, thread}
-               : ProductShare{share - pass.input_shares, pass.weight_shares, thread};
-  const BackwardChunk& of = pass.chunks[chunk];
-  if constexpr (sizeof(T) == sizeof(float)) {
-    (of_input ? kernels.input_gradient_float : kernels.weight_gradients_float)(pass, of, taken);
-  } else {
-    (of_input ? kernels.input_gradient_double : kernels.weight_gradients_double)(pass, of, taken);
-  }
+      of_input ? ProductShare{share, task.input_shares, thread}
+               : ProductShare{share - task.input_shares, task.weight_shares, thread};
+  const BackwardChunk& of = task.chunks[chunk];
+  (of_input ? kernels.input_gradient : kernels.weight_gradients)(task, of, taken);
 }
 
 #define PEEPHOLE_INSTANTIATE(T)                                                                \
   template Index chunk_rows<T>(Index) noexcept;                                                \
-  template BackwardPass<T> prepare_backward(const LayerBackward<T>&, const PackedBackward<T>&, \
+  template BackwardTask<T> prepare_backward(const LayerBackward<T>&, const PackedBackward<T>&, \
                                             BackwardWorkspace<T>&, int);                       \
-  template void run_recurrence(const BackwardPass<T>&, Isa, Index, RankRange,                  \
+  template void run_recurrence(const BackwardTask<T>&, Isa, Index, RankRange,                  \
                                const TeamPart&) noexcept;                                      \
-  template void run_products(const BackwardPass<T>&, Isa, Index, Index, int) noexcept
+  template void run_products(const BackwardTask<T>&, Isa, Index, Index, int) noexcept
 PEEPHOLE_INSTANTIATE(float);
 PEEPHOLE_INSTANTIATE(double);
 #undef PEEPHOLE_INSTANTIATE

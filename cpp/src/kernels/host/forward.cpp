@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "base/arithmetic.hpp"
-#include "kernels/host/choices.hpp"
+#include "kernels/host/options.hpp"
+#include "kernels/host/table.hpp"
 
 namespace peephole::kernels {
 namespace {
@@ -41,75 +42,70 @@ class Carver {
 };
 
 template <class T>
-void carve_scratch(ForwardPass<T>& pass, Index lanes, Index rows, ForwardWorkspace<T>& workspace) {
-  const ForwardWeights<T>& w = pass.weights;
+void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspace<T>& workspace) {
+  const ForwardWeights<T>& w = task.weights;
   const Index width = w.panels * lanes, sums = kGates * lanes;
   const Index groups = (w.panels + kGates - 1) / kGates;
-  const bool dense = w.terms > pass.input_size + pass.hidden_size;
+  const bool dense = w.terms > task.input_size + task.hidden_size;
   Carver<T> carver;
   const Index h0 = carver.take(rows * width), h1 = carver.take(rows * width);
   const Index c0 = carver.take(rows * width), c1 = dense ? carver.take(rows * width) : c0;
   const Index outputs = carver.take(w.dense_output != nullptr ? rows * groups * sums : 0);
-  const Index projected = carver.take(pass.step_count > 1 ? kChunkRows * w.panels * sums : 0);
+  const Index projected = carver.take(task.step_count > 1 ? kChunkRows * w.panels * sums : 0);
   const Index blocks = carver.take(rows * sums);
   T* const values = workspace.values(carver.size());
-  pass.h_rows[0] = values + h0;
-  pass.h_rows[1] = values + h1;
-  pass.c_rows[0] = values + c0;
-  pass.c_rows[1] = values + c1;
-  pass.output_sums = values + outputs;
-  pass.projected = values + projected;
-  pass.sums = values + blocks;
+  task.h_rows[0] = values + h0;
+  task.h_rows[1] = values + h1;
+  task.c_rows[0] = values + c0;
+  task.c_rows[1] = values + c1;
+  task.output_sums = values + outputs;
+  task.projected = values + projected;
+  task.sums = values + blocks;
 }
 
 }  // namespace
 
 template <class T>
-ForwardPass<T> prepare_forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
+ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
                                ForwardWorkspace<T>& workspace, RankRange ranks) {
   const LayerSpec& spec = layer.spec;
   const Index H = spec.hidden_size;
-  ForwardPass<T> pass = {};
-  pass.input_size = spec.input_size;
-  pass.hidden_size = H;
-  pass.activations = spec.activations;
-  pass.standard = is_standard(spec);
-  pass.coupled_input_forget = spec.coupled_input_forget;
-  pass.output_reads_current = spec.output_reads_current();
-  pass.peephole_gates = peephole_gates(spec, Peephole::diagonal);
-  pass.weights = packed.view();
+  ForwardTask<T> task = {};
+  task.input_size = spec.input_size;
+  task.hidden_size = H;
+  task.activations = spec.activations;
+  task.standard = is_standard(spec);
+  task.coupled_input_forget = spec.coupled_input_forget;
+  task.output_reads_current = spec.output_reads_current();
+  task.peephole_gates = peephole_gates(spec, Peephole::diagonal);
+  task.weights = packed.view();
   ForwardStep* const steps = workspace.steps(layer.schedule.steps());
-  pass.steps = steps;
-  pass.step_count = list_steps(layer, ranks, steps);
-  pass.x = layer.x.data;
-  pass.x_stride = layer.x.stride;
-  pass.h = layer.h.data;
-  pass.h_stride = layer.h.stride;
-  pass.gates = layer.gates;
-  pass.c = layer.c;
-  pass.state_h = layer.state_h + ranks.begin * H;
-  pass.state_c = layer.state_c + ranks.begin * H;
+  task.steps = steps;
+  task.step_count = list_steps(layer, ranks, steps);
+  task.x = layer.x.data;
+  task.x_stride = layer.x.stride;
+  task.h = layer.h.data;
+  task.h_stride = layer.h.stride;
+  task.gates = layer.gates;
+  task.c = layer.c;
+  task.state_h = layer.state_h + ranks.begin * H;
+  task.state_c = layer.state_c + ranks.begin * H;
   const Index rows = std::max<Index>(ranks.end - ranks.begin, 0);
-  carve_scratch(pass, lanes<T>(forward_kernels(packed.isa())), rows, workspace);
-  return pass;
+  carve_scratch(task, kernels_of<T>(packed.isa()).lanes(), rows, workspace);
+  return task;
 }
 
 template <class T>
-void run_forward(const ForwardPass<T>& pass, Isa isa, const TeamPart& team) noexcept {
-  const ForwardKernels& kernels = forward_kernels(isa);
-  if constexpr (sizeof(T) == sizeof(float)) {
-    kernels.forward_float(pass, team);
-  } else {
-    kernels.forward_double(pass, team);
-  }
+void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noexcept {
+  kernels_of<T>(isa).forward.forward(task, team);
 }
 
-template ForwardPass<float> prepare_forward(const LayerForward<float>&, const PackedForward<float>&,
+template ForwardTask<float> prepare_forward(const LayerForward<float>&, const PackedForward<float>&,
                                             ForwardWorkspace<float>&, RankRange);
-template ForwardPass<double> prepare_forward(const LayerForward<double>&,
+template ForwardTask<double> prepare_forward(const LayerForward<double>&,
                                              const PackedForward<double>&,
                                              ForwardWorkspace<double>&, RankRange);
-template void run_forward(const ForwardPass<float>&, Isa, const TeamPart&) noexcept;
-template void run_forward(const ForwardPass<double>&, Isa, const TeamPart&) noexcept;
+template void run_forward(const ForwardTask<float>&, Isa, const TeamPart&) noexcept;
+template void run_forward(const ForwardTask<double>&, Isa, const TeamPart&) noexcept;
 
 }  // namespace peephole::kernels

@@ -15,7 +15,7 @@ struct RankRange {
   Index begin, end;
 };
 
-/// Scratch of one pass at a time; it keeps its memory from call to call.
+/// Scratch of one task at a time; it keeps its memory from call to call.
 template <class T>
 class ForwardWorkspace {
  public:
@@ -27,15 +27,15 @@ class ForwardWorkspace {
   Buffer<T> values_;
 };
 
-/// Readies a pass over a range of ranks. Allocates only where the workspace is too small; the pass
+/// Readies a task over a range of ranks. Allocates only where the workspace is too small; the task
 /// is valid while all of the arguments are.
 template <class T>
-ForwardPass<T> prepare_forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
+ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
                                ForwardWorkspace<T>& workspace, RankRange ranks);
 
-/// Computes a pass; or, called once by each thread of a team, the units of its part.
+/// Computes a task; or, called once by each thread of a team, the units of its part.
 template <class T>
-void run_forward(const ForwardPass<T>& pass, Isa isa, const TeamPart& team = {}) noexcept;
+void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team = {}) noexcept;
 
 /// Computes all steps of the sequences of these ranks. Ranges that do not overlap may be computed
 /// at the same time, each with a workspace of its own.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/arithmetic.hpp"
+#include "kernels/host/table.hpp"
 
 namespace peephole::kernels {
 namespace {
@@ -48,16 +49,6 @@ T* pack_columns(const T* matrix, Index rows, Index columns, Index stride, T* to)
 
 }  // namespace
 
-const BackwardKernels& backward_kernels(Isa isa) noexcept {
-#if defined(PEEPHOLE_X86_KERNELS)
-  if (isa == Isa::avx512) return backward_avx512;
-  if (isa == Isa::avx2) return backward_avx2;
-#else
-  (void)isa;
-#endif
-  return backward_baseline;
-}
-
 bool worth_packing(const Schedule& schedule) noexcept {
   return schedule.packed_rows() >= kRowsWorthPacking;
 }
@@ -66,7 +57,7 @@ template <class T>
 void PackedBackward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa) {
   isa_ = isa;
   const Index H = spec.hidden_size, I = spec.input_size, rows = kGates * H;
-  const Index lanes = kernels::lanes<T>(backward_kernels(isa));
+  const Index lanes = kernels_of<T>(isa).lanes();
   const bool dense = spec.peephole == Peephole::dense, narrow = I <= kNarrowInput;
   const bool diagonal = spec.peephole == Peephole::diagonal;
 
@@ -99,7 +90,7 @@ void PackedBackward<T>::refer(const LayerSpec& spec, const LayerWeights<const T>
                               Isa isa) {
   isa_ = isa;
   const Index H = spec.hidden_size, I = spec.input_size;
-  const Index group = kGates * kernels::lanes<T>(backward_kernels(isa));
+  const Index group = kGates * kernels_of<T>(isa).lanes();
   view_ = {};
   view_.weight_ih = {weights.weight_ih, group, I, false};
   view_.weight_hh = {weights.weight_hh, group, H, false};

@@ -1,20 +1,12 @@
 #pragma once
 
 #include "base/buffer.hpp"
-#include "kernels/plain/backward_pass.hpp"
+#include "kernels/plain/backward_task.hpp"
 #include "layer/layer.hpp"
 #include "layer/schedule.hpp"
 #include "runtime/isa.hpp"
 
 namespace peephole::kernels {
-
-/// The exports of an available instruction set.
-const BackwardKernels& backward_kernels(Isa isa) noexcept;
-
-template <class T>
-Index lanes(const BackwardKernels& kernels) noexcept {
-  return sizeof(T) == sizeof(float) ? kernels.lanes_float : kernels.lanes_double;
-}
 
 /// Whether so many steps are taken that packing the weights pays; one step alone costs less than
 /// it.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/arithmetic.hpp"
+#include "kernels/host/table.hpp"
 
 namespace peephole::kernels {
 namespace {
@@ -32,30 +33,22 @@ bool has_dense_output(const LayerSpec& spec) {
 template <class T>
 class PanelWriter {
  public:
-  PanelWriter(T* panels, Index terms, const ForwardKernels& kernels)
-      : panels_(panels), terms_(terms), kernels_(kernels), lanes_(lanes<T>(kernels)) {}
+  PanelWriter(T* panels, Index terms, const ForwardKernels<T>& kernels)
+      : panels_(panels), terms_(terms), transpose_(kernels.transpose), lanes_(kernels.lanes) {}
 
   /// Terms first_term <= k < first_term + columns of one gate from its (H, columns) weights.
   void write(Gate gate, const T* weights, Index units, Index columns, Index first_term) const {
     for (Index unit = 0; unit < units; unit += lanes_) {
       T* const panel = panels_ + unit * terms_ * kGates;
-      transpose(weights + unit * columns, columns, std::min(lanes_, units - unit),
-                panel + (first_term * kGates + index(gate)) * lanes_);
+      transpose_(weights + unit * columns, columns, std::min(lanes_, units - unit), columns,
+                 panel + (first_term * kGates + index(gate)) * lanes_, kGates * lanes_);
     }
   }
 
  private:
-  void transpose(const T* from, Index columns, Index units, T* to) const {
-    if constexpr (sizeof(T) == sizeof(float)) {
-      kernels_.transpose_float(from, columns, units, columns, to, kGates * lanes_);
-    } else {
-      kernels_.transpose_double(from, columns, units, columns, to, kGates * lanes_);
-    }
-  }
-
   T* panels_;
   Index terms_;
-  const ForwardKernels& kernels_;
+  TransposeKernel<T> transpose_;
   Index lanes_;
 };
 
@@ -79,22 +72,12 @@ void pack_dense_output(const T* weights, Index units, Index lanes, T* groups) {
 
 }  // namespace
 
-const ForwardKernels& forward_kernels(Isa isa) noexcept {
-#if defined(PEEPHOLE_X86_KERNELS)
-  if (isa == Isa::avx512) return forward_avx512;
-  if (isa == Isa::avx2) return forward_avx2;
-#else
-  (void)isa;
-#endif
-  return forward_baseline;
-}
-
 template <class T>
 void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa) {
   isa_ = isa;
   const Index H = spec.hidden_size, I = spec.input_size;
-  const ForwardKernels& kernels = forward_kernels(isa);
-  const Index lanes = kernels::lanes<T>(kernels), row = kGates * lanes;
+  const ForwardKernels<T>& kernels = kernels_of<T>(isa).forward;
+  const Index lanes = kernels.lanes, row = kGates * lanes;
   const bool diagonal = spec.peephole == Peephole::diagonal;
   const bool dense_output = has_dense_output(spec);
 

@@ -1,19 +1,11 @@
 #pragma once
 
 #include "base/buffer.hpp"
-#include "kernels/plain/forward_pass.hpp"
+#include "kernels/plain/forward_task.hpp"
 #include "layer/layer.hpp"
 #include "runtime/isa.hpp"
 
 namespace peephole::kernels {
-
-/// The exports of an available instruction set.
-const ForwardKernels& forward_kernels(Isa isa) noexcept;
-
-template <class T>
-Index lanes(const ForwardKernels& kernels) noexcept {
-  return sizeof(T) == sizeof(float) ? kernels.lanes_float : kernels.lanes_double;
-}
 
 /// A layer's weights, packed for the forward kernels of one instruction set; see ForwardWeights.
 /// Worth keeping until a parameter changes: packing costs about as much as some steps of one row.

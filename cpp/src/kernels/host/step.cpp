@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/host/table.hpp"
+
 namespace peephole::kernels {
 namespace {
 
@@ -10,46 +12,28 @@ namespace {
 constexpr Index kStayingBytes = Index{40} << 10;
 constexpr Index kSmallTilePanels = 2;
 
-const StepKernels& all_step_kernels(Isa isa) noexcept {
-#if defined(PEEPHOLE_X86_KERNELS)
-  if (isa == Isa::avx512) return step_avx512;
-  if (isa == Isa::avx2) return step_avx2;
-#else
-  (void)isa;
-#endif
-  return step_baseline;
-}
-
 /// Vectors that the gates of a last panel of so many units share; 0: none do.
 template <class T>
-int shared_vectors(const StepKernelsOf<T>& kernels, Index units) noexcept {
-  if (!kernels.shared_vectors || units > kernels.lanes / 2) return 0;
-  return units > kernels.lanes / kGates ? 2 : 1;
+int shared_vectors(const KernelsOf<T>& kernels, Index units) noexcept {
+  if (!kernels.step.shared_vectors || units > kernels.lanes() / 2) return 0;
+  return units > kernels.lanes() / kGates ? 2 : 1;
 }
 
 }  // namespace
 
-template <>
-const StepKernelsOf<float>& step_kernels(Isa isa) noexcept {
-  return all_step_kernels(isa).of_float;
-}
-template <>
-const StepKernelsOf<double>& step_kernels(Isa isa) noexcept {
-  return all_step_kernels(isa).of_double;
-}
-
 template <class T>
 PackedStep<T>::PackedStep(const PackedForward<T>& packed, const LayerSpec& spec) {
-  const StepKernelsOf<T>& kernels = step_kernels<T>(packed.isa());
+  const KernelsOf<T> kernels = kernels_of<T>(packed.isa());
   const ForwardWeights<T>& w = packed.view();
-  const Index lanes = kernels.lanes, row = kGates * lanes;
+  const Index lanes = kernels.lanes(), row = kGates * lanes;
   tail_vectors_ = shared_vectors(kernels, spec.hidden_size - (w.panels - 1) * lanes);
   whole_panels_ = w.panels - (tail_vectors_ > 0 ? 1 : 0);
 
   const Index size = (whole_panels_ * kGates + tail_vectors_) * w.terms * lanes;
   const Index bytes = size * static_cast<Index>(sizeof(T));
   const bool half_stays = kStayingBytes < bytes && bytes <= 2 * kStayingBytes;
-  tile_panels_ = half_stays ? std::min(kernels.most_panels, kSmallTilePanels) : kernels.most_panels;
+  tile_panels_ =
+      half_stays ? std::min(kernels.step.max_panels, kSmallTilePanels) : kernels.step.max_panels;
 
   T* to = weights_.reserve(size);
   for (Index first = 0; first < w.panels; first += tile_panels_) {

@@ -3,24 +3,20 @@
 #include <vector>
 
 #include "kernels/host/packed_forward.hpp"
-#include "kernels/plain/step_pass.hpp"
+#include "kernels/plain/step_task.hpp"
 
 /// Single steps of one sequence, with the bits of the forward kernels.
 namespace peephole::kernels {
 
-/// The exports of an available instruction set.
-template <class T>
-const StepKernelsOf<T>& step_kernels(Isa isa) noexcept;
-
-/// A layer's weights in the order in which single steps read them; see StepPass. What else they
+/// A layer's weights in the order in which single steps read them; see StepTask. What else they
 /// need stays where it is packed for the forward kernels.
 template <class T>
 class PackedStep {
  public:
   explicit PackedStep(const PackedForward<T>& packed, const LayerSpec& spec);
 
-  /// `layer`: a pass over one sequence with the same packed weights.
-  StepPass<T> pass(const ForwardPass<T>& layer) const noexcept {
+  /// `layer`: a task over one sequence with the same packed weights.
+  StepTask<T> task(const ForwardTask<T>& layer) const noexcept {
     return {layer, weights_.data(), tile_panels_, whole_panels_, tail_vectors_, false};
   }
 

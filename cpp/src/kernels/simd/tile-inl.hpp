@@ -7,7 +7,7 @@
 namespace peephole::kernels {
 namespace {
 
-inline Index least(Index a, Index b) { return a < b ? a : b; }
+inline Index min_index(Index a, Index b) { return a < b ? a : b; }
 
 /// Vectors of a panel's row k: those of the four gates, (4, lanes).
 template <class V>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/forward_pass.hpp"
+#include "kernels/plain/forward_task.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
 /// The sums of one row of few units. Nothing but latency limits a step here, so both chains of a

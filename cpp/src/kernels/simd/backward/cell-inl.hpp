@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/backward_pass.hpp"
+#include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/activations-inl.hpp"
 
 /// From the gradient of h_t and the carry of c to those of the gates' sums, of one row and vector
@@ -11,7 +11,7 @@ namespace {
 /// Derivatives by activated values, and h(c); the usual ones, resolved when compiled.
 struct StandardDerivatives {
   template <class T>
-  explicit StandardDerivatives(const BackwardPass<T>&) {}
+  explicit StandardDerivatives(const BackwardTask<T>&) {}
 
   static constexpr bool coupled = false;
   template <class V>
@@ -43,8 +43,8 @@ struct StandardDerivatives {
 /// Any others.
 struct ChosenDerivatives {
   template <class T>
-  explicit ChosenDerivatives(const BackwardPass<T>& pass)
-      : of(pass.activations), coupled(pass.coupled_input_forget) {}
+  explicit ChosenDerivatives(const BackwardTask<T>& task)
+      : of(task.activations), coupled(task.coupled_input_forget) {}
 
   template <class V>
   V i(V i) const {
@@ -119,11 +119,11 @@ struct SavedRow {
   const T* c;
   const T* previous_c;
 
-  SavedRow(const BackwardPass<T>& pass, Index packed, Index unit) {
-    const Index H = pass.hidden_size, previous = pass.previous[packed];
-    gates = pass.gates + packed * kGates * H + unit;
-    c = pass.c + packed * H + unit;
-    previous_c = (previous >= 0 ? pass.c + previous * H : pass.initial_c + ~previous * H) + unit;
+  SavedRow(const BackwardTask<T>& task, Index packed, Index unit) {
+    const Index H = task.hidden_size, previous = task.previous[packed];
+    gates = task.gates + packed * kGates * H + unit;
+    c = task.c + packed * H + unit;
+    previous_c = (previous >= 0 ? task.c + previous * H : task.initial_c + ~previous * H) + unit;
   }
 };
 
@@ -139,10 +139,10 @@ template <class V, bool kWhole, class T>
 
 /// n units from `unit` on, a whole vector or less.
 template <class V, class T>
-Diagonal<V> load_diagonal(const BackwardPass<T>& pass, Index unit, Index n) {
+Diagonal<V> load_diagonal(const BackwardTask<T>& task, Index unit, Index n) {
   const auto of = [&](int gate) {
-    if ((pass.diagonal_gates >> gate & 1u) == 0) return V::zero();
-    return V::load(pass.weights.diagonal + gate * pass.hidden_size + unit, n);
+    if ((task.diagonal_gates >> gate & 1u) == 0) return V::zero();
+    return V::load(task.weights.diagonal + gate * task.hidden_size + unit, n);
   };
   return {of(kInput), of(kForget), of(kCell), of(kOutput)};
 }
@@ -162,8 +162,8 @@ struct PeepholeForm {
   bool output_reads_current;  // P_o reads c_t
 
   template <class T>
-  explicit PeepholeForm(const BackwardPass<T>& pass)
-      : diagonal(pass.diagonal_gates != 0), output_reads_current(pass.output_reads_current) {}
+  explicit PeepholeForm(const BackwardTask<T>& task)
+      : diagonal(task.diagonal_gates != 0), output_reads_current(task.output_reads_current) {}
 };
 
 /// Exact backpropagation through time of the architecture note's equations; dh and dc hold what

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/backward_pass.hpp"
+#include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/backward/cell-inl.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
@@ -10,8 +10,8 @@ namespace {
 
 /// Whether the output gate has dense peepholes that read c_t: dc then needs all of da_o.
 template <class T>
-bool has_dense_output(const BackwardPass<T>& pass) {
-  return pass.output_reads_current && (pass.dense_gates >> kOutput & 1u) != 0;
+bool has_dense_output(const BackwardTask<T>& task) {
+  return task.output_reads_current && (task.dense_gates >> kOutput & 1u) != 0;
 }
 
 /// Runs of values that a row of a group's cells reads of the tape and from the layer above.
@@ -25,17 +25,17 @@ class Cells {
   static constexpr Index kGroup = kGroupVectors * kLanes;
 
  public:
-  Cells(const BackwardPass<T>& pass, Index first_row, Index first_rank)
-      : pass_(pass),
-        derivatives_(pass),
+  Cells(const BackwardTask<T>& task, Index first_row, Index first_rank)
+      : task_(task),
+        derivatives_(task),
         first_row_(first_row),
         first_rank_(first_rank),
-        hidden_(pass.hidden_size),
-        gates_apart_(offset(pass.da, hidden_)) {}
+        hidden_(task.hidden_size),
+        gates_apart_(offset(task.da, hidden_)) {}
 
   /// (rows, H): dh and dc between steps.
-  T* dh_state(Index row) const { return pass_.dstate_h + (first_rank_ + row) * hidden_; }
-  T* dc_state(Index row) const { return pass_.dstate_c + (first_rank_ + row) * hidden_; }
+  T* dh_state(Index row) const { return task_.dstate_h + (first_rank_ + row) * hidden_; }
+  T* dc_state(Index row) const { return task_.dstate_c + (first_rank_ + row) * hidden_; }
 
   /// The cells of rows first <= row < last of a step: row r of `dh` has what comes from the step
   /// after.
@@ -43,9 +43,9 @@ class Cells {
     if (first >= last) return;
     const Index unit = group * kGroup, units = width(group), whole = units / kLanes * kLanes;
     const Derivatives d = derivatives_;
-    const PeepholeForm form(pass_);
-    const bool dense_output = has_dense_output(pass_);
-    const Lines<T> lines = pass_.da;
+    const PeepholeForm form(task_);
+    const bool dense_output = has_dense_output(task_);
+    const Lines<T> lines = task_.da;
     Diagonal<V> P[kGroupVectors];
     load_diagonals(unit, units, P);
     for (Index row = first; row < last; ++row) {
@@ -64,10 +64,10 @@ class Cells {
     const T** run = runs;
     for (Index row = first; row < last; ++row) {
       const Index packed = now.row + row;
-      const SavedRow<T> saved(pass_, packed, group * kGroup);
+      const SavedRow<T> saved(task_, packed, group * kGroup);
       for (int gate = 0; gate < kGates; ++gate) *run++ = saved.gates + gate * hidden_;
       *run++ = saved.previous_c;
-      *run++ = pass_.dh + packed * pass_.dh_stride + group * kGroup;
+      *run++ = task_.dh + packed * task_.dh_stride + group * kGroup;
     }
     return run - runs;
   }
@@ -94,7 +94,7 @@ class Cells {
   /// What compute() leaves to be done where the output gate has dense peepholes that read c_t: sums
   /// (rows, one group) = P_oᵀ da_o.
   void after_dense_output(Step now, Index group, const T* sums) const {
-    const PeepholeForm form(pass_);
+    const PeepholeForm form(task_);
     const Index unit = group * kGroup;
     for (Index row = 0; row < now.rows; ++row) {
       const Row at(*this, now, row, unit, sums + row * kGroup);
@@ -102,8 +102,8 @@ class Cells {
         CellGradient<V> result = {};
         result.dc = V::load(at.dc + k, n) + V::load(at.dh + k);
         const Saved<V> y = load_saved<V, false>(at.saved, hidden_, k, n);
-        state_gradient(form, derivatives_, y, load_diagonal<V>(pass_, unit + k, n), result);
-        store_da<false>(result, at.da + offset(pass_.da, k), gates_apart_, n);
+        state_gradient(form, derivatives_, y, load_diagonal<V>(task_, unit + k, n), result);
+        store_da<false>(result, at.da + offset(task_.da, k), gates_apart_, n);
         result.dc.store(at.dc + k, n);
       });
     }
@@ -119,12 +119,12 @@ class Cells {
     T* da;
 
     Row(const Cells& cells, Step now, Index row, Index unit, const T* recurrent_dh)
-        : saved(cells.pass_, now.row + row, unit), dh(recurrent_dh) {
-      const BackwardPass<T>& pass = cells.pass_;
+        : saved(cells.task_, now.row + row, unit), dh(recurrent_dh) {
+      const BackwardTask<T>& task = cells.task_;
       const Index packed = now.row + row;
-      above = pass.dh + packed * pass.dh_stride + unit;
+      above = task.dh + packed * task.dh_stride + unit;
       dc = cells.dc_state(row) + unit;
-      da = pass.da.data + (packed - cells.first_row_) * pass.da.row_stride + offset(pass.da, unit);
+      da = task.da.data + (packed - cells.first_row_) * task.da.row_stride + offset(task.da, unit);
     }
   };
 
@@ -142,7 +142,7 @@ class Cells {
 
   void load_diagonals(Index unit, Index units, Diagonal<V> (&P)[kGroupVectors]) const {
     for (Index k = 0; k < units; k += kLanes) {
-      P[k / kLanes] = load_diagonal<V>(pass_, unit + k, units - k < kLanes ? units - k : kLanes);
+      P[k / kLanes] = load_diagonal<V>(task_, unit + k, units - k < kLanes ? units - k : kLanes);
     }
   }
 
@@ -163,7 +163,7 @@ class Cells {
     store<kWhole>(result.dc, at.dc + k, n);
   }
 
-  const BackwardPass<T>& pass_;
+  const BackwardTask<T>& task_;
   const Derivatives derivatives_;
   const Index first_row_, first_rank_, hidden_, gates_apart_;
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/backward_pass.hpp"
+#include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
 /// The gradient of x, by all of a chunk's da.
@@ -23,20 +23,20 @@ class InputGradient {
   static constexpr int kOneRowGroups = 4;
 
  public:
-  InputGradient(const BackwardPass<T>& pass, const BackwardChunk& chunk, const ProductShare& share)
-      : pass_(pass),
+  InputGradient(const BackwardTask<T>& task, const BackwardChunk& chunk, const ProductShare& share)
+      : task_(task),
         chunk_(chunk),
-        hidden_(pass.hidden_size),
+        hidden_(task.hidden_size),
         rows_{chunk.rows * share.nth / share.count, chunk.rows * (share.nth + 1) / share.count} {}
 
   void run() const {
     const Range rows = rows_;
     if (rows.begin == rows.end) return;
-    if (pass_.weights.weight_ih_columns != nullptr) {
-      with_constant<kNarrowInput>(pass_.input_size, [&](auto I) { narrow<I.value>(rows); });
+    if (task_.weights.weight_ih_columns != nullptr) {
+      with_constant<kNarrowInput>(task_.input_size, [&](auto I) { narrow<I.value>(rows); });
       return;
     }
-    const ColumnGroups<T>& W = pass_.weights.weight_ih;
+    const ColumnGroups<T>& W = task_.weights.weight_ih;
     const Index terms = kGates * hidden_;
     if (!W.padded && chunk_.rows == 1) {
       if (rows.begin < rows.end) one_row();
@@ -45,13 +45,13 @@ class InputGradient {
     const bool cached = terms * (rows.end - rows.begin) * Index{sizeof(T)} <= kCachedBytes;
     const Index block = cached ? terms : kBlockTerms;
     for (Index k = 0; k < terms; k += block) {
-      for (Index first = 0; first < pass_.input_size; first += kGroup) {
-        const Index width = least(kGroup, pass_.input_size - first);
+      for (Index first = 0; first < task_.input_size; first += kGroup) {
+        const Index width = min_index(kGroup, task_.input_size - first);
         const Index tail = width - (width - 1) / kLanes * kLanes;
         const T* const weights = W.data + first / kGroup * W.group_stride + k * W.row_stride;
         const Right<T> right = {weights, W.row_stride, 0, tail};
-        const bool more = W.padded && first + kGroup < pass_.input_size;
-        block_of_columns(rows, first, width, {k, least(k + block, terms)}, right,
+        const bool more = W.padded && first + kGroup < task_.input_size;
+        block_of_columns(rows, first, width, {k, min_index(k + block, terms)}, right,
                          more ? weights + W.group_stride : nullptr);
       }
     }
@@ -65,7 +65,7 @@ class InputGradient {
   static Index round_up(Index n, Index unit) { return (n + unit - 1) / unit * unit; }
   /// da of the chunk's row `row`.
   const T* da(Index row, Index term = 0) const {
-    return pass_.da.data + row * pass_.da.row_stride + offset(pass_.da, term);
+    return task_.da.data + row * task_.da.row_stride + offset(task_.da, term);
   }
 
   /// Meanwhile the weights of the next group, from `next` on, are fetched.
@@ -75,13 +75,13 @@ class InputGradient {
     const Index size = terms.end - terms.begin;
     const Index share = next == nullptr ? 0 : (size * kGroupVectors + tiles - 1) / tiles;
     const Onto onto = terms.begin == 0 ? Onto::nothing : Onto::before;
-    const bool partial = !pass_.weights.weight_ih.padded && right.tail < kLanes;
+    const bool partial = !task_.weights.weight_ih.padded && right.tail < kLanes;
     for (Index nth = 0; nth < tiles; ++nth) {
       const Index row = rows.begin + count * nth / tiles;
       const Index end = rows.begin + count * (nth + 1) / tiles;
-      const Left<T> left = {da(row, terms.begin), pass_.da.row_stride, pass_.da.line_stride};
-      const Result<T> result = {pass_.dx + (chunk_.row + row) * pass_.dx_stride + first,
-                                pass_.dx_stride, right.tail};
+      const Left<T> left = {da(row, terms.begin), task_.da.row_stride, task_.da.line_stride};
+      const Result<T> result = {task_.dx + (chunk_.row + row) * task_.dx_stride + first,
+                                task_.dx_stride, right.tail};
       const Upcoming<T> upcoming = {nullptr, 0, next + nth * share * kLanes, share};
       with_constant<kRows>(end - row, [&](auto R) {
         with_constant<kGroupVectors>((width + kLanes - 1) / kLanes, [&](auto C) {
@@ -99,12 +99,12 @@ class InputGradient {
   /// Several groups at a time, since one alone makes too few independent sums, and read as they
   /// lie.
   void one_row() const {
-    const ColumnGroups<T>& W = pass_.weights.weight_ih;
-    const Index I = pass_.input_size, terms = kGates * hidden_;
-    T* const dx = pass_.dx + chunk_.row * pass_.dx_stride;
+    const ColumnGroups<T>& W = task_.weights.weight_ih;
+    const Index I = task_.input_size, terms = kGates * hidden_;
+    T* const dx = task_.dx + chunk_.row * task_.dx_stride;
     Index first = 0;
     for (Index groups = I / kGroup; groups > 0;) {
-      const Index taken = least(groups, kOneRowGroups);
+      const Index taken = min_index(groups, kOneRowGroups);
       const Right<T> right = {W.data + first, W.row_stride, W.group_stride, kLanes};
       with_constant<kOneRowGroups>(taken, [&](auto P) {
         product_tile<V, 1, P.value * kGroupVectors, false, false, false>(
@@ -147,12 +147,12 @@ class InputGradient {
     const auto add = [&](Index k, const V(&factor)[R]) {
 #pragma GCC unroll 8
       for (int i = 0; i < I; ++i) {
-        const V w = V::load(pass_.weights.weight_ih_columns + i * columns + k);
+        const V w = V::load(task_.weights.weight_ih_columns + i * columns + k);
 #pragma GCC unroll 6
         for (int r = 0; r < R; ++r) sums[r][i] = fma(w, factor[r], sums[r][i]);
       }
     };
-    const Lines<T> lines = pass_.da;
+    const Lines<T> lines = task_.da;
     const T* from[R];
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) from[r] = da(row + r);
@@ -170,13 +170,13 @@ class InputGradient {
     }
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
-      T* const dx = pass_.dx + (chunk_.row + row + r) * pass_.dx_stride;
+      T* const dx = task_.dx + (chunk_.row + row + r) * task_.dx_stride;
 #pragma GCC unroll 8
       for (int i = 0; i < I; ++i) dx[i] = sum(sums[r][i]);
     }
   }
 
-  const BackwardPass<T>& pass_;
+  const BackwardTask<T>& task_;
   const BackwardChunk& chunk_;
   const Index hidden_;
   const Range rows_;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/backward_pass.hpp"
+#include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
 /// What weights were applied to, which da is multiplied by.
@@ -12,7 +12,7 @@ template <class V>
 struct Inputs {
   using T = typename V::Scalar;
 
-  const BackwardPass<T>& pass;
+  const BackwardTask<T>& task;
   const BackwardChunk& chunk;
   const T* data;  // by packed rows
   Index stride;
@@ -22,8 +22,8 @@ struct Inputs {
   const T* row(Index row) const {
     const Index packed = chunk.row + row;
     if (initial == nullptr) return data + packed * stride;
-    const Index previous = pass.previous[packed];
-    return previous >= 0 ? data + previous * stride : initial + ~previous * pass.hidden_size;
+    const Index previous = task.previous[packed];
+    return previous >= 0 ? data + previous * stride : initial + ~previous * task.hidden_size;
   }
 
   /// to (last - first, width rounded up to vectors) = columns of some rows from `column` on.

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "kernels/plain/backward_pass.hpp"
+#include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/backward/cell-inl.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
-/// The recurrence of one sequence through few units, of which only latency counts: what passes from
+/// The recurrence of one sequence through few units, of which only latency counts: what tasks from
 /// step to step stays in registers. Its values have the same bits as those of Recurrence.
 namespace peephole::kernels {
 namespace {
@@ -19,21 +19,21 @@ class OneRowRecurrence {
  public:
   static_assert(recurrence_chains(C) == kGates);
 
-  OneRowRecurrence(const BackwardPass<T>& pass, Index rank)
-      : pass_(pass), derivatives_(pass), rank_(rank), hidden_(pass.hidden_size) {}
+  OneRowRecurrence(const BackwardTask<T>& task, Index rank)
+      : task_(task), derivatives_(task), rank_(rank), hidden_(task.hidden_size) {}
 
   void run(const BackwardChunk& chunk) const {
-    T* const dh_state = pass_.dstate_h + rank_ * hidden_;
-    T* const dc_state = pass_.dstate_c + rank_ * hidden_;
+    T* const dh_state = task_.dstate_h + rank_ * hidden_;
+    T* const dc_state = task_.dstate_c + rank_ * hidden_;
     V dh[C], dc[C];
     Diagonal<V> P[C];
     for (int c = 0; c < C; ++c) {
       dh[c] = V::load(dh_state + c * kLanes, units(c));
       dc[c] = V::load(dc_state + c * kLanes, units(c));
-      P[c] = load_diagonal<V>(pass_, c * kLanes, units(c));
+      P[c] = load_diagonal<V>(task_, c * kLanes, units(c));
     }
     for (Index s = chunk.first; s < chunk.last; ++s) {
-      const Step now = pass_.steps[s];
+      const Step now = task_.steps[s];
       if (rank_ < now.rows) step(now.row + rank_, now.row + rank_ - chunk.row, P, dh, dc);
     }
     for (int c = 0; c < C; ++c) {
@@ -49,10 +49,10 @@ class OneRowRecurrence {
                                    V (&dc)[C]) const {
     // A copy whose vectors are whole: a load from a partly stored one would wait for the cache.
     alignas(64) T da[kGates * kWidth];
-    const PeepholeForm form(pass_);
-    const SavedRow<T> saved(pass_, packed, 0);
-    const T* const above = pass_.dh + packed * pass_.dh_stride;
-    T* const to = pass_.da.data + row * pass_.da.row_stride;
+    const PeepholeForm form(task_);
+    const SavedRow<T> saved(task_, packed, 0);
+    const T* const above = task_.dh + packed * task_.dh_stride;
+    T* const to = task_.da.data + row * task_.da.row_stride;
 #pragma GCC unroll 2
     for (int c = 0; c < C; ++c) {
       const Index unit = c * kLanes, n = units(c);
@@ -67,12 +67,12 @@ class OneRowRecurrence {
       store_da<false>(result, to + unit, hidden_, n);
       store<false>(result.da_o, to + unit + kOutput * hidden_, n);
     }
-    const ColumnGroups<T>& R = pass_.weights.weight_hh;
+    const ColumnGroups<T>& R = task_.weights.weight_hh;
     chained_product<kGates, false>(dh, da, kWidth, Right<T>{R.data, R.row_stride, 0, kLanes},
                                    kGates * hidden_);
   }
 
-  const BackwardPass<T>& pass_;
+  const BackwardTask<T>& task_;
   const Derivatives derivatives_;
   const Index rank_, hidden_;
 };

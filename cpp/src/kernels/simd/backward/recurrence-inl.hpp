@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/backward_pass.hpp"
+#include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/backward/cells-inl.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
@@ -25,15 +25,15 @@ class Recurrence {
   static constexpr int kMaxGroups = 4;   // that one row is multiplied with at a time
 
  public:
-  Recurrence(const BackwardPass<T>& pass, const BackwardChunk& chunk, Index first_rank,
+  Recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, Index first_rank,
              Index last_rank, const TeamPart& team)
-      : pass_(pass),
+      : task_(task),
         chunk_(chunk),
         team_(team),
-        cells_(pass, chunk.row, first_rank),
+        cells_(task, chunk.row, first_rank),
         first_rank_(first_rank),
         last_rank_(last_rank),
-        hidden_(pass.hidden_size),
+        hidden_(task.hidden_size),
         all_groups_((hidden_ + kGroup - 1) / kGroup),
         first_group_(all_groups_ * team.part / team.parts),
         last_group_(all_groups_ * (team.part + 1) / team.parts) {}
@@ -41,7 +41,7 @@ class Recurrence {
   void run() {
     Step after = {0, 0};  // in time; it was computed before
     for (Index s = chunk_.first; s < chunk_.last; ++s) {
-      const Step now = of_ranks(pass_.steps[s]);
+      const Step now = of_ranks(task_.steps[s]);
       advance(after, now, s & 1);
       after = now;
     }
@@ -50,16 +50,16 @@ class Recurrence {
 
  private:
   Step of_ranks(Step step) const {
-    const Index rows = least(step.rows, last_rank_) - first_rank_;
+    const Index rows = min_index(step.rows, last_rank_) - first_rank_;
     return {step.row + first_rank_, rows > 0 ? rows : 0};
   }
   /// Vectors of a group, of which the last may be partial.
   Index vectors(Index group) const {
-    return least((hidden_ - group * kGroup + kLanes - 1) / kLanes, kGroupVectors);
+    return min_index((hidden_ - group * kGroup + kLanes - 1) / kLanes, kGroupVectors);
   }
   /// da of a packed row, from a term on.
   Left<T> da(Index row, Index term = 0) const {
-    const Lines<T>& da = pass_.da;
+    const Lines<T>& da = task_.da;
     return {da.data + (row - chunk_.row) * da.row_stride + offset(da, term), da.row_stride,
             da.line_stride};
   }
@@ -68,7 +68,7 @@ class Recurrence {
   }
   /// Products are formed in (rows, one group), or, for one row, in (groups at hand).
   void make_room(Index rows) {
-    sums_ = rows == 1 ? one_row_ : pass_.sums + team_.part * pass_.sums_size + first_rank_ * kGroup;
+    sums_ = rows == 1 ? one_row_ : task_.sums + team_.part * task_.sums_size + first_rank_ * kGroup;
   }
 
   /// From da of the step after to da of the step now.
@@ -80,7 +80,7 @@ class Recurrence {
       // In turn from first to last and from last to first: those still in cache come first.
       Index taken = after.rows == 1 ? one_row_groups(count - i) : 1;
       Index group = first_group_ + (parity == 0 ? i : count - taken - i);
-      if (taken > 1 && !readable(pass_.weights.weight_hh, group + taken)) {
+      if (taken > 1 && !readable(task_.weights.weight_hh, group + taken)) {
         taken = 1;
         group = first_group_ + (parity == 0 ? i : count - 1 - i);
       }
@@ -92,7 +92,7 @@ class Recurrence {
       wait();
       make_room(now.rows);
       for (Index group = first_group_; group < last_group_; ++group) {
-        multiply_blocked(now, pass_.weights.weight_ch, group,
+        multiply_blocked(now, task_.weights.weight_ch, group,
                          {kOutput * hidden_, (kOutput + 1) * hidden_}, Onto::nothing, kNone);
         cells_.after_dense_output(now, group, sums_);
       }
@@ -101,7 +101,7 @@ class Recurrence {
 
   /// Rows of both steps go on, those of one only end or begin.
   void finish(Step after, Step now, Index group, const T* sums) const {
-    const Index going_on = least(after.rows, now.rows);
+    const Index going_on = min_index(after.rows, now.rows);
     cells_.compute(now, 0, going_on, group, sums, kGroup);
     cells_.leave(going_on, after.rows, group, sums);
     cells_.compute(now, going_on, now.rows, group, cells_.dh_state(0) + group * kGroup, hidden_);
@@ -124,7 +124,7 @@ class Recurrence {
     return weights.padded || end * kGroup <= hidden_;
   }
 
-  bool dense_output() const { return has_dense_output(pass_); }
+  bool dense_output() const { return has_dense_output(task_); }
 
   // ------------------------------------------------------------------------------------ products
 
@@ -146,10 +146,10 @@ class Recurrence {
   /// dense.
   void multiply(Step after, Step now, Index group, Index taken) {
     if (after.rows == 0) return;
-    if (pass_.dense_gates != 0) {
+    if (task_.dense_gates != 0) {
       for (Index g = group; g < group + taken; ++g) add_dense_peepholes(after, g);
     }
-    const ColumnGroups<T>& R = pass_.weights.weight_hh;
+    const ColumnGroups<T>& R = task_.weights.weight_hh;
     if (all_groups_ == 1) {
       multiply_chained(after, now, R);
     } else if (taken == 1) {
@@ -202,7 +202,8 @@ class Recurrence {
       const Result<T> result = {sums_ + row * kGroup, kGroup, kLanes};
       const T* runs[kRows * kRunsOfRow];
       Upcoming<T> upcoming = {runs, 0, next, 0};
-      upcoming.listed = kGroupVectors * cells_.list(now, row, least(last, now.rows), group, runs);
+      upcoming.listed =
+          kGroupVectors * cells_.list(now, row, min_index(last, now.rows), group, runs);
       upcoming.terms = upcoming.listed;
       if (next != nullptr) {
         upcoming.data += nth * share * kLanes;
@@ -228,7 +229,7 @@ class Recurrence {
     const bool cached = weight_bytes() <= kCachedBytes || after.rows < kRows || !weights.padded;
     const Index block = cached ? terms.end - terms.begin : kBlockTerms;
     for (Index k = terms.begin; k < terms.end; k += block) {
-      const Index end = least(k + block, terms.end);
+      const Index end = min_index(k + block, terms.end);
       multiply_rows(after, weights, group, {k, end}, onto, k == terms.begin ? now : kNone,
                     cached ? nullptr : right(weights, group, end).data);
       onto = Onto::before;
@@ -239,13 +240,13 @@ class Recurrence {
   void add_dense_peepholes(Step after, Index group) {
     Onto onto = Onto::nothing;
     for (int gate = 0; gate < kGates; ++gate) {
-      if ((pass_.dense_gates >> gate & 1u) == 0 || (gate == kOutput && dense_output())) continue;
+      if ((task_.dense_gates >> gate & 1u) == 0 || (gate == kOutput && dense_output())) continue;
       int last = gate;
-      while (last + 1 < kGates && (pass_.dense_gates >> (last + 1) & 1u) != 0 &&
+      while (last + 1 < kGates && (task_.dense_gates >> (last + 1) & 1u) != 0 &&
              !(last + 1 == kOutput && dense_output())) {
         ++last;
       }
-      multiply_blocked(after, pass_.weights.weight_ch, group,
+      multiply_blocked(after, task_.weights.weight_ch, group,
                        {gate * hidden_, (last + 1) * hidden_}, onto, kNone);
       onto = Onto::before;
       gate = last;
@@ -254,7 +255,7 @@ class Recurrence {
     cells_.add_to_dc(after.rows, group, sums_);
   }
 
-  const BackwardPass<T>& pass_;
+  const BackwardTask<T>& task_;
   const BackwardChunk& chunk_;
   const TeamPart& team_;
   const Cells<V, Derivatives> cells_;

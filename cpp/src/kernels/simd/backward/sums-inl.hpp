@@ -16,15 +16,15 @@ class GateSums {
   static constexpr Index kGroup = kGroupVectors * kLanes;
 
  public:
-  GateSums(const BackwardPass<T>& pass, const BackwardChunk& chunk, const ProductShare& share)
-      : pass_(pass),
+  GateSums(const BackwardTask<T>& task, const BackwardChunk& chunk, const ProductShare& share)
+      : task_(task),
         chunk_(chunk),
         share_(share),
-        hidden_(pass.hidden_size),
-        first_(chunk.first == 0 && !pass.adds) {}
+        hidden_(task.hidden_size),
+        first_(chunk.first == 0 && !task.accumulate) {}
 
   void run() const {
-    if (pass_.dbias == nullptr && pass_.ddiagonal == nullptr) return;
+    if (task_.dbias == nullptr && task_.ddiagonal == nullptr) return;
     const Index groups = (hidden_ + kGroup - 1) / kGroup, all = kGates * groups;
     const Index end = all * (share_.nth + 1) / share_.count;
     for (Index i = all * share_.nth / share_.count; i < end; ++i) {
@@ -32,7 +32,7 @@ class GateSums {
       const Index unit = i % groups * kGroup, rest = hidden_ - unit;
       const Index width = rest < kGroup ? rest : kGroup;
       with_constant<kGroupVectors>((width + kLanes - 1) / kLanes, [&](auto C) {
-        if ((pass_.diagonal_gates >> gate & 1u) != 0) {
+        if ((task_.diagonal_gates >> gate & 1u) != 0) {
           sums_of<C.value, true>(gate, unit, width);
         } else {
           sums_of<C.value, false>(gate, unit, width);
@@ -44,22 +44,22 @@ class GateSums {
  private:
   template <int C, bool kPeephole>
   void sums_of(int gate, Index unit, Index width) const {
-    const bool current = gate == kOutput && pass_.output_reads_current;
-    const Inputs<V> states = {pass_, chunk_, pass_.c, hidden_, current ? nullptr : pass_.initial_c};
+    const bool current = gate == kOutput && task_.output_reads_current;
+    const Inputs<V> states = {task_, chunk_, task_.c, hidden_, current ? nullptr : task_.initial_c};
     const Index tail = width - (C - 1) * kLanes;
     const auto vector = [&](const T* from, int c) {
       return c == C - 1 ? V::load(from, tail) : V::load(from);
     };
-    const T* const from = pass_.da.data + offset(pass_.da, gate * hidden_ + unit);
+    const T* const from = task_.da.data + offset(task_.da, gate * hidden_ + unit);
     V db[C], dP[C];
 #pragma GCC unroll 4
     for (int c = 0; c < C; ++c) db[c] = dP[c] = V::zero();
     for (Index row = 0; row < chunk_.rows; ++row) {
-      const T* const da = from + row * pass_.da.row_stride;
+      const T* const da = from + row * task_.da.row_stride;
       const T* const state = kPeephole ? states.row(row) + unit : nullptr;
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c) {
-        const V a = vector(da + offset(pass_.da, c * kLanes), c);
+        const V a = vector(da + offset(task_.da, c * kLanes), c);
         db[c] = db[c] + a;
         if (kPeephole) dP[c] = fma(a, vector(state + c * kLanes, c), dP[c]);
       }
@@ -73,11 +73,11 @@ class GateSums {
         (before + values[c]).store(to + c * kLanes, n);
       }
     };
-    put(pass_.dbias, db);
-    put(pass_.ddiagonal, dP);
+    put(task_.dbias, db);
+    put(task_.ddiagonal, dP);
   }
 
-  const BackwardPass<T>& pass_;
+  const BackwardTask<T>& task_;
   const BackwardChunk& chunk_;
   const ProductShare share_;
   const Index hidden_;

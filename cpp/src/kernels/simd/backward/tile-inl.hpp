@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/backward_pass.hpp"
+#include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
 /// The matrix products of backward: a few rows times a few vectors, with the sums in registers.

@@ -24,40 +24,40 @@ class WeightGradients {
   static constexpr int kFewRows = 3;
 
  public:
-  WeightGradients(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+  WeightGradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
                   const ProductShare& share)
-      : pass_(pass),
+      : task_(task),
         chunk_(chunk),
         share_(share),
-        hidden_(pass.hidden_size),
-        first_(chunk.first == 0 && !pass.adds),
-        inputs_(pass.inputs + share.thread * pass.inputs_size),
-        panels_(pass.panels + share.thread * pass.panels_size) {}
+        hidden_(task.hidden_size),
+        first_(chunk.first == 0 && !task.accumulate),
+        inputs_(task.inputs + share.thread * task.inputs_size),
+        panels_(task.panels + share.thread * task.panels_size) {}
 
   void run() const {
-    GateSums<V>(pass_, chunk_, share_).run();
-    const Inputs<V> x = {pass_, chunk_, pass_.x, pass_.x_stride, nullptr};
-    const Inputs<V> h = {pass_, chunk_, pass_.h, pass_.h_stride, pass_.initial_h};
-    T* dW = pass_.dweight_ih;
-    T* dR = pass_.dweight_hh;
-    if (pass_.dweight_ih_columns != nullptr) {
-      NarrowGradient<V>(x, pass_.input_size, share_).run(pass_.dweight_ih_columns, dW);
+    GateSums<V>(task_, chunk_, share_).run();
+    const Inputs<V> x = {task_, chunk_, task_.x, task_.x_stride, nullptr};
+    const Inputs<V> h = {task_, chunk_, task_.h, task_.h_stride, task_.initial_h};
+    T* dW = task_.dweight_ih;
+    T* dR = task_.dweight_hh;
+    if (task_.dweight_ih_columns != nullptr) {
+      NarrowGradient<V>(x, task_.input_size, share_).run(task_.dweight_ih_columns, dW);
       dW = nullptr;
     }
-    if (pass_.dweight_hh_columns != nullptr) {
-      NarrowGradient<V>(h, hidden_, share_).run(pass_.dweight_hh_columns, dR);
+    if (task_.dweight_hh_columns != nullptr) {
+      NarrowGradient<V>(h, hidden_, share_).run(task_.dweight_hh_columns, dR);
       dR = nullptr;
     }
-    if (dW == nullptr && dR == nullptr && pass_.dweight_ch == nullptr) return;
+    if (dW == nullptr && dR == nullptr && task_.dweight_ch == nullptr) return;
     // Each gradient stays in L2 from the first rows of the chunk to the last: it is read and
     // written once a chunk.
     const Index end = first_column(share_.nth + 1);
-    for (Index m = first_column(share_.nth); m < end; m += pass_.block_columns) {
-      const Columns block = {m, least(m + pass_.block_columns, end)};
-      if (in_panels() && !pass_.da.in_panels) pack(block);
-      if (dW != nullptr) gradient(x, pass_.input_size, m, block, dW);
+    for (Index m = first_column(share_.nth); m < end; m += task_.block_columns) {
+      const Columns block = {m, min_index(m + task_.block_columns, end)};
+      if (in_panels() && !task_.da.in_panels) pack(block);
+      if (dW != nullptr) gradient(x, task_.input_size, m, block, dW);
       if (dR != nullptr) gradient(h, hidden_, m, block, dR);
-      if (pass_.dweight_ch != nullptr) dense_peepholes(block);
+      if (task_.dweight_ch != nullptr) dense_peepholes(block);
     }
   }
 
@@ -70,17 +70,17 @@ class WeightGradients {
   /// Of the nth share, which begins a line.
   Index first_column(Index nth) const {
     const Index columns = kGates * hidden_, lines = (columns + kLine - 1) / kLine;
-    return least(lines * nth / share_.count * kLine, columns);
+    return min_index(lines * nth / share_.count * kLine, columns);
   }
   bool few_rows() const { return first_ && chunk_.rows <= kFewRows; }
-  bool in_panels() const { return pass_.da.in_panels || (pass_.panels_size > 0 && !few_rows()); }
+  bool in_panels() const { return task_.da.in_panels || (task_.panels_size > 0 && !few_rows()); }
   /// The panel of a line of da, in those of a block that begins at `origin`.
   const T* panel(Index column, Index origin) const {
-    if (pass_.da.in_panels) return pass_.da.data + offset(pass_.da, column);
+    if (task_.da.in_panels) return task_.da.data + offset(task_.da, column);
     return panels_ + (column - origin) / kLine * chunk_.rows * kLine + (column - origin) % kLine;
   }
   /// da of the chunk's row `row`.
-  const T* da(Index row) const { return pass_.da.data + row * pass_.da.row_stride; }
+  const T* da(Index row) const { return task_.da.data + row * task_.da.row_stride; }
 
   /// panels_ = columns of da by lines, each (rows, kLine): a tile's factors then are one run of
   /// memory. Read where da lies, they come a line a row, and a product takes 15 % longer.
@@ -88,12 +88,12 @@ class WeightGradients {
     constexpr Index kAtOnce = 4;  // lines of a row
     const Index panel = chunk_.rows * kLine;
     for (Index m = block.begin; m < block.end; m += kAtOnce * kLine) {
-      const Index width = least(kAtOnce * kLine, block.end - m);
+      const Index width = min_index(kAtOnce * kLine, block.end - m);
       T* const to = panels_ + (m - block.begin) / kLine * panel;
       for (Index row = 0; row < chunk_.rows; ++row) {
         const T* const from = da(row) + m;
         for (Index k = 0; k < width; k += kLanes) {
-          V::load(from + k, least(width - k, kLanes))
+          V::load(from + k, min_index(width - k, kLanes))
               .store(to + k / kLine * panel + row * kLine + k % kLine);
         }
       }
@@ -110,20 +110,20 @@ class WeightGradients {
       return;
     }
     for (Index first = 0; first < width; first += kGroup) {
-      const Index taken = least(kGroup, width - first);
+      const Index taken = min_index(kGroup, width - first);
       for (Index row = 0; row < chunk_.rows; row += kProductRows) {
-        const Index end = least(row + kProductRows, chunk_.rows);
+        const Index end = min_index(row + kProductRows, chunk_.rows);
         inputs.gather(row, end, first, taken, inputs_);
         const bool last = end == chunk_.rows;
         const Index then = !last ? first : first + kGroup < width ? first + kGroup : 0;
         const Product product = {row, end, taken, inputs, last ? 0 : end, then};
         for (Index m = columns.begin; m < columns.end;) {
           // Columns up to a panel's end lie side by side.
-          const Index in_panel = (pass_.da.in_panels ? m : m - origin) % kLine;
+          const Index in_panel = (task_.da.in_panels ? m : m - origin) % kLine;
           const Index panel_end =
-              in_panels() ? least(m + kLine - in_panel, columns.end) : columns.end;
+              in_panels() ? min_index(m + kLine - in_panel, columns.end) : columns.end;
           const Left<T> left = in_panels() ? Left<T>{panel(m, origin), kLine}
-                                           : Left<T>{da(0) + m, pass_.da.row_stride};
+                                           : Left<T>{da(0) + m, task_.da.row_stride};
           block(product, columns, {m, panel_end}, left, {gradient + first, width, 0});
           m = panel_end;
         }
@@ -177,7 +177,7 @@ class WeightGradients {
              Index stride, const T** runs) const {
     Index count = 0;
     for (; count < kRows; ++count) runs[count] = gradients + count * stride;
-    const Index rows = least(kProductRows, chunk_.rows - product.next_row);
+    const Index rows = min_index(kProductRows, chunk_.rows - product.next_row);
     const Index size = all.end - all.begin;
     const Index last = product.next_row + rows * (end - all.begin) / size;
     for (Index row = product.next_row + rows * (column - all.begin) / size;
@@ -193,7 +193,7 @@ class WeightGradients {
     const T* from[R];
     for (int r = 0; r < R; ++r) from[r] = inputs.row(r);
     for (Index first = 0; first < width; first += kGroup) {
-      const Index taken = least(kGroup, width - first);
+      const Index taken = min_index(kGroup, width - first);
       with_constant<kGroupVectors>((taken + kLanes - 1) / kLanes, [&](auto C) {
         write_columns<R, C.value>(from, first, taken - (C.value - 1) * kLanes, columns,
                                   {gradient + first, width, 0});
@@ -238,15 +238,16 @@ class WeightGradients {
   void dense_peepholes(Columns block) const {
     for (int gate = 0; gate < kGates; ++gate) {
       const Index begin = gate * hidden_, end = begin + hidden_;
-      const Columns columns = {begin > block.begin ? begin : block.begin, least(block.end, end)};
+      const Columns columns = {begin > block.begin ? begin : block.begin,
+                               min_index(block.end, end)};
       if (columns.begin >= columns.end) continue;
-      if ((pass_.dense_gates >> gate & 1u) == 0) {
-        if (first_) zero(columns, pass_.dweight_ch);
+      if ((task_.dense_gates >> gate & 1u) == 0) {
+        if (first_) zero(columns, task_.dweight_ch);
         continue;
       }
-      const bool current = gate == kOutput && pass_.output_reads_current;
-      gradient({pass_, chunk_, pass_.c, hidden_, current ? nullptr : pass_.initial_c}, hidden_,
-               block.begin, columns, pass_.dweight_ch);
+      const bool current = gate == kOutput && task_.output_reads_current;
+      gradient({task_, chunk_, task_.c, hidden_, current ? nullptr : task_.initial_c}, hidden_,
+               block.begin, columns, task_.dweight_ch);
     }
   }
 
@@ -254,7 +255,7 @@ class WeightGradients {
     for (Index k = columns.begin * hidden_; k < columns.end * hidden_; ++k) gradient[k] = T(0);
   }
 
-  const BackwardPass<T>& pass_;
+  const BackwardTask<T>& task_;
   const BackwardChunk& chunk_;
   const ProductShare share_;
   const Index hidden_;

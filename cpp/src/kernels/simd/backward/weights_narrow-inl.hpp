@@ -18,42 +18,43 @@ class NarrowGradient {
  public:
   NarrowGradient(const Inputs<V>& inputs, Index width, const ProductShare& share)
       : inputs_(inputs),
-        pass_(inputs.pass),
+        task_(inputs.task),
         chunk_(inputs.chunk),
         width_(width),
-        columns_(kGates * pass_.hidden_size),
+        columns_(kGates * task_.hidden_size),
         first_group_((columns_ + kGroup - 1) / kGroup * share.nth / share.count),
         last_group_((columns_ + kGroup - 1) / kGroup * (share.nth + 1) / share.count),
-        gathered_(pass_.inputs + share.thread * pass_.inputs_size) {}
+        gathered_(task_.inputs + share.thread * task_.inputs_size) {}
 
   /// Adds the chunk's to `sums`, and after the last one writes `gradient`.
   void run(T* sums, T* gradient) const {
     for (Index row = 0; row < chunk_.rows; row += kProductRows) {
-      const Index end = least(row + kProductRows, chunk_.rows);
+      const Index end = min_index(row + kProductRows, chunk_.rows);
       inputs_.gather(row, end, 0, width_, gathered_);
       for (Index group = first_group_; group < last_group_; ++group) block(row, end, group, sums);
     }
-    if (&chunk_ != pass_.chunks + pass_.chunk_count - 1) return;
-    const Index end = least(last_group_ * kGroup, columns_);
+    if (&chunk_ != task_.chunks + task_.chunk_count - 1) return;
+    const Index end = min_index(last_group_ * kGroup, columns_);
     for (Index column = first_group_ * kGroup; column < end; ++column) {
       for (Index i = 0; i < width_; ++i) {
-        gradient[column * width_ + i] = sums[i * pass_.columns_stride + column];
+        gradient[column * width_ + i] = sums[i * task_.columns_stride + column];
       }
     }
   }
 
  private:
   void block(Index row, Index end, Index group, T* sums) const {
-    const Index column = group * kGroup, width = least(kGroup, columns_ - column);
+    const Index column = group * kGroup, width = min_index(kGroup, columns_ - column);
     const Index vectors = (width + kLanes - 1) / kLanes, tiles = (width_ + kRows - 1) / kRows;
     const Index inputs_stride = (width_ + kLanes - 1) / kLanes * kLanes;
-    const Right<T> right = {pass_.da.data + row * pass_.da.row_stride + column, pass_.da.row_stride,
+    const Right<T> right = {task_.da.data + row * task_.da.row_stride + column, task_.da.row_stride,
                             0, width - (vectors - 1) * kLanes};
-    const Onto onto = chunk_.first == 0 && row == 0 && !pass_.adds ? Onto::nothing : Onto::after;
+    const Onto onto =
+        chunk_.first == 0 && row == 0 && !task_.accumulate ? Onto::nothing : Onto::after;
     for (Index nth = 0; nth < tiles; ++nth) {
       const Index i = width_ * nth / tiles, last = width_ * (nth + 1) / tiles;
       const Left<T> left = {gathered_ + i, inputs_stride};
-      const Result<T> result = {sums + i * pass_.columns_stride + column, pass_.columns_stride,
+      const Result<T> result = {sums + i * task_.columns_stride + column, task_.columns_stride,
                                 kLanes};
       with_constant<kRows>(last - i, [&](auto R) {
         with_constant<kGroupVectors>(vectors, [&](auto C) {
@@ -65,7 +66,7 @@ class NarrowGradient {
   }
 
   const Inputs<V>& inputs_;
-  const BackwardPass<T>& pass_;
+  const BackwardTask<T>& task_;
   const BackwardChunk& chunk_;
   const Index width_, columns_, first_group_, last_group_;
   T* const gathered_;  // (kProductRows, kGroup)

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "kernels/plain/forward_pass.hpp"
+#include "kernels/plain/forward_task.hpp"
 #include "kernels/simd/forward/cells-inl.hpp"
 #include "kernels/simd/forward/projection-inl.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
-/// The forward pass over a batch: for each step, tiles of rows times panels of units, each
+/// The forward task over a batch: for each step, tiles of rows times panels of units, each
 /// multiplied out and carried through to c_t and h_t while its sums are in the nearest cache.
 namespace peephole::kernels {
 namespace {
@@ -23,29 +23,29 @@ class Forward {
   static constexpr Index kBlockTerms = 512;
 
  public:
-  Forward(const ForwardPass<T>& pass, const TeamPart& team)
-      : pass_(pass),
-        w_(pass.weights),
+  Forward(const ForwardTask<T>& task, const TeamPart& team)
+      : task_(task),
+        w_(task.weights),
         team_(team),
-        cells_(pass),
+        cells_(task),
         width_(w_.panels * kLanes),
         panel_size_(w_.terms * kSums),
         groups_(share(panel_groups(w_.panels))),
-        panels_{groups_.begin * kGates, least(groups_.end * kGates, w_.panels)} {}
+        panels_{groups_.begin * kGates, min_index(groups_.end * kGates, w_.panels)} {}
 
   void run() {
-    if (pass_.step_count == 0) return;
-    begin_rows(0, pass_.steps[0].rows, 0);
-    for (Index s = 0; s < pass_.step_count; ++s) {
+    if (task_.step_count == 0) return;
+    begin_rows(0, task_.steps[0].rows, 0);
+    for (Index s = 0; s < task_.step_count; ++s) {
       if (s == chunk_end_) {
-        chunk_end_ = project<V>(pass_, s, panels_);
-        chunk_ = pass_.projected;
+        chunk_end_ = project<V>(task_, s, panels_);
+        chunk_ = task_.projected;
       }
       const bool projected = s < chunk_end_;
       wait();
-      step({pass_.steps[s], s & 1, projected ? chunk_ : nullptr});
-      const Index rows = pass_.steps[s].rows;
-      const Index next = s + 1 < pass_.step_count ? pass_.steps[s + 1].rows : 0;
+      step({task_.steps[s], s & 1, projected ? chunk_ : nullptr});
+      const Index rows = task_.steps[s].rows;
+      const Index next = s + 1 < task_.step_count ? task_.steps[s + 1].rows : 0;
       if (projected) {
         chunk_ += rows * w_.panels * kSums;
       } else {
@@ -70,9 +70,9 @@ class Forward {
   void begin_rows(Index first, Index last, Index parity) const {
     for (Index row = first; row < last; ++row) {
       for (Index p = panels_.begin; p < panels_.end; ++p) {
-        const Index from = row * pass_.hidden_size + p * kLanes, to = row * width_ + p * kLanes;
-        V::load(pass_.state_h + from, cells_.units(p)).store(pass_.h_rows[parity] + to);
-        V::load(pass_.state_c + from, cells_.units(p)).store(pass_.c_rows[parity] + to);
+        const Index from = row * task_.hidden_size + p * kLanes, to = row * width_ + p * kLanes;
+        V::load(task_.state_h + from, cells_.units(p)).store(task_.h_rows[parity] + to);
+        V::load(task_.state_c + from, cells_.units(p)).store(task_.c_rows[parity] + to);
       }
     }
   }
@@ -81,9 +81,9 @@ class Forward {
   void end_rows(Index first, Index last, Index parity) const {
     for (Index row = first; row < last; ++row) {
       for (Index p = panels_.begin; p < panels_.end; ++p) {
-        const Index to = row * pass_.hidden_size + p * kLanes, from = row * width_ + p * kLanes;
-        V::load(pass_.h_rows[parity] + from).store(pass_.state_h + to, cells_.units(p));
-        V::load(pass_.c_rows[parity] + from).store(pass_.state_c + to, cells_.units(p));
+        const Index to = row * task_.hidden_size + p * kLanes, from = row * width_ + p * kLanes;
+        V::load(task_.h_rows[parity] + from).store(task_.state_h + to, cells_.units(p));
+        V::load(task_.c_rows[parity] + from).store(task_.state_c + to, cells_.units(p));
       }
     }
   }
@@ -112,9 +112,10 @@ class Forward {
     const bool cached = count * panel_size_ * Index{sizeof(T)} <= kCachedBytes;
     const Index block = cached || team_.parts > 1 ? w_.terms : kBlockTerms;
     for (Index i = 0; i < count; ++i) {
-      const Index p = in_turn(now, i, count), next_p = in_turn(now, least(i + 1, count - 1), count);
+      const Index p = in_turn(now, i, count),
+                  next_p = in_turn(now, min_index(i + 1, count - 1), count);
       for (Index k = 0; k < w_.terms; k += block) {
-        const Index end = least(k + block, w_.terms);
+        const Index end = min_index(k + block, w_.terms);
         const T* next = w_.panel + p * panel_size_ + end * kSums;
         if (end == w_.terms) next = w_.panel + next_p * panel_size_;
         for (Index nth = 0; nth < tiles; ++nth) {
@@ -163,9 +164,9 @@ class Forward {
     Factors<T> of[3];
   };
   Terms terms(const Now& now, Index row) const {
-    return {{{pass_.x + now.step.x + row * pass_.x_stride, pass_.x_stride, pass_.input_size},
-             {pass_.h_rows[now.parity] + row * width_, width_, pass_.hidden_size},
-             {pass_.c_rows[now.parity] + row * width_, width_, pass_.hidden_size}}};
+    return {{{task_.x + now.step.x + row * task_.x_stride, task_.x_stride, task_.input_size},
+             {task_.h_rows[now.parity] + row * width_, width_, task_.hidden_size},
+             {task_.c_rows[now.parity] + row * width_, width_, task_.hidden_size}}};
   }
 
   template <int R, int P, bool kAhead = false>
@@ -178,7 +179,7 @@ class Forward {
     Index k = 0;
     if (now.projected != nullptr) {
       begin = {now.projected + (row * w_.panels + panel) * kSums, w_.panels * kSums};
-      k = pass_.input_size;
+      k = task_.input_size;
     }
     multiply<V, R, P, Begin::value, kAhead>(begin, from.of, k, w_.second_chain, weights,
                                             panel_size_, sums, ahead);
@@ -195,7 +196,7 @@ class Forward {
   template <int R>
   void blocked_tile(const Now& now, Index row, Index panel, Index k, Index end,
                     const Ahead<T>& ahead) const {
-    const Sums<T> sums = {pass_.sums + row * kSums, kSums};
+    const Sums<T> sums = {task_.sums + row * kSums, kSums};
     const Sums<const T> bias = {w_.bias + panel * kSums, 0};
     multiply<V, R, 1, Begin::value, true>(k == 0 ? bias : Sums<const T>{sums.data, sums.stride},
                                           terms(now, row).of, k, end,
@@ -221,11 +222,11 @@ class Forward {
   template <int R>
   void output_tile(const Now& now, Index row, Index group) const {
     const Index width = cells_.output_width(), next = now.parity ^ 1;
-    const Sums<T> sums = {pass_.output_sums + row * width + group * kSums, width};
-    const Factors<T> c = {pass_.c_rows[next] + row * width_, width_, pass_.hidden_size};
+    const Sums<T> sums = {task_.output_sums + row * width + group * kSums, width};
+    const Factors<T> c = {task_.c_rows[next] + row * width_, width_, task_.hidden_size};
     multiply<V, R, 1, Begin::value>({sums.data, sums.stride}, &c, 0, c.size,
                                     w_.dense_output + group * c.size * kSums, 0, sums);
-    const Index end = least((group + 1) * kGates, w_.panels);
+    const Index end = min_index((group + 1) * kGates, w_.panels);
     for (int r = 0; r < R; ++r) {
       for (Index p = group * kGates; p < end; ++p) {
         const T* const sum = sums.data + r * width + (p % kGates) * kLanes;
@@ -234,7 +235,7 @@ class Forward {
     }
   }
 
-  const ForwardPass<T>& pass_;
+  const ForwardTask<T>& task_;
   const ForwardWeights<T>& w_;
   const TeamPart& team_;
   const ForwardCells<V, Sigma> cells_;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/forward_pass.hpp"
+#include "kernels/plain/forward_task.hpp"
 #include "kernels/simd/activations-inl.hpp"
 #include "kernels/simd/side_by_side-inl.hpp"
 
@@ -48,7 +48,7 @@ template <class V>
 /// the five, and two more only where i, g and o are kept.
 struct StandardActivations {
   template <class T>
-  explicit StandardActivations(const ForwardPass<T>&) {}
+  explicit StandardActivations(const ForwardTask<T>&) {}
 
   /// a(gate, c): the gate's sum with its peephole of c. Of i and g most depends.
   template <class V, class A>
@@ -79,8 +79,8 @@ struct StandardActivations {
 /// Any others, and f = 1 - i.
 struct ChosenActivations {
   template <class T>
-  explicit ChosenActivations(const ForwardPass<T>& pass)
-      : of(pass.activations), coupled(pass.coupled_input_forget) {}
+  explicit ChosenActivations(const ForwardTask<T>& task)
+      : of(task.activations), coupled(task.coupled_input_forget) {}
 
   template <class V, class A>
   [[gnu::always_inline]] OpenCell<V> open(const A& a, V c, bool output_reads_current) const {
@@ -140,19 +140,19 @@ struct CellRows {
 ///
 /// sums: of each gate, by its index. diagonal: (4, lanes), P of this panel.
 template <class V, class Sigma, class Sums, class T = typename V::Scalar>
-[[gnu::always_inline]] inline OpenCell<V> open_cell(const ForwardPass<T>& pass, const Sigma& sigma,
+[[gnu::always_inline]] inline OpenCell<V> open_cell(const ForwardTask<T>& task, const Sigma& sigma,
                                                     const Sums& sums, const T* diagonal, V c) {
   const auto with_peephole = [&](int gate, V state) __attribute__((always_inline)) -> V {
-    if ((pass.peephole_gates >> gate & 1u) == 0) return sums[gate];
+    if ((task.peephole_gates >> gate & 1u) == 0) return sums[gate];
     return fma(V::load(diagonal + gate * V::lanes), state, sums[gate]);
   };
-  return sigma.open(with_peephole, c, pass.output_reads_current);
+  return sigma.open(with_peephole, c, task.output_reads_current);
 }
 
 template <class V, class Sigma, class Sums, class T = typename V::Scalar>
-[[gnu::always_inline]] inline Cell<V> cell(const ForwardPass<T>& pass, const Sigma& sigma,
+[[gnu::always_inline]] inline Cell<V> cell(const ForwardTask<T>& task, const Sigma& sigma,
                                            const Sums& sums, const T* diagonal, V c) {
-  return sigma.close(open_cell(pass, sigma, sums, diagonal, c));
+  return sigma.close(open_cell(task, sigma, sums, diagonal, c));
 }
 
 /// The gates' sums of up to lanes / 4 units, in the quarters of one vector, as vectors of their
@@ -168,17 +168,17 @@ template <class V>
 /// Whether open_quarters or open_halves compute a cell whose gates share vectors: peepholes of
 /// c_{t-1} on all gates or none.
 template <class T>
-[[gnu::always_inline]] inline bool gates_alike(const ForwardPass<T>& pass) {
-  const bool all = pass.peephole_gates == (1u << kGates) - 1 && !pass.output_reads_current;
-  return all || pass.peephole_gates == 0;
+[[gnu::always_inline]] inline bool gates_alike(const ForwardTask<T>& task) {
+  const bool all = task.peephole_gates == (1u << kGates) - 1 && !task.output_reads_current;
+  return all || task.peephole_gates == 0;
 }
 
 /// The same of up to lanes / 4 units, whose gates are the quarters of one vector, with the usual
 /// activations.
 template <class V, class Part = typename V::Quarter, class T = typename V::Scalar>
-[[gnu::always_inline]] inline OpenCell<Part> open_quarters(const ForwardPass<T>& pass, V sums,
+[[gnu::always_inline]] inline OpenCell<Part> open_quarters(const ForwardTask<T>& task, V sums,
                                                            const T* diagonal, Part c) {
-  if (pass.peephole_gates != 0) sums = fma(V::load_quarters(diagonal), V::repeat(c), sums);
+  if (task.peephole_gates != 0) sums = fma(V::load_quarters(diagonal), V::repeat(c), sums);
   const Fraction<V> a = fraction<QuarterLanes>(sums);
   const V& below = a.denominator;
   return standard_state<Part>(
@@ -191,10 +191,10 @@ template <class V, class Part = typename V::Quarter, class T = typename V::Scala
 
 /// The same of up to lanes / 2 units: i and f, g and o are the halves of two vectors.
 template <class V, class Part = typename V::Half, class T = typename V::Scalar>
-[[gnu::always_inline]] inline OpenCell<Part> open_halves(const ForwardPass<T>& pass, V i_f, V g_o,
+[[gnu::always_inline]] inline OpenCell<Part> open_halves(const ForwardTask<T>& task, V i_f, V g_o,
                                                          const T* diagonal, Part c) {
   static_assert(kInput == 0 && kForget == 1 && kCell == 2 && kOutput == 3);
-  if (pass.peephole_gates != 0) {
+  if (task.peephole_gates != 0) {
     const T* const of_g = diagonal + kCell * V::lanes;
     i_f = fma(V::load_halves(diagonal, diagonal + V::lanes), V::repeat(c), i_f);
     g_o = fma(V::load_halves(of_g, of_g + V::lanes), V::repeat(c), g_o);

@@ -31,11 +31,11 @@ class ForwardCells {
   static constexpr Index kLanes = V::lanes;
 
  public:
-  explicit ForwardCells(const ForwardPass<T>& pass)
-      : pass_(pass), w_(pass.weights), sigma_(pass), width_(w_.panels * kLanes) {}
+  explicit ForwardCells(const ForwardTask<T>& task)
+      : task_(task), w_(task.weights), sigma_(task), width_(w_.panels * kLanes) {}
 
   /// Units of a panel, without the padding.
-  Index units(Index panel) const { return least(pass_.hidden_size - panel * kLanes, kLanes); }
+  Index units(Index panel) const { return min_index(task_.hidden_size - panel * kLanes, kLanes); }
   /// Of rows of output_sums, which are read by groups of panels.
   Index output_width() const { return panel_groups(w_.panels) * kPanelRow<V>; }
 
@@ -69,13 +69,13 @@ class ForwardCells {
     const Index next = now.parity ^ 1;
     return {
         units(panel),
-        pass_.c_rows[now.parity] + state,
-        pass_.c_rows[next] + state,
-        pass_.h_rows[next] + state,
-        pass_.h + now.step.h + row * pass_.h_stride + unit,
-        pass_.c == nullptr ? nullptr : pass_.c + packed * pass_.hidden_size + unit,
-        pass_.gates == nullptr ? nullptr : pass_.gates + packed * kGates * pass_.hidden_size + unit,
-        pass_.hidden_size};
+        task_.c_rows[now.parity] + state,
+        task_.c_rows[next] + state,
+        task_.h_rows[next] + state,
+        task_.h + now.step.h + row * task_.h_stride + unit,
+        task_.c == nullptr ? nullptr : task_.c + packed * task_.hidden_size + unit,
+        task_.gates == nullptr ? nullptr : task_.gates + packed * kGates * task_.hidden_size + unit,
+        task_.hidden_size};
   }
 
   /// The sums of N rows, by gates.
@@ -96,7 +96,7 @@ class ForwardCells {
     const T* const c = row_of(now, row, panel).c_previous;
     const auto previous = SideBySide<V, N>::of(
         [&](int n) __attribute__((always_inline)) { return V::load(c + n * width_); });
-    const auto y = cell(pass_, sigma_, RowSums<N>{sums}, diagonal, previous);
+    const auto y = cell(task_, sigma_, RowSums<N>{sums}, diagonal, previous);
 #pragma GCC unroll 6
     for (int n = 0; n < N; ++n) {
       const CellRows<T> at = row_of(now, row + n, panel);
@@ -107,12 +107,12 @@ class ForwardCells {
       if (at.gates != nullptr) store_training(of_row, at);
       if (w_.dense_output != nullptr) {
         V::load(sums.data + n * sums.stride + kOutput * kLanes)
-            .store(pass_.output_sums + (row + n) * output_width() + panel * kLanes);
+            .store(task_.output_sums + (row + n) * output_width() + panel * kLanes);
       }
     }
   }
 
-  const ForwardPass<T>& pass_;
+  const ForwardTask<T>& task_;
   const ForwardWeights<T>& w_;
   const Sigma sigma_;
   const Index width_;

@@ -4,34 +4,38 @@
 #include "kernels/simd/forward/one_row-inl.hpp"
 #include "kernels/simd/transpose-inl.hpp"
 
-/// What an instruction set's file exports of forward.
+/// The forward kernels of an instruction set, as its file exports them.
 namespace peephole::kernels {
 namespace {
 
 template <class V, class Sigma, class T = typename V::Scalar>
-void forward_with(const ForwardPass<T>& pass, const TeamPart& team) {
-  if (!one_row_of_few_units(pass, team)) {
-    Forward<V, Sigma>(pass, team).run();
-  } else if (pass.weights.panels == 1) {
-    OneRowForward<V, 1, Sigma>(pass).run();
+void forward_with(const ForwardTask<T>& task, const TeamPart& team) {
+  if (!one_row_of_few_units(task, team)) {
+    Forward<V, Sigma>(task, team).run();
+  } else if (task.weights.panels == 1) {
+    OneRowForward<V, 1, Sigma>(task).run();
   } else {
-    OneRowForward<V, 2, Sigma>(pass).run();
+    OneRowForward<V, 2, Sigma>(task).run();
   }
 }
 
 template <template <class> class V, class T>
-void forward(const ForwardPass<T>& pass, const TeamPart& team) noexcept {
-  if (pass.standard) {
-    forward_with<V<T>, StandardActivations>(pass, team);
+void forward(const ForwardTask<T>& task, const TeamPart& team) noexcept {
+  if (task.standard) {
+    forward_with<V<T>, StandardActivations>(task, team);
   } else {
-    forward_with<V<T>, ChosenActivations>(pass, team);
+    forward_with<V<T>, ChosenActivations>(task, team);
   }
 }
 
+template <template <class> class V, class T>
+constexpr ForwardKernels<T> forward_kernels_of() {
+  return {V<T>::lanes, &forward<V, T>, &transpose<V<T>>};
+}
+
 template <template <class> class V>
-constexpr ForwardKernels forward_kernels() {
-  return {V<float>::lanes,       V<double>::lanes,   &transpose<V<float>>,
-          &transpose<V<double>>, &forward<V, float>, &forward<V, double>};
+constexpr AllTypes<ForwardKernels> forward_kernels() {
+  return {forward_kernels_of<V, float>(), forward_kernels_of<V, double>()};
 }
 
 }  // namespace

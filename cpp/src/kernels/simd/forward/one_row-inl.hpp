@@ -2,24 +2,24 @@
 
 #include <type_traits>
 
-#include "kernels/plain/forward_pass.hpp"
+#include "kernels/plain/forward_task.hpp"
 #include "kernels/simd/forward/cell-inl.hpp"
 #include "kernels/simd/forward/projection-inl.hpp"
 #include "kernels/simd/two_chains-inl.hpp"
 
-/// The pass of one sequence through few units, of which only latency counts: what passes from step
+/// The task of one sequence through few units, of which only latency counts: what tasks from step
 /// to step stays in registers or in the nearest cache. Its values have the same bits as Forward's.
 namespace peephole::kernels {
 namespace {
 
-/// Whether OneRowForward computes a pass: all steps have the same one row, and the sums two chains.
+/// Whether OneRowForward computes a task: all steps have the same one row, and the sums two chains.
 template <class T>
-bool one_row_of_few_units(const ForwardPass<T>& pass, const TeamPart& team) {
-  const ForwardWeights<T>& w = pass.weights;
-  return pass.step_count > 0 && pass.steps[0].rows == 1 &&
-         pass.steps[pass.step_count - 1].rows == 1 && team.parts == 1 &&
-         w.second_chain < pass.input_size + pass.hidden_size &&
-         w.terms == pass.input_size + pass.hidden_size && w.dense_output == nullptr;
+bool one_row_of_few_units(const ForwardTask<T>& task, const TeamPart& team) {
+  const ForwardWeights<T>& w = task.weights;
+  return task.step_count > 0 && task.steps[0].rows == 1 &&
+         task.steps[task.step_count - 1].rows == 1 && team.parts == 1 &&
+         w.second_chain < task.input_size + task.hidden_size &&
+         w.terms == task.input_size + task.hidden_size && w.dense_output == nullptr;
 }
 
 /// P panels.
@@ -31,30 +31,30 @@ class OneRowForward {
   static constexpr Index kNarrowInput = 8;
 
  public:
-  explicit OneRowForward(const ForwardPass<T>& pass)
-      : pass_(pass),
-        w_(pass.weights),
-        sigma_(pass),
-        hidden_(pass.hidden_size),
-        gates_together_(pass.standard && gates_alike(pass)) {}
+  explicit OneRowForward(const ForwardTask<T>& task)
+      : task_(task),
+        w_(task.weights),
+        sigma_(task),
+        hidden_(task.hidden_size),
+        gates_together_(task.standard && gates_alike(task)) {}
 
   void run() const {
     alignas(64) T h[P * kLanes];
     V c[P];
     for (int p = 0; p < P; ++p) {
-      V::load(pass_.state_h + p * kLanes, units(p)).store(h + p * kLanes);
-      c[p] = V::load(pass_.state_c + p * kLanes, units(p));
+      V::load(task_.state_h + p * kLanes, units(p)).store(h + p * kLanes);
+      c[p] = V::load(task_.state_c + p * kLanes, units(p));
     }
-    const bool ahead = pass_.input_size > kNarrowInput;
-    for (Index s = 0; s < pass_.step_count;) {
-      const Index end = ahead ? project<V>(pass_, s, {0, P}) : s;
-      const T* projected = pass_.projected;
-      for (; s < end; ++s, projected += P * kPanelRow<V>) step(pass_.steps[s], projected, h, c);
-      if (s < pass_.step_count && end <= s) step(pass_.steps[s++], nullptr, h, c);
+    const bool ahead = task_.input_size > kNarrowInput;
+    for (Index s = 0; s < task_.step_count;) {
+      const Index end = ahead ? project<V>(task_, s, {0, P}) : s;
+      const T* projected = task_.projected;
+      for (; s < end; ++s, projected += P * kPanelRow<V>) step(task_.steps[s], projected, h, c);
+      if (s < task_.step_count && end <= s) step(task_.steps[s++], nullptr, h, c);
     }
     for (int p = 0; p < P; ++p) {
-      V::load(h + p * kLanes).store(pass_.state_h + p * kLanes, units(p));
-      c[p].store(pass_.state_c + p * kLanes, units(p));
+      V::load(h + p * kLanes).store(task_.state_h + p * kLanes, units(p));
+      c[p].store(task_.state_c + p * kLanes, units(p));
     }
   }
 
@@ -65,19 +65,19 @@ class OneRowForward {
   [[gnu::always_inline]] void step(const ForwardStep& now, const T* projected, T* h,
                                    V (&c)[P]) const {
     const RowTerms<T> row = {projected != nullptr ? projected : w_.bias,
-                             projected != nullptr ? nullptr : pass_.x + now.x, pass_.input_size, h};
+                             projected != nullptr ? nullptr : task_.x + now.x, task_.input_size, h};
     Cell<V> y[P];
     cells(row, c, y);
 #pragma GCC unroll 2
     for (int p = 0; p < P; ++p) {
       c[p] = y[p].c;
       y[p].h.store(h + p * kLanes);
-      y[p].h.store(pass_.h + now.h + p * kLanes, units(p));
-      if (pass_.gates == nullptr) continue;
+      y[p].h.store(task_.h + now.h + p * kLanes, units(p));
+      if (task_.gates == nullptr) continue;
       const Index unit = p * kLanes;
       store_training<V>(
-          y[p], {units(p), nullptr, nullptr, nullptr, nullptr, pass_.c + now.row * hidden_ + unit,
-                 pass_.gates + now.row * kGates * hidden_ + unit, hidden_});
+          y[p], {units(p), nullptr, nullptr, nullptr, nullptr, task_.c + now.row * hidden_ + unit,
+                 task_.gates + now.row * kGates * hidden_ + unit, hidden_});
     }
   }
 
@@ -89,11 +89,11 @@ class OneRowForward {
         V narrow;
         two_chains_narrow(w_, row, sums[0], narrow);
         const T* const narrow_diagonal = w_.diagonal + kPanelRow<V>;
-        const OpenCell<V> wide = open_cell(pass_, sigma_, sums[0], w_.diagonal, c[0]);
+        const OpenCell<V> wide = open_cell(task_, sigma_, sums[0], w_.diagonal, c[0]);
         if constexpr (std::is_same_v<Sigma, StandardActivations>) {
           if (gates_together_) {
             const auto open =
-                open_quarters(pass_, narrow, narrow_diagonal, c[1].template quarter<0>());
+                open_quarters(task_, narrow, narrow_diagonal, c[1].template quarter<0>());
             y[0] = sigma_.close(wide);
             const auto part = sigma_.close(open);
             y[1] = {V::widen(part.i), V::widen(part.f), V::widen(part.g),
@@ -102,7 +102,7 @@ class OneRowForward {
           }
         }
         split_quarters(narrow, sums[1]);
-        const OpenCell<V> open = open_cell(pass_, sigma_, sums[1], narrow_diagonal, c[1]);
+        const OpenCell<V> open = open_cell(task_, sigma_, sums[1], narrow_diagonal, c[1]);
         y[0] = sigma_.close(wide);
         y[1] = sigma_.close(open);
         return;
@@ -112,13 +112,13 @@ class OneRowForward {
     OpenCell<V> open[P];
 #pragma GCC unroll 2
     for (int p = 0; p < P; ++p) {
-      open[p] = open_cell(pass_, sigma_, sums[p], w_.diagonal + p * kPanelRow<V>, c[p]);
+      open[p] = open_cell(task_, sigma_, sums[p], w_.diagonal + p * kPanelRow<V>, c[p]);
     }
 #pragma GCC unroll 2
     for (int p = 0; p < P; ++p) y[p] = sigma_.close(open[p]);
   }
 
-  const ForwardPass<T>& pass_;
+  const ForwardTask<T>& task_;
   const ForwardWeights<T>& w_;
   const Sigma sigma_;
   const Index hidden_;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/step_pass.hpp"
+#include "kernels/plain/step_task.hpp"
 
 /// The head of one step.
 namespace peephole::kernels {

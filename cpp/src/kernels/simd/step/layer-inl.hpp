@@ -2,7 +2,7 @@
 
 #include <type_traits>
 
-#include "kernels/plain/step_pass.hpp"
+#include "kernels/plain/step_task.hpp"
 #include "kernels/simd/forward/cell-inl.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
@@ -39,18 +39,18 @@ class LayerStep {
   static constexpr int kPanels = kTilePanels<V, 1>;
 
  public:
-  LayerStep(StepPass<T>& step, const T* x)
+  LayerStep(StepTask<T>& step, const T* x)
       : step_(step),
-        pass_(step.layer),
-        w_(pass_.weights),
-        sigma_(pass_),
+        task_(step.layer),
+        w_(task_.weights),
+        sigma_(task_),
         x_(x),
-        dense_(w_.terms > pass_.input_size + pass_.hidden_size) {}
+        dense_(w_.terms > task_.input_size + task_.hidden_size) {}
 
   [[gnu::always_inline]] void run() {
     if (w_.panels <= step_.tile_panels && !dense_) {
       // All sums are formed before any of h is replaced.
-      last_tile(0, step_.weights, pass_.state_h, pass_.state_c);
+      last_tile(0, step_.weights, task_.state_h, task_.state_c);
     } else {
       many_tiles();
     }
@@ -60,8 +60,8 @@ class LayerStep {
   /// Tiles are taken from first to last and from last to first by turns, so that those still in
   /// cache come first. h, and c where it is among the terms, are replaced when all sums are formed.
   void many_tiles() {
-    T* const h = pass_.h_rows[1];
-    T* const c = dense_ ? pass_.c_rows[1] : pass_.state_c;
+    T* const h = task_.h_rows[1];
+    T* const c = dense_ ? task_.c_rows[1] : task_.state_c;
     const Index each = step_.tile_panels, last = (w_.panels - 1) / each;
     for (Index n = 0; n <= last; ++n) {
       const Index nth = step_.backwards ? last - n : n;
@@ -74,8 +74,8 @@ class LayerStep {
     }
     step_.backwards = !step_.backwards;
     for (Index p = 0; p < w_.panels; ++p) {
-      V::load(h + p * kLanes).store(pass_.state_h + p * kLanes);
-      if (dense_) V::load(c + p * kLanes).store(pass_.state_c + p * kLanes);
+      V::load(h + p * kLanes).store(task_.state_h + p * kLanes);
+      if (dense_) V::load(c + p * kLanes).store(task_.state_c + p * kLanes);
     }
   }
 
@@ -148,19 +148,19 @@ class LayerStep {
         add_terms<V, N>({factors + from - begin, to - from, weights + from * N * kLanes}, sums);
       }
     };
-    const Index I = pass_.input_size, H = pass_.hidden_size;
+    const Index I = task_.input_size, H = task_.hidden_size;
     add(x_, 0, I);
-    add(pass_.state_h, I, H);
-    if (dense_) add(pass_.state_c, I + H, H);
+    add(task_.state_h, I, H);
+    if (dense_) add(task_.state_c, I + H, H);
   }
 
   /// Both chains of x and h, where registers hold the sums of both.
   template <int N>
   [[gnu::always_inline]] void add_side_by_side(const T* weights, V (&first)[N],
                                                V (&second)[N]) const {
-    const Index I = pass_.input_size, both = w_.terms - w_.second_chain;
+    const Index I = task_.input_size, both = w_.terms - w_.second_chain;
     const Index last = w_.second_chain - I - both;  // 1 where H is odd
-    const T* const h = pass_.state_h;
+    const T* const h = task_.state_h;
     const T* const a = weights + I * N * kLanes;
     const T* const b = weights + w_.second_chain * N * kLanes;
     add_terms<V, N>({x_, I, weights}, first);
@@ -188,7 +188,7 @@ class LayerStep {
     };
     if constexpr (kTail > 0) {
       if constexpr (std::is_same_v<Sigma, StandardActivations>) {
-        if (gates_alike(pass_)) {
+        if (gates_alike(task_)) {
           const auto tail = begin_tail<kTail>(panel + P, &sums[P * kGates], c);
           end_panels();
           // All lanes: loads of whole vectors would wait for a shorter store to reach the cache.
@@ -213,7 +213,7 @@ class LayerStep {
   [[gnu::always_inline]] OpenCell<V> begin_cell(Index panel, const V (&sums)[kGates], T* c) const {
     const Index unit = panel * kLanes;
     const OpenCell<V> open =
-        open_cell(pass_, sigma_, sums, diagonal(panel), V::load(pass_.state_c + unit));
+        open_cell(task_, sigma_, sums, diagonal(panel), V::load(task_.state_c + unit));
     open.c.store(c + unit);
     return open;
   }
@@ -224,11 +224,11 @@ class LayerStep {
     const Index unit = panel * kLanes;
     const auto open = [&]() __attribute__((always_inline)) {
       if constexpr (kTail == 1) {
-        return open_quarters(pass_, sums[0], diagonal(panel),
-                             V::Quarter::load(pass_.state_c + unit));
+        return open_quarters(task_, sums[0], diagonal(panel),
+                             V::Quarter::load(task_.state_c + unit));
       } else {
-        return open_halves(pass_, sums[0], sums[1], diagonal(panel),
-                           V::Half::load(pass_.state_c + unit));
+        return open_halves(task_, sums[0], sums[1], diagonal(panel),
+                           V::Half::load(task_.state_c + unit));
       }
     }();
     open.c.store(c + unit);
@@ -247,8 +247,8 @@ class LayerStep {
     }
   }
 
-  StepPass<T>& step_;
-  const ForwardPass<T>& pass_;
+  StepTask<T>& step_;
+  const ForwardTask<T>& task_;
   const ForwardWeights<T>& w_;
   const Sigma sigma_;
   const T* const x_;

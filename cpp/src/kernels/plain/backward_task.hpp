@@ -1,8 +1,8 @@
 #pragma once
 
-#include "kernels/plain/forward_pass.hpp"
+#include "kernels/plain/forward_task.hpp"
 
-/// What the backward kernels of an instruction set are given; see forward_pass.hpp.
+/// What the backward kernels of an instruction set are given; see forward_task.hpp.
 namespace peephole::kernels {
 
 /// A (4H, columns) matrix of weights, read by groups of columns, kGates vectors wide: row m of
@@ -54,9 +54,9 @@ struct Lines {
   bool in_panels;
 };
 
-/// A pass of one layer in one direction over a batch: see LayerBackward. N, B: all of them.
+/// A task of one layer in one direction over a batch: see LayerBackward. N, B: all of them.
 template <class T>
-struct BackwardPass {
+struct BackwardTask {
   Index input_size;   // I
   Index hidden_size;  // H
   Activations activations;
@@ -85,14 +85,14 @@ struct BackwardPass {
   Index dh_stride;
   T* dx;  // (N, I), overwritten; or null
   Index dx_stride;
-  T* dstate_h;    // (B, H), replaced; dh of the recurrence between chunks
-  T* dstate_c;    // (B, H), replaced; dc throughout
-  bool adds;      // to the gradients of weights; otherwise they are overwritten
-  T* dweight_ih;  // (4H, I)
-  T* dweight_hh;  // (4H, H)
-  T* ddiagonal;   // (4, H), or null
-  T* dweight_ch;  // (4H, H), or null
-  T* dbias;       // (4H,), or null
+  T* dstate_h;      // (B, H), replaced; dh of the recurrence between chunks
+  T* dstate_c;      // (B, H), replaced; dc throughout
+  bool accumulate;  // to the gradients of weights; otherwise they are overwritten
+  T* dweight_ih;    // (4H, I)
+  T* dweight_hh;    // (4H, H)
+  T* ddiagonal;     // (4, H), or null
+  T* dweight_ch;    // (4H, H), or null
+  T* dbias;         // (4H,), or null
 
   // Scratch.
   Lines<T> da;            // (rows of a chunk, 4H)
@@ -112,30 +112,25 @@ struct BackwardPass {
 };
 
 /// Rows that are multiplied into weight gradients at a time: a group of inputs, 64 bytes by 4 a
-/// row, then stays in the nearest cache next to what else passes through it.
+/// row, then stays in the nearest cache next to what else tasks through it.
 inline constexpr Index kProductRows = 128;
 
 /// Columns of weight_ih up to which dx is computed by products along the gates.
 inline constexpr Index kNarrowInput = 8;
 
 template <class T>
-using RecurrenceKernel = void (*)(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+using RecurrenceKernel = void (*)(const BackwardTask<T>& task, const BackwardChunk& chunk,
                                   Index first_rank, Index last_rank, const TeamPart& team) noexcept;
 template <class T>
-using ProductsKernel = void (*)(const BackwardPass<T>& pass, const BackwardChunk& chunk,
+using ProductsKernel = void (*)(const BackwardTask<T>& task, const BackwardChunk& chunk,
                                 const ProductShare& share) noexcept;
 
-/// What an instruction set's file exports.
+/// The backward kernels of one instruction set for one type.
+template <class T>
 struct BackwardKernels {
-  Index lanes_float, lanes_double;
-  RecurrenceKernel<float> recurrence_float;
-  RecurrenceKernel<double> recurrence_double;
-  ProductsKernel<float> input_gradient_float, weight_gradients_float;
-  ProductsKernel<double> input_gradient_double, weight_gradients_double;
+  RecurrenceKernel<T> recurrence;
+  ProductsKernel<T> input_gradient;
+  ProductsKernel<T> weight_gradients;
 };
-
-extern const BackwardKernels backward_baseline;
-extern const BackwardKernels backward_avx2;
-extern const BackwardKernels backward_avx512;
 
 }  // namespace peephole::kernels

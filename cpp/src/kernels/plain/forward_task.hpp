@@ -49,9 +49,9 @@ struct ForwardStep {
   Index h;
 };
 
-/// A pass of one layer in one direction over some sequences of a batch ("rows", B of them).
+/// A task of one layer in one direction over some sequences of a batch ("rows", B of them).
 template <class T>
-struct ForwardPass {
+struct ForwardTask {
   Index input_size;   // I
   Index hidden_size;  // H
   Activations activations;
@@ -83,7 +83,7 @@ struct ForwardPass {
 /// Rows of x that are multiplied ahead of the recurrence, at most.
 inline constexpr Index kChunkRows = 96;
 
-/// One member of a team of threads that compute a pass together, each some units; all call the
+/// One member of a team of threads that compute a task together, each some units; all call the
 /// kernel.
 struct TeamPart {
   int part = 0;
@@ -93,7 +93,7 @@ struct TeamPart {
 };
 
 template <class T>
-using ForwardKernel = void (*)(const ForwardPass<T>& pass, const TeamPart& team) noexcept;
+using ForwardKernel = void (*)(const ForwardTask<T>& task, const TeamPart& team) noexcept;
 
 /// to[k * to_stride + u] = from[u * from_stride + k] for u < units <= lanes and k < terms; 0 for
 /// the other lanes u.
@@ -101,17 +101,17 @@ template <class T>
 using TransposeKernel = void (*)(const T* from, Index from_stride, Index units, Index terms, T* to,
                                  Index to_stride);
 
-/// What an instruction set's file exports.
+/// The forward kernels of one instruction set for one type.
+template <class T>
 struct ForwardKernels {
-  Index lanes_float, lanes_double;
-  TransposeKernel<float> transpose_float;
-  TransposeKernel<double> transpose_double;
-  ForwardKernel<float> forward_float;
-  ForwardKernel<double> forward_double;
+  Index lanes;
+  ForwardKernel<T> forward;
+  TransposeKernel<T> transpose;
 };
 
-extern const ForwardKernels forward_baseline;
-extern const ForwardKernels forward_avx2;
-extern const ForwardKernels forward_avx512;
+/// What an instruction set exports of one part (forward, backward, step): its kernels for each
+/// type, as bases, so that the type alone selects them and a type without kernels does not compile.
+template <template <class> class Kernels>
+struct AllTypes : Kernels<float>, Kernels<double> {};
 
 }  // namespace peephole::kernels

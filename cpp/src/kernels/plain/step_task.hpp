@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/plain/forward_pass.hpp"
+#include "kernels/plain/forward_task.hpp"
 
 /// What the kernels for single steps of one sequence are given. Their sums are formed in the order
 /// of the forward kernels, so that the bits are the same.
@@ -13,8 +13,8 @@ namespace peephole::kernels {
 /// tile (K, vectors, lanes). A whole panel has a vector for each gate. In the last one, gates of
 /// few units share vectors: two gates of up to half of the lanes, four of up to a quarter.
 template <class T>
-struct StepPass {
-  ForwardPass<T> layer;
+struct StepTask {
+  ForwardTask<T> layer;
   const T* weights;
   Index tile_panels;
   Index whole_panels;
@@ -33,28 +33,19 @@ struct StepHead {
 
 /// A layer at one step. x (I,), read.
 template <class T>
-using StepKernel = void (*)(StepPass<T>& pass, const T* x) noexcept;
+using StepKernel = void (*)(StepTask<T>& task, const T* x) noexcept;
 
 /// logits (O,), overwritten, from h (F,): a dot product is summed as head_logits does.
 template <class T>
 using StepHeadKernel = void (*)(const StepHead<T>& head, const T* h, T* logits) noexcept;
 
-/// What an instruction set's file exports.
+/// The step kernels of one instruction set for one type.
 template <class T>
-struct StepKernelsOf {
+struct StepKernels {
   StepKernel<T> step;
   StepHeadKernel<T> head;
-  Index lanes;
-  Index most_panels;    // of a tile
+  Index max_panels;     // of a tile
   bool shared_vectors;  // gates of few units share vectors
 };
-struct StepKernels {
-  StepKernelsOf<float> of_float;
-  StepKernelsOf<double> of_double;
-};
-
-extern const StepKernels step_baseline;
-extern const StepKernels step_avx2;
-extern const StepKernels step_avx512;
 
 }  // namespace peephole::kernels

@@ -1,0 +1,8 @@
+#include "kernels/simd/exports-inl.hpp"
+#include "kernels/simd/vec_avx512-inl.hpp"
+
+namespace peephole::kernels {
+
+PEEPHOLE_EXPORT_KERNELS(avx512)
+
+}  // namespace peephole::kernels
