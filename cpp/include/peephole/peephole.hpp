@@ -8,6 +8,7 @@
 #include "peephole/lstm.hpp"
 #include "peephole/network.hpp"
 #include "peephole/optimiser.hpp"
+#include "peephole/options.hpp"
 #include "peephole/parameters.hpp"
 #include "peephole/runtime.hpp"
 #include "peephole/stream.hpp"
