@@ -12,4 +12,5 @@
 #include "peephole/parameters.hpp"
 #include "peephole/runtime.hpp"
 #include "peephole/stream.hpp"
+#include "peephole/tensors.hpp"
 #include "peephole/types.hpp"
