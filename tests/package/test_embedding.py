@@ -5,6 +5,7 @@ skipped here, for tests/test_readme.py takes it. FetchContent, which compiles th
 tried where PEEPHOLE_TEST_FETCHCONTENT is set, as CI does.
 """
 
+import json
 import os
 import re
 import shutil
@@ -40,6 +41,31 @@ int main() {
   std::printf("%.9g", y);
 }
 """
+# Values that show whether the core computes exactly, on every instruction set.
+EXACT_APP = """
+#include "peephole/peephole.hpp"
+#include <cstdio>
+#include <limits>
+int main() {
+  peephole::NetworkConfig config;
+  config.lstm.hidden_sizes = {8};
+  peephole::Network<float> network(config);
+  peephole::initialise(network, 0);
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float x[] = {0.3f, -2, 1e-3f, 40, -1e6f, 1e30f, -3e38f, 5, infinity, 1};
+  for (const std::string& isa : peephole::isas()) {
+    peephole::set_isa(isa);
+    float y[10];
+    peephole::Stream<float>(network, 2).process(x, y, 5);
+    for (const float value : y) std::printf("%a ", value);
+    peephole::Stream<float> stream(network);
+    for (const float value : x) {
+      stream.step(&value, y);
+      std::printf("%a ", *y);
+    }
+  }
+}
+"""
 PROJECT = """
 cmake_minimum_required(VERSION 3.21)
 project(app CXX)
@@ -64,13 +90,17 @@ def build(source, folder, *options):
     run("cmake", "--build", folder, "--parallel", "2")
 
 
-def build_app(folder, find, *options):
-    """What the program prints: y of one step."""
+def write_project(folder, find, app=APP):
     source = folder / "app"
     source.mkdir()
-    source.joinpath("app.cpp").write_text(APP, encoding="utf-8")
+    source.joinpath("app.cpp").write_text(app, encoding="utf-8")
     source.joinpath("CMakeLists.txt").write_text(PROJECT.format(find=find), encoding="utf-8")
-    build(source, folder / "build", *options)
+    return source
+
+
+def build_app(folder, find, *options):
+    """What the program prints: y of one step."""
+    build(write_project(folder, find), folder / "build", *options)
     return np.float32(run(folder / "build" / "app"))
 
 
@@ -142,6 +172,56 @@ def test_by_fetchcontent_and_shared(tmp_path):
     assert not list(prefix.rglob("libpeephole.a"))
     assert list(prefix.rglob("libpeephole.so*")) or sys.platform != "linux"
     assert build_app(found, FIND(version=""), f"-DCMAKE_PREFIX_PATH={prefix}") == expected()
+
+
+FAST_MATH = "-Ofast -ffast-math -funsafe-math-optimizations -fassociative-math -ffinite-math-only"
+
+
+def test_flags_of_a_fast_project(tmp_path):
+    """On each command line of the core, the flags for exact arithmetic come last."""
+    source = write_project(tmp_path, FETCH.format(root=ROOT.as_posix()))
+    configured = subprocess.run(
+        [
+            *("cmake", "-S", source, "-B", tmp_path / "build", f"-DCMAKE_CXX_FLAGS={FAST_MATH}"),
+            "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    if "nlohmann" in configured.stderr or "Eigen" in configured.stderr:
+        pytest.skip("needs Eigen and nlohmann-json")
+    assert configured.returncode == 0, configured.stderr
+    commands = json.loads((tmp_path / "build" / "compile_commands.json").read_text())
+    of_core = [c["command"] for c in commands if str(ROOT) in c["file"]]
+    assert len(of_core) > 20
+    for command in of_core:
+        flags = command.split()
+        for flag in ("fast-math", "unsafe-math-optimizations", "associative-math"):
+            said = [f for f in flags if f in (f"-f{flag}", f"-fno-{flag}", "-Ofast")]
+            assert said[-1] == f"-fno-{flag}", command
+        assert [f for f in flags if f.startswith("-ffp-contract")][-1] == "-ffp-contract=off"
+
+
+@pytest.mark.skipif(
+    "PEEPHOLE_TEST_FETCHCONTENT" not in os.environ,
+    reason="PEEPHOLE_TEST_FETCHCONTENT is not set: it compiles the core",
+)
+def test_a_fast_project_gets_exact_results(tmp_path, runtime_as_before):
+    source = write_project(tmp_path, FETCH.format(root=ROOT.as_posix()), EXACT_APP)
+    build(source, tmp_path / "build", f"-DCMAKE_CXX_FLAGS={FAST_MATH}")
+    printed = run(tmp_path / "build" / "app").split()
+    x = np.array([0.3, -2, 1e-3, 40, -1e6, 1e30, -3e38, 5, np.inf, 1], np.float32)[:, None]
+    net = peephole.Network(1, 8, 1, seed=0)
+    expected = []
+    for isa in peephole.build_info()["isas"]:
+        peephole.set_isa(isa)
+        expected += [
+            net.stream(2).process(x.reshape(2, 5, 1)).ravel(),
+            net.stream().process(x)[:, 0],
+        ]
+    got = np.array([float.fromhex(value) for value in printed], np.float32)
+    np.testing.assert_array_equal(got, np.concatenate(expected))
+    assert np.isfinite(got).any()
 
 
 @pytest.fixture(scope="session")

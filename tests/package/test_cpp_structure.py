@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CPP = ROOT / "cpp"
 
 # Each folder may include itself and the folders of the rows before its own.
