@@ -1,8 +1,8 @@
 """C++ projects that use the package: installed, from the wheel, by FetchContent; and the examples.
 
-PEEPHOLE_PREFIX names where the core is installed by `cmake --install`; without it, that way is
-skipped here, for tests/test_readme.py takes it. FetchContent, which compiles the whole core, is
-tried where PEEPHOLE_TEST_FETCHCONTENT is set, as CI does.
+PEEPHOLE_PREFIX names where the core is installed by `cmake --install`; without it, the tests of that
+way are skipped. FetchContent compiles the whole core, so its tests run only where
+PEEPHOLE_TEST_FETCHCONTENT is set, as in CI.
 """
 
 import json

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from peephole.__main__ import cmake_dir
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,16 +26,11 @@ def test_python(code, tmp_path, monkeypatch):
 
 
 def test_cpp(tmp_path):
-    """The README's program and CMakeLists.txt, against the installed core.
-
-    PEEPHOLE_PREFIX names where it is installed; without it, it is built here.
-    """
+    """The README's program and CMakeLists.txt, against the library in the installed package."""
     if shutil.which("cmake") is None:
         pytest.skip("needs cmake")
     if not any(map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])):
         pytest.skip("needs a C++ compiler")
-    prefix = os.environ.get("PEEPHOLE_PREFIX") or install_core(tmp_path)
-
     (program,) = blocks("cpp")
     (project,) = blocks("cmake")
     source = tmp_path / "app"
@@ -42,21 +38,9 @@ def test_cpp(tmp_path):
     (source / "app.cpp").write_text(program, encoding="utf-8")
     (source / "CMakeLists.txt").write_text(project, encoding="utf-8")
     build = tmp_path / "app-build"
-    run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "-S", source, "-B", build, f"-Dpeephole_DIR={cmake_dir()}")
     run("cmake", "--build", build)
     assert "mean squared error" in run(build / "app")
-
-
-def install_core(folder):
-    build, prefix = folder / "core-build", folder / "prefix"
-    configure = ["cmake", "-S", ROOT, "-B", build]
-    found = subprocess.run(configure, capture_output=True, text=True)
-    if "Eigen 3.4 or later not found" in found.stderr:
-        pytest.skip("needs Eigen 3.4 or later: pip install cmeel-eigen")
-    assert found.returncode == 0, found.stderr
-    run("cmake", "--build", build, "--parallel", "2")
-    run("cmake", "--install", build, "--prefix", prefix)
-    return prefix
 
 
 def run(*command):
