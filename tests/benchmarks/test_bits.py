@@ -8,7 +8,7 @@ import numpy as np
 import peephole
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 command_line = pytest.importorskip("bench.command_line", reason="needs the checkout")
 
 from bench.bits import digests  # noqa: E402

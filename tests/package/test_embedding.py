@@ -1,7 +1,7 @@
 """C++ projects that use the package: installed, from the wheel, by FetchContent; and the examples.
 
-PEEPHOLE_PREFIX names where the core is installed by `cmake --install`; without it, the tests of that
-way are skipped. FetchContent compiles the whole core, so its tests run only where
+PEEPHOLE_PREFIX names where the core is installed by `cmake --install`; without it, the tests of
+that way are skipped. FetchContent compiles the whole core, so its tests run only where
 PEEPHOLE_TEST_FETCHCONTENT is set, as in CI.
 """
 
