@@ -231,6 +231,9 @@ class LSTM(Model):
 
         Returns:
             (y, state, tape): `tape` is what `backward` needs; `tape.nbytes` is its size.
+            `tape.gates(layer, direction)` copies out what a layer did (not with `recompute`): a
+            dict of the activated gates "i", "f", "g", "o", the cell state "c" and the output "h",
+            each (B, T, H), 0 beyond a sequence's length.
         """
         recompute = flag(recompute, "recompute")
         return self._core.forward(x, state, lengths, draw_seed_or_none(seed), recompute)
@@ -246,7 +249,7 @@ class LSTM(Model):
         """Exact gradients, by backpropagation through time.
 
         Args:
-            tape: Of a `forward` of this model, whose parameters have not been assigned since.
+            tape: Of a `forward` of this model, whose parameters have not changed since.
             dy: (B, T, output_size), the gradient of y; entries beyond a sequence's length do not
                 count.
             dstate: The gradient of the final state, shaped as it; None stands for zeros.

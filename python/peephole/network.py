@@ -33,9 +33,9 @@ _CLASSES = {"float32": core.NetworkFloat32, "float64": core.NetworkFloat64}
 class Network(Model):
     r"""A stack of LSTM layers with a dense head on the last one.
 
-    At each step t, from the output h_t of the last layer (see `LSTM`)::
+    With r what `readout` takes of the outputs h_t of the last layer (see `LSTM`)::
 
-        y_t = head(V h_t + v)
+        y = head(V r + v)
 
     Args:
         input_size: I, the features of a step of x.
@@ -43,8 +43,11 @@ class Network(Model):
         output_size: O, the values of y; for a softmax head the number of classes.
         head: The activation of the head: "identity", "sigmoid", "tanh", or "softmax" over the O
             values.
-        readout: "all": y for every step (B, T, O). "last": at each sequence's last real step (B,
-            O).
+        readout: "all": h_t of every step, y (B, T, O). The others give one y a sequence, (B, O):
+            "last": the final h, at each sequence's last real step and, when bidirectional, beside
+            it the reverse direction's after reading back to step 0, as `torch.nn.LSTM`'s h_n.
+            "mean", "max": the mean, or the largest value, of each unit over the real steps; NaN at
+            any step stays. For a sequence of length 0, y is 0.
         **lstm_options: As of `LSTM`.
 
     Attributes:
@@ -76,7 +79,7 @@ class Network(Model):
         output_size: int,
         *,
         head: Literal["identity", "sigmoid", "tanh", "softmax"] = "identity",
-        readout: Literal["all", "last"] = "all",
+        readout: Literal["all", "last", "mean", "max"] = "all",
         **lstm_options: Unpack[LSTMOptions],
     ) -> None:
         unknown = lstm_options.keys() - LSTMOptions.__annotations__
@@ -114,7 +117,7 @@ class Network(Model):
 
     @property
     def readout(self) -> str:
-        """Which steps the head reads: "all" or "last"."""
+        """What the head reads: "all", "last", "mean" or "max"."""
         return str(self._core.options["readout"])
 
     def __call__(
@@ -128,7 +131,7 @@ class Network(Model):
         """Runs the network, from a state to a state; keeps nothing.
 
         x, state, lengths and the state returned are those of `LSTM`. y, which `out` can take, is
-        (B, T, O), 0 beyond a sequence's length; for readout "last" (B, O), 0 for a sequence of
+        (B, T, O), 0 beyond a sequence's length; for readouts but "all" (B, O), 0 for a sequence of
         length 0. Of a single sequence, x (T, I), nothing has a batch axis.
 
         Raises ValueError or TypeError for a wrong argument, before anything is computed.
@@ -150,8 +153,8 @@ class Network(Model):
             batch_size: How many sequences are computed, and held in the model's dtype, at a time.
 
         Returns:
-            y: For readout "last" (n, O). For "all" (n, T, O), 0 beyond a sequence's length; for a
-                list x a list of (T_i, O) arrays. Of a single sequence (O,) or (T, O).
+            y: For readout "all" (n, T, O), 0 beyond a sequence's length; for a list x a list of
+                (T_i, O) arrays. For the others (n, O). Of a single sequence (T, O) or (O,).
 
         Raises:
             ValueError, TypeError: For a wrong argument; the message names it.
@@ -185,7 +188,10 @@ class Network(Model):
         seed: Seed = None,
         recompute: bool = False,
     ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
-        """The training pass, (y, state, tape): as `LSTM.forward`, `seed` and `recompute` too."""
+        """The training pass, (y, state, tape): as `LSTM.forward`, `seed` and `recompute` too.
+
+        `tape.logits` is V r + v, shaped as y, for losses that give `backward` their `dlogits`.
+        """
         recompute = flag(recompute, "recompute")
         seed = draw_seed_or_none(seed)
         y, _, final, tape = self._core.forward(x, state, lengths, seed, recompute)
@@ -203,10 +209,10 @@ class Network(Model):
         """Exact gradients, by backpropagation through time.
 
         Args:
-            tape: Of a `forward` of this network, whose parameters have not been assigned since.
+            tape: Of a `forward` of this network, whose parameters have not changed since.
             dy: The gradient of y, shaped as it.
             dstate: The gradient of the final state, shaped as it; None stands for zeros.
-            dlogits: Instead of dy: the gradient of V h_t + v. For cross-entropy after softmax that
+            dlogits: Instead of dy: the gradient of `tape.logits`, V r + v. For cross-entropy after softmax that
                 is y - onehot(label), with nothing to divide by.
             inputs: Whether the gradient of x is wanted; training needs none, and is faster without.
 

@@ -28,9 +28,9 @@ class Parameters(Mapping[str, NDArray[Any]]):
     a KeyError (and a ValueError) either way; names cannot be added or removed. Masked weights stay
     0 whatever is written.
 
-    Models keep their weights packed for speed only while no view of them is alive, so do not hold
-    views that are not needed. Iterating over names, `len`, `in`, `repr` and `shape` make none;
-    `items()` and `values()` do.
+    While a view is alive, each call compares the parameter with a copy, to see whether it has been
+    written to; so a held view costs a little time and memory. Iterating over names, `len`, `in`,
+    `repr` and `shape` make no view; `items()` and `values()` do.
     """
 
     __slots__ = ("_core", "_names")

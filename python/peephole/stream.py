@@ -21,11 +21,12 @@ class Stream:
     A run of steps gives the bits that the model gives for the whole sequence from zeros, in blocks
     of any size. `Network.stream` and `LSTM.stream` make one.
 
-    The weights are those of the model when the stream is made; later changes do not reach it. Each
-    thread needs a stream of its own.
+    The weights are those of the model when the stream is made; later changes do not reach it.
+    Streams that are made while another one of the same, unchanged model lives share its weights.
+    Streams can be copied, also by `copy`, and pickled. Each thread needs a stream of its own.
 
     Args:
-        model: An `LSTM` or a `Network`, not bidirectional.
+        model: An `LSTM`, or a `Network` whose readout is "all" or "last"; not bidirectional.
         batch: B, the sequences that advance together.
 
     Raises:
@@ -44,6 +45,8 @@ class Stream:
     _core: core.Stream
 
     def __init__(self, model: LSTM | Network, batch: int = 1) -> None:
+        if not isinstance(model, (LSTM, Network)):
+            raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
         self._core = _CLASSES[model.dtype.name](model._core, at_least_one(batch, "batch"))
 
     @property
@@ -105,15 +108,42 @@ class Stream:
     def state(self, state: State | None) -> None:
         self._core.set_state(state, self.batch > 1 or not _is_single(state))
 
-    def __copy__(self) -> Stream:
-        """One with the same weights, sharing them, in the same state."""
+    def copy(self) -> Stream:
+        """A branch: one with the same weights, which both share, in the same state.
+
+        What one does from then on does not reach the other.
+        """
         copy = Stream.__new__(Stream)
         copy._core = self._core.copy()
         return copy
 
+    def __copy__(self) -> Stream:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Stream:
+        return self.copy()  # nobody writes to the weights
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = dict(self._core.options, dtype=self.dtype.name)
+        options["hidden_size"] = options.pop("hidden_sizes")
+        return _restore, (options, self._core.weights(), self.batch, self.state)
+
     def __repr__(self) -> str:
         sizes = f"batch={self.batch}, input_size={self.input_size}, output_size={self.output_size}"
         return f"<Stream {sizes}, {self.dtype.name}>"
+
+
+def _restore(
+    options: dict[str, Any], weights: dict[str, NDArray[Any]], batch: int, state: StateArrays
+) -> Stream:
+    """The stream of a model that had these options and weights, in this state."""
+    model: LSTM | Network
+    model = Network(**options, seed=0) if "output_size" in options else LSTM(**options, seed=0)
+    for name, value in weights.items():
+        model.parameters[name] = value
+    stream = Stream(model, batch)
+    stream.state = state
+    return stream
 
 
 def _is_single(state: Any) -> bool:

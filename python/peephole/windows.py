@@ -23,7 +23,7 @@ def windows(series: ArrayLike, length: int, *, stride: int = 1) -> NDArray[Any]:
     Returns:
         (n, length, F), n = (T - length) // stride + 1: a read-only view of the series' memory.
 
-    Example: to foretell the next value of a series (T,) at every step of each window::
+    Example: to predict the next value of a series (T,) at every step of each window::
 
         x, y = peephole.windows(series[:-1], 100), peephole.windows(series[1:], 100)
         peephole.Network(1, 32, 1).fit(x, y)

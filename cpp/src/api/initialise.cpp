@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/names.hpp"
+#include "peephole/network.hpp"
 
 namespace peephole {
 namespace {

@@ -13,6 +13,7 @@
 #include "files/header.hpp"
 #include "files/options.hpp"
 #include "files/source.hpp"
+#include "model/parameters_access.hpp"
 #include "peephole/files.hpp"
 
 #if __has_include(<unistd.h>)
@@ -66,7 +67,7 @@ template <class T>
 void write_values(std::ostream& stream, const std::vector<ParameterSpec>& specs,
                   const Parameters<T>& parameters) {
   static_assert(sizeof(bool) == 1, "BOOL in files is a byte");
-  parameters.settle();
+  ParametersAccess<T>::refresh(parameters);  // masked weights are 0 in the file
   for (const ParameterSpec& spec : specs) {
     write(stream, parameters.data(parameters.find(spec.name)),
           static_cast<std::size_t>(spec.size()) * sizeof(T));

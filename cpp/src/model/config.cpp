@@ -16,7 +16,10 @@ constexpr Name<HeadActivation> kHeadActivations[] = {{HeadActivation::identity, 
                                                      {HeadActivation::sigmoid, "sigmoid"},
                                                      {HeadActivation::tanh, "tanh"},
                                                      {HeadActivation::softmax, "softmax"}};
-constexpr Name<Readout> kReadouts[] = {{Readout::all, "all"}, {Readout::last, "last"}};
+constexpr Name<Readout> kReadouts[] = {{Readout::all, "all"},
+                                       {Readout::last, "last"},
+                                       {Readout::mean, "mean"},
+                                       {Readout::max, "max"}};
 
 constexpr Gate kAllGates[] = {Gate::input, Gate::forget, Gate::cell, Gate::output};
 constexpr char kGateLetters[] = "ifgo";

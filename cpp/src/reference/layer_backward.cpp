@@ -134,7 +134,7 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
   T* const kept_dh_rows = scratch.kept_dh.reserve(B * H);
   T* const kept_dc_rows = scratch.kept_dc.reserve(B * H);
   NoiseDraws<T> draws(noise, schedule, layer.direction, H, scratch);
-  if (!layer.adds) set_zero(layer.spec, layer.dweights);
+  if (!layer.accumulate) set_zero(layer.spec, layer.dweights);
 
   for (Index s = 0; s < schedule.steps(); ++s) {
     const Index t = layer.direction == Direction::forward ? schedule.steps() - 1 - s : s;

@@ -5,7 +5,7 @@
 namespace peephole {
 
 template <class T>
-void Stack<T>::forward_segments(const ForwardTask<T>& task, typename StackRecord<T>::Layer& kept,
+void Stack<T>::forward_segments(const ForwardTask<T>& task, typename StackTape<T>::Layer& kept,
                                 ForwardWorkspace& work) const {
   const LayerForward<T>& whole = task.layer;
   const Index H = whole.spec.hidden_size, state = whole.schedule.batch() * H;
@@ -32,7 +32,7 @@ void Stack<T>::forward_segments(const ForwardTask<T>& task, typename StackRecord
 
 template <class T>
 void Stack<T>::backward_segments(const BackwardTask<T>& task,
-                                 const typename StackRecord<T>::Layer& kept, const Pass& pass,
+                                 const typename StackTape<T>::Layer& kept, const Pass& pass,
                                  BackwardWorkspace& work) const {
   const LayerBackward<T>& whole = task.layer;
   const Index I = whole.spec.input_size, H = whole.spec.hidden_size;
@@ -42,8 +42,8 @@ void Stack<T>::backward_segments(const BackwardTask<T>& task,
   T* const state_h = again->state_h[0].reserve(state);
   T* const state_c = again->state_c[0].reserve(state);
   std::vector<BackwardTask<T>>& one = work.task_of_part;
-  bool adds = false;
-  for (auto n = static_cast<Index>(kept.segments.size()) - 1; n >= 0; --n, adds = true) {
+  bool accumulate = false;
+  for (auto n = static_cast<Index>(kept.segments.size()) - 1; n >= 0; --n, accumulate = true) {
     const Segment segment = kept.segments[static_cast<std::size_t>(n)];
     work.part.assign(whole.schedule, segment.first, segment.last);
     const Index row = whole.schedule.offset(segment.first), rows = work.part.packed_rows();
@@ -68,17 +68,17 @@ void Stack<T>::backward_segments(const BackwardTask<T>& task,
                     Rows<const T>{whole.h.row(row), whole.h.stride}, gates, c, initial_h, initial_c,
                     Rows<const T>{whole.dh.row(row), whole.dh.stride},
                     Rows<T>{whole.dx.data ? whole.dx.row(row) : nullptr, I}, whole.dstate_h,
-                    whole.dstate_c, whole.dweights, adds},
+                    whole.dstate_c, whole.dweights, accumulate},
                    task.packed,
                    task.noise});
     run(one, work.scratch);
   }
 }
 
-#define PEEPHOLE_INSTANTIATE(T)                                                                   \
-  template void Stack<T>::forward_segments(const ForwardTask<T>&, StackRecord<T>::Layer&,         \
-                                           ForwardWorkspace&) const;                              \
-  template void Stack<T>::backward_segments(const BackwardTask<T>&, const StackRecord<T>::Layer&, \
+#define PEEPHOLE_INSTANTIATE(T)                                                                 \
+  template void Stack<T>::forward_segments(const ForwardTask<T>&, StackTape<T>::Layer&,         \
+                                           ForwardWorkspace&) const;                            \
+  template void Stack<T>::backward_segments(const BackwardTask<T>&, const StackTape<T>::Layer&, \
                                             const Pass&, BackwardWorkspace&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)

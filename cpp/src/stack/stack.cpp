@@ -70,7 +70,7 @@ LayerWeights<U> Stack<T>::weights_in(const Pass& pass, U* flat) const noexcept {
 
 template <class T>
 LayerWeights<const T> Stack<T>::weights_of(const Pass& pass) const noexcept {
-  return weights_in(pass, std::as_const(*parameters_).flat());
+  return weights_in(pass, ParametersAccess<T>::flat(*parameters_));
 }
 
 template <class T>
@@ -80,9 +80,9 @@ LayerWeights<T> Stack<T>::gradients_of(const Pass& pass, T* dparameters) const n
 
 template <class T>
 typename Stack<T>::Layer Stack<T>::layer(Index layer) const {
-  parameters_->settle();
+  ParametersAccess<T>::refresh(*parameters_);
   const Pass& of = pass(layer, 0);
-  const LayerNoise noise = noise_of(layer, StackRecord<T>(), /*training=*/false);
+  const LayerNoise noise = noise_of(layer, StackTape<T>(), Mode::inference);
   return {of.spec, weights_of(of), noise.any() ? nullptr : pack_forward(of), noise};
 }
 
@@ -90,9 +90,9 @@ template <class T>
 std::shared_ptr<const kernels::PackedForward<T>> Stack<T>::pack_forward(const Pass& pass) const {
   const std::optional<Isa> isa = kernel_isa();
   if (!isa) return nullptr;
-  return pass.packed_forward->get(parameters_->revision(), *isa, [&](auto& packed) {
-    packed.pack(pass.spec, weights_of(pass), *isa);
-  });
+  return pass.packed_forward->get(
+      ParametersAccess<T>::revision(*parameters_), *isa,
+      [&](auto& packed) { packed.pack(pass.spec, weights_of(pass), *isa); });
 }
 
 template <class T>
@@ -105,16 +105,27 @@ std::shared_ptr<const kernels::PackedBackward<T>> Stack<T>::pack_backward(
     referring->refer(pass.spec, weights_of(pass), *isa);
     return referring;
   }
-  return pass.packed_backward->get(parameters_->revision(), *isa, [&](auto& packed) {
-    packed.pack(pass.spec, weights_of(pass), *isa);
-  });
+  return pass.packed_backward->get(
+      ParametersAccess<T>::revision(*parameters_), *isa,
+      [&](auto& packed) { packed.pack(pass.spec, weights_of(pass), *isa); });
 }
 
 template <class T>
-LayerNoise Stack<T>::noise_of(Index layer, const StackRecord<T>& record,
-                              bool training) const noexcept {
-  if (!training) return {0, layer, 0, config_.zoneout, /*expected=*/true};
-  return {record.seed, layer, config_.recurrent_dropout, config_.zoneout};
+LayerNoise Stack<T>::noise_of(Index layer, const StackTape<T>& tape, Mode mode) const noexcept {
+  if (mode != Mode::training) return {0, layer, 0, config_.zoneout, /*expected=*/true};
+  return {tape.seed, layer, config_.recurrent_dropout, config_.zoneout};
+}
+
+template <class T>
+void Stack<T>::release_workspaces() const {
+  tapes_.clear();
+  rows_.clear();
+  forward_workspaces_.clear();
+  backward_workspaces_.clear();
+  for (const Pass& pass : passes_) {
+    pass.packed_forward->clear();
+    pass.packed_backward->clear();
+  }
 }
 
 template class Stack<float>;

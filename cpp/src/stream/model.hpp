@@ -20,7 +20,8 @@ struct StreamModelLayer : Stack<T>::Layer {
 /// What streams of one model share, and nobody writes: what it is, and its weights as they were.
 template <class T>
 struct StreamModel {
-  /// Throws std::invalid_argument for a bidirectional stack.
+  /// Throws std::invalid_argument for a bidirectional stack, and for a readout of all steps at
+  /// once.
   explicit StreamModel(const Stack<T>& stack);
   StreamModel(const Stack<T>& stack, const NetworkConfig& config);
 
@@ -29,14 +30,11 @@ struct StreamModel {
     return head ? head->output_size : layers.back().spec.hidden_size;
   }
 
+  NetworkConfig config;  // without a head only config.lstm counts
   std::vector<StreamModelLayer<T>> layers;
   std::optional<HeadSpec> head;
   HeadWeights<const T> head_weights = {};
-
- private:
-  StreamModel(const Stack<T>& stack, Index first_kept);
-
-  Buffer<T> values_;  // the parameters' flat layout, from where it is needed
+  Buffer<T> values;  // the parameters in their flat layout
 };
 
 extern template struct StreamModel<float>;

@@ -160,7 +160,7 @@ void set_layer(BackwardPass<T>& pass, const LayerBackward<T>& layer) {
   pass.dx_stride = layer.dx.stride;
   pass.dstate_h = layer.dstate_h;
   pass.dstate_c = layer.dstate_c;
-  pass.adds = layer.adds;
+  pass.adds = layer.accumulate;
   pass.dweight_ih = layer.dweights.weight_ih;
   pass.dweight_hh = layer.dweights.weight_hh;
   pass.dbias = layer.dweights.bias;
@@ -196,8 +196,8 @@ BackwardPass<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
   const Index lanes = kernels::lanes<T>(backward_kernels(packed.isa()));
   carve_scratch(pass, lanes, schedule.batch(), threads, workspace);
   share_products(pass, threads);
-  if (pass.chunk_count == 0 && !layer.adds) set_zero(layer.spec, layer.dweights);
-  if (layer.adds) {
+  if (pass.chunk_count == 0 && !layer.accumulate) set_zero(layer.spec, layer.dweights);
+  if (layer.accumulate) {
     load_columns(pass.dweight_ih, pass.input_size, pass, pass.dweight_ih_columns);
     load_columns(pass.dweight_hh, pass.hidden_size, pass, pass.dweight_hh_columns);
   }
