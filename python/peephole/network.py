@@ -212,8 +212,8 @@ class Network(Model):
             tape: Of a `forward` of this network, whose parameters have not changed since.
             dy: The gradient of y, shaped as it.
             dstate: The gradient of the final state, shaped as it; None stands for zeros.
-            dlogits: Instead of dy: the gradient of `tape.logits`, V r + v. For cross-entropy after softmax that
-                is y - onehot(label), with nothing to divide by.
+            dlogits: Instead of dy: the gradient of `tape.logits`, V r + v. For cross-entropy after
+                softmax that is y - onehot(label), with nothing to divide by.
             inputs: Whether the gradient of x is wanted; training needs none, and is faster without.
 
         Returns:
