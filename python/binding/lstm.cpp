@@ -67,7 +67,7 @@ py::tuple trace(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
 template <class T>
 py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object, py::handle dy,
                    py::handle dstate, bool inputs) {
-  const TapeOf<T>& tape = tape_of<T>(tape_object);
+  const TapeOf<T>& tape = tape_of<T>(tape_object, /*of_network=*/false);
   const LSTMConfig& config = self->config();
   const Index B = tape.tape.batch(), time = tape.tape.time();
   const auto dy_array = numbers<T>(dy, "dy", tape.shape({time, config.output_size()}));

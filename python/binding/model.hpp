@@ -140,12 +140,17 @@ class InputGradientsOf {
   SequenceView<T> view_ = {};
 };
 
+/// The tape that an LSTM, or a network, is given; TypeError for anything else, also for the tape of
+/// the other kind of model. Whether it is this model's is the core's to check.
 template <class T>
-const TapeOf<T>& tape_of(py::handle object) {
-  if (!py::isinstance<TapeOf<T>>(object)) {
-    refuse_type("tape", "one that this model's forward returned", type_text(object));
+const TapeOf<T>& tape_of(py::handle object, bool of_network) {
+  const char* const expected = "one that this model's forward returned";
+  if (!py::isinstance<TapeOf<T>>(object)) refuse_type("tape", expected, type_text(object));
+  const auto& tape = py::cast<const TapeOf<T>&>(object);
+  if (tape.logits.is_none() == of_network) {
+    refuse_type("tape", expected, of_network ? "one of an LSTM" : "one of a network");
   }
-  return py::cast<const TapeOf<T>&>(object);
+  return tape;
 }
 
 }  // namespace peephole::binding

@@ -95,7 +95,7 @@ py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_obje
     refuse_value("dy", "exactly one of dy and dlogits", dy.is_none() ? "neither" : "both");
   }
   const bool of_y = dlogits.is_none();
-  const TapeOf<T>& tape = tape_of<T>(tape_object);
+  const TapeOf<T>& tape = tape_of<T>(tape_object, /*of_network=*/true);
   const NetworkConfig& config = self->config();
   const Index B = tape.tape.batch(), time = tape.tape.time();
   const auto array = numbers<T>(of_y ? dy : dlogits, of_y ? "dy" : "dlogits",
