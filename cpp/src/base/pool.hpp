@@ -4,6 +4,8 @@
 #include <mutex>
 #include <vector>
 
+#include "base/fork_gate.hpp"
+
 namespace peephole {
 
 /// Workspaces of a model: each call borrows one, so that calls on several threads do not meet, and
@@ -28,7 +30,7 @@ class Pool {
   };
 
   Loan borrow() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Locked lock(mutex_);
     if (idle_.empty()) {
       idle_.reserve(++made_);  // so that giving back cannot fail
       return Loan(*this, std::make_unique<Workspace>());
@@ -40,7 +42,7 @@ class Pool {
 
  private:
   void give_back(std::unique_ptr<Workspace> workspace) noexcept {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Locked lock(mutex_);
     idle_.push_back(std::move(workspace));
   }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/fork_gate.hpp"
 #include "compute/backend.hpp"
 #include "kernels/host/packed_backward.hpp"
 #include "kernels/host/packed_forward.hpp"
@@ -20,7 +21,7 @@ class PackCache {
   template <class Pack>
   std::shared_ptr<const Packed> get(std::uint64_t revision, Isa isa, Pack&& pack) {
     constexpr std::uint64_t kKeepNothing = Parameters<float>::kNeverSettled;
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Locked lock(mutex_);
     if (packed_ && revision != kKeepNothing && revision == revision_ && isa == isa_) return packed_;
     if (!packed_ || packed_.use_count() > 1) packed_ = std::make_shared<Packed>();
     revision_ = kKeepNothing;  // should packing fail

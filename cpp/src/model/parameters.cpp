@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "base/buffer.hpp"
+#include "base/fork_gate.hpp"
 
 namespace peephole {
 namespace {
@@ -101,7 +102,7 @@ void Parameters<T>::assign(Index i, const T* values) {
 
 template <class T>
 std::shared_ptr<void> Parameters<T>::lease() {
-  const std::lock_guard<std::mutex> lock(impl_->lease_mutex);
+  const Locked lock(impl_->lease_mutex);
   std::shared_ptr<void> lease = impl_->lease.lock();
   if (!lease) {
     // Owns a reference to the values, and nothing else of the Parameters, which may die before it.
@@ -120,7 +121,7 @@ void Parameters<T>::touch() noexcept {
 
 template <class T>
 std::uint64_t Parameters<T>::revision() const noexcept {
-  const std::lock_guard<std::mutex> lock(impl_->lease_mutex);
+  const Locked lock(impl_->lease_mutex);
   return impl_->lease.expired() ? impl_->revision.load() : kNeverSettled;
 }
 
@@ -162,7 +163,7 @@ const bool* Parameters<T>::mask(Index i) const noexcept {
 template <class T>
 void Parameters<T>::settle() const noexcept {
   if (!impl_->any_mask) return;
-  const std::lock_guard<std::mutex> lock(impl_->settle_mutex);
+  const Locked lock(impl_->settle_mutex);
   T* values = impl_->values->data();
   // Writing only what is not yet 0 leaves memory that other threads are reading untouched.
   impl_->for_each_masked([&](Index j) {
