@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "bindings.hpp"
+#include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -24,7 +25,7 @@ py::tuple infer(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
   const StateOut<T> final(in.shapes);
   const auto y_view = sequence_view<T>(y, in.x.batch(), in.x.time());
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self.infer(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span());
   }
   return py::make_tuple(std::move(y), final.tuple());
@@ -40,7 +41,7 @@ py::tuple forward(const LSTM<T>& self, py::handle x, py::handle state, py::handl
   const std::optional<std::uint64_t> seed = seed_of(seed_object);
   auto tape = std::make_unique<TapeOf<Tape<T>>>(in.x.batched(), recompute);
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), tape->tape,
                  seed);
   }
@@ -63,7 +64,7 @@ py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object,
   const auto dy_view = sequence_view<const T>(dy_array, B, time);
   T* const dparameters = flat.mutable_data();
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self->backward(tape.tape, dy_view, dfinal.span(), dx.view(), dinitial.span(), dparameters);
   }
   return py::make_tuple(dx.object(), dinitial.tuple(), parameters.split(flat));
@@ -88,7 +89,7 @@ void bind(py::module_& module, const char* name) {
             initialise(self, seed, parse_initialisation(text(recurrent, "recurrent_init")));
           },
           "seed"_a, "recurrent"_a)
-      .def("save", &save<LSTM<T>>, "path"_a, py::call_guard<py::gil_scoped_release>())
+      .def("save", &save<LSTM<T>>, "path"_a, py::call_guard<WithoutGil>())
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,
            "recompute"_a = false)

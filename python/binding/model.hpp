@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <mutex>
+#include <memory>
+#include <new>
 #include <optional>
 #include <vector>
 
@@ -69,26 +71,22 @@ class SpareTape {
   static constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
   static CoreTape take(Keep keep) {
-    const std::lock_guard lock(mutex_);
-    std::optional<CoreTape>& spare = of(keep);
-    if (!spare) return CoreTape(keep);
-    CoreTape taken = *std::move(spare);
-    spare.reset();
-    return taken;
+    const std::unique_ptr<CoreTape> spare(of(keep).exchange(nullptr));
+    return spare ? std::move(*spare) : CoreTape(keep);
   }
   static void leave(Keep keep, CoreTape tape) {
     if (tape.bytes() > kMostBytes) return;
-    const std::lock_guard lock(mutex_);
-    of(keep) = std::move(tape);
+    const std::unique_ptr<CoreTape> before(
+        of(keep).exchange(new (std::nothrow) CoreTape(std::move(tape))));
   }
 
  private:
-  static std::optional<CoreTape>& of(Keep keep) {
-    static std::optional<CoreTape> spares[2];
+  // No mutex, which a forked child could inherit locked; never destroyed, as a daemon thread may
+  // still compute when the process ends.
+  static std::atomic<CoreTape*>& of(Keep keep) {
+    static std::atomic<CoreTape*> spares[2] = {nullptr, nullptr};
     return spares[keep == Keep::all ? 0 : 1];
   }
-
-  static inline std::mutex mutex_;
 };
 
 /// A core tape, and whether its arrays have a batch axis in Python.

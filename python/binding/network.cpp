@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "bindings.hpp"
+#include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -34,7 +35,7 @@ py::tuple infer(const Network<T>& self, py::handle x, py::handle state, py::hand
   const StateOut<T> final(in.shapes);
   const auto y_view = sequence_view<T>(y, in.x.batch(), steps_read(config, in.x.time()));
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self.infer(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span());
   }
   return py::make_tuple(std::move(y), final.tuple());
@@ -52,7 +53,7 @@ py::tuple evaluate(const Network<T>& self, py::handle x, py::handle state, py::h
   const auto y_view = sequence_view<T>(y, in.x.batch(), steps);
   const auto logits_view = sequence_view<T>(logits, in.x.batch(), steps);
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self.infer(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), logits_view);
   }
   return py::make_tuple(std::move(y), std::move(logits), final.tuple());
@@ -72,7 +73,7 @@ py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::ha
   const std::optional<std::uint64_t> seed = seed_of(seed_object);
   auto tape = std::make_unique<TapeOf<NetworkTape<T>>>(in.x.batched(), recompute);
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, logits_view, final.span(),
                  tape->tape, seed);
   }
@@ -102,7 +103,7 @@ py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_obje
   const auto gradient_view = sequence_view<const T>(gradient, B, steps_read(config, time));
   T* const dparameters = flat.mutable_data();
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self->backward(tape.tape, gradient_view, of, dfinal.span(), dx.view(), dinitial.span(),
                    dparameters);
   }
@@ -131,7 +132,7 @@ void bind(py::module_& module, const char* name) {
             initialise(self, seed, parse_initialisation(text(recurrent, "recurrent_init")));
           },
           "seed"_a, "recurrent"_a)
-      .def("save", &save<Network<T>>, "path"_a, py::call_guard<py::gil_scoped_release>())
+      .def("save", &save<Network<T>>, "path"_a, py::call_guard<WithoutGil>())
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("evaluate", &evaluate<T>, "x"_a, "state"_a = none, "lengths"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,

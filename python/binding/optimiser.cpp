@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "gil.hpp"
 #include "options.hpp"
 #include "parameters.hpp"
 
@@ -54,7 +55,7 @@ class OptimiserOf {
       theta.push_back(parameters_.parameters->mutable_flat() + parameters_.parameters->offset(i));
     }
     {
-      const py::gil_scoped_release release;
+      const WithoutGil release;
       parameters_.parameters->settle();  // or weight decay would act on what is written there
       optimiser_.step({theta.data(), parameters_.count}, {g.data(), parameters_.count});
     }

@@ -5,6 +5,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "gil.hpp"
 #include "model.hpp"
 
 namespace peephole::binding {
@@ -114,7 +115,7 @@ py::array_t<T> process(StreamOf<T>& self, py::handle x, py::handle out) {
   const T* const from = in.data();
   T* const to = y.mutable_data();
   const Use<T> use(self);
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   stream.process(from, to, time);
   return y;
 }
