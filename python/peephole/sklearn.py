@@ -26,11 +26,14 @@ except ImportError as error:
     ) from error
 
 from peephole._checks import at_least_one
+from peephole._runtime import register_with_threadpoolctl
 from peephole._types import Activations, LSTMOptions
 from peephole.models.network import Network
 from peephole.training.keep.history import History
 
 __all__ = ["LSTMClassifier", "LSTMRegressor"]
+
+register_with_threadpoolctl()  # scikit-learn has imported threadpoolctl
 
 _FLOATS = [np.float64, np.float32]
 _SEEDS = 2**31 - 1  # RandomState draws seeds below this on every platform
