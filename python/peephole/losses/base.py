@@ -53,7 +53,7 @@ class Loss(ABC):
 
     def counts(self, targets: NDArray[Any]) -> NDArray[np.bool_]:
         """(...): True for each target that has a term, before the weights of the samples."""
-        there: NDArray[np.bool_] = self.present(targets).any(axis=-1)
+        there: NDArray[np.bool_] = np.any(self.present(targets), axis=-1)
         return there
 
     def wrong(self, targets: NDArray[Any], outputs: int) -> NDArray[np.bool_]:
@@ -84,7 +84,7 @@ def mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | N
     if total == 0:
         return Value(0.0, 0.0, np.zeros_like(gradients))
     # A term of weight 0 and its gradient count as 0, even if they are not finite.
-    counted = weights != 0
+    counted: NDArray[np.bool_] = np.asarray(weights != 0)
     weighted = np.multiply(terms, weights, out=np.zeros(terms.shape), where=counted)
     scale = (weights / total).astype(gradients.dtype)
     if scale.ndim != gradients.ndim:

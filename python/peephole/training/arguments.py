@@ -18,6 +18,7 @@ from peephole.optim import Optimiser
 from peephole.parameters import Parameters
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.callbacks import Callbacks, callbacks_of
+from peephole.training.data.checks import require_missing
 from peephole.training.early_stopping import EarlyStopping
 from peephole.training.loss import Function
 
@@ -50,6 +51,7 @@ class FitArguments:
     progress: bool | None
     loss: str | Loss | Function | None
     sample_weight: Any
+    class_weight: Any
     missing: Literal["error", "skip"]
     optimiser: OptimiserChoice
     schedule: Schedule | Callable[[int], float] | None
@@ -82,8 +84,7 @@ class FitArguments:
                 positive(getattr(self, name), name)
         if self.tbptt is not None:
             at_least_one(self.tbptt, "tbptt")
-        if self.missing not in ("error", "skip"):
-            raise ValueError(f'missing: expected "error" or "skip", got {self.missing!r}')
+        require_missing(self.missing)
         not_negative(self.checkpoint_every, "checkpoint_every")
         schedule_of(self.schedule)
         callbacks_of(self.callbacks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from peephole.parameters import Parameters
 @dataclass(frozen=True)
 class EarlyStopping:
     """Stops a training when validation no longer improves.
+
+    An epoch whose value is NaN, as the metrics of nothing are, counts neither as an improvement nor
+    as one without: it gives a RuntimeWarning.
 
     Args:
         patience: The number of epochs in a row without improvement after which to stop.
@@ -57,6 +61,13 @@ class Best:
     def observe(self, epoch: int, scores: Mapping[str, float], parameters: Parameters) -> bool:
         """Observes an epoch, counted from 1; returns whether to stop."""
         value = scores[self.rule.monitor]
+        if math.isnan(value):
+            warnings.warn(
+                f"early_stopping: validation {self.rule.monitor} is NaN; such epochs do not count",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return False
         if self.rule.better(value, self.value):
             self.value, self.epoch, self.waited = value, epoch, 0
             if self.rule.restore:

@@ -14,6 +14,7 @@ from peephole.metrics import Metrics
 from peephole.schedules import Schedule
 from peephole.training.arguments import FitArguments, OptimiserChoice
 from peephole.training.callbacks import Callbacks
+from peephole.training.class_weight import ClassWeight
 from peephole.training.early_stopping import EarlyStopping
 from peephole.training.fit import fit
 from peephole.training.keep.checkpoint import set_network_class
@@ -45,6 +46,7 @@ class Trainable:
         progress: bool | None = None,
         loss: str | Loss | Function | None = None,
         sample_weight: Any = None,
+        class_weight: ClassWeight = None,
         missing: Literal["error", "skip"] = "error",
         optimiser: OptimiserChoice = "adam",
         schedule: Schedule | Callable[[int], float] | None = None,
@@ -149,6 +151,7 @@ class Trainable:
                 progress=progress,
                 loss=loss,
                 sample_weight=sample_weight,
+                class_weight=class_weight,
                 missing=missing,
                 optimiser=optimiser,
                 schedule=schedule,
@@ -175,11 +178,35 @@ class Trainable:
         y: ArrayLike | Sequence[ArrayLike],
         lengths: ArrayLike | None = None,
         *,
+        missing: Literal["error", "skip"] = "error",
+        sample_weight: Any = None,
+        ignore_label: int | None = None,
         batch_size: int = 1024,
     ) -> float:
-        """How well the network predicts y; x, y and lengths are those of `fit`.
+        """How well the network predicts y.
 
-        The accuracy for a softmax head; otherwise R², the explained fraction of the targets'
-        variance, averaged over the O outputs. For readout "all" over all valid steps.
+        Args:
+            x, y, lengths, sample_weight, missing: As in `fit`. Weights are those of the sequences,
+                or of their steps.
+            ignore_label: Softmax head: targets with this label (any integer) do not count.
+            batch_size: The number of sequences that are computed at a time.
+
+        Returns:
+            The accuracy for a softmax head; otherwise R², the explained fraction of the targets'
+            variance, averaged over the O outputs. For readout "all" over all valid steps. NaN if
+            all targets are missing.
+
+        Raises:
+            ValueError, TypeError: If an argument is wrong, a value of x is not finite, or all
+                weights are 0; the message names it.
         """
-        return score(self, x, y, lengths, batch_size)
+        return score(
+            self,
+            x,
+            y,
+            lengths,
+            missing=missing,
+            sample_weight=sample_weight,
+            ignore_label=ignore_label,
+            batch_size=batch_size,
+        )

@@ -14,16 +14,19 @@ from peephole.metrics import metrics_of
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.arguments import FitArguments
 from peephole.training.callbacks import Run, callbacks_of
+from peephole.training.class_weight import with_class_weight
 from peephole.training.data.batches import read_data
+from peephole.training.data.checks import require_finite, require_weight
 from peephole.training.data.sources import IterableSource, MemorySource, Source, gives_batches
 from peephole.training.early_stopping import Best
+from peephole.training.hold_out import Part, hold_out
 from peephole.training.keep.checkpoint import Checkpoint, Snapshot, require_same
 from peephole.training.keep.history import History
 from peephole.training.loop import Trainer
 from peephole.training.loss import Custom, loss_of
 from peephole.training.protocol import NetworkLike
 from peephole.training.setup import Setup
-from peephole.training.validation import Part, Validation, hold_out
+from peephole.training.validation import Validation
 
 
 def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
@@ -33,8 +36,18 @@ def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
     checkpoint, snapshot = _checkpoint(net, arguments)
     seed = seed_number(arguments.seed) if snapshot is None else int(snapshot.notes["seed"])
     random = np.random.default_rng(seed)
-    source, validation = _read(net, loss, x, y, arguments, random)
-    settings = arguments.settings() | {"loss": loss.name, "data": source.describe()}
+    held = _read_validation_data(net, loss, arguments)
+    if gives_batches(x):
+        source, part = _batches(net, loss, x, y, arguments), None
+    else:
+        source, part, held = _data(net, loss, x, y, arguments, random, held)
+    loss = with_class_weight(loss, arguments.class_weight, net.output_size, part)
+    validation = _validation(loss, held, arguments)
+    settings = arguments.settings() | {
+        "loss": loss.name,
+        "class_weight": _class_weight(loss),
+        "data": source.describe(),
+    }
     if checkpoint is not None and snapshot is not None:
         require_same(checkpoint.path, settings, snapshot.notes["settings"])
     setup = Setup(
@@ -93,46 +106,68 @@ def _checkpoint(
     return checkpoint, checkpoint.read(net) if arguments.resume else None
 
 
-def _read(
+def _read_validation_data(
+    net: NetworkLike, loss: Loss | Custom, arguments: FitArguments
+) -> Part | None:
+    if arguments.validation_data is None:
+        return None
+    x, y, lengths, weights = (*arguments.validation_data, None, None)[:4]
+    try:
+        data = read_data(net, loss, x, y, lengths, weights, arguments.missing)
+        rows = np.arange(len(data))
+        require_finite(data.inputs, rows, "x")
+        require_weight(data.weights, rows, "the data")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation_data: {error}") from None
+    return data, rows
+
+
+def _batches(
+    net: NetworkLike, loss: Loss | Custom, x: Any, y: Any, arguments: FitArguments
+) -> Source:
+    for name, value in (
+        ("y", y),
+        ("lengths", arguments.lengths),
+        ("sample_weight", arguments.sample_weight),
+        ("validation_share", arguments.validation_share),
+    ):
+        if value is not None:
+            raise ValueError(f"{name}: allowed only with data in memory, not with batches as x")
+    return IterableSource(x, net, loss, arguments.missing, arguments.epochs)
+
+
+def _data(
     net: NetworkLike,
     loss: Loss | Custom,
     x: Any,
     y: Any,
     arguments: FitArguments,
     random: np.random.Generator,
-) -> tuple[Source, Validation | None]:
-    """The source to train on, and the validation."""
-    size, missing = arguments.batch_size, arguments.missing
-    validate: Part | None = None
-    if arguments.validation_data is not None:
-        x_held, y_held, lengths, weights = (*arguments.validation_data, None, None)[:4]
-        try:
-            held = read_data(net, loss, x_held, y_held, lengths, weights, missing)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"validation_data: {error}") from None
-        validate = held, np.arange(len(held))
-    if gives_batches(x):
-        for name, value in (
-            ("y", y),
-            ("lengths", arguments.lengths),
-            ("sample_weight", arguments.sample_weight),
-            ("validation_share", arguments.validation_share),
-        ):
-            if value is not None:
-                raise ValueError(f"{name}: allowed only with data in memory, not with batches as x")
-        source: Source = IterableSource(x, net, loss, missing, arguments.epochs)
-    else:
-        data = read_data(net, loss, x, y, arguments.lengths, arguments.sample_weight, missing)
-        rows = np.arange(len(data))
-        if arguments.validation_share is not None:
-            shuffle = _shuffles_held_out(net, loss, arguments)
-            fraction = arguments.validation_share
-            (data, rows), validate = hold_out(data, fraction, shuffle, random)
-        if arguments.stateful:
-            _check_stateful(rows, size, "x")
-        shuffle = arguments.shuffle is not False and not arguments.stateful
-        source = MemorySource(data, rows, size, shuffle=shuffle, bucketing=arguments.bucketing)
-    return source, _validation(loss, validate, arguments)
+    held: Part | None,
+) -> tuple[Source, Part, Part | None]:
+    """The source of batches of data in memory, what it trains on, and what is held out."""
+    size = arguments.batch_size
+    data = read_data(net, loss, x, y, arguments.lengths, arguments.sample_weight, arguments.missing)
+    rows = np.arange(len(data))
+    if arguments.validation_share is not None:
+        shuffle = False if arguments.stateful else None
+        if arguments.validation_shuffle is not None:
+            shuffle = arguments.validation_shuffle
+        (data, rows), held = hold_out(data, arguments.validation_share, shuffle, random)
+        require_finite(held[0].inputs, held[1], "x")
+        require_weight(held[0].weights, held[1], "the sequences held out for validation")
+    require_weight(data.weights, rows, "the sequences to train on")
+    if arguments.stateful:
+        _check_stateful(rows, size, "x")
+    shuffle = arguments.shuffle is not False and not arguments.stateful
+    source = MemorySource(data, rows, size, shuffle=shuffle, bucketing=arguments.bucketing)
+    return source, (data, rows), held
+
+
+def _class_weight(loss: Loss | Custom) -> list[float] | None:
+    """The weights of the classes, for JSON."""
+    weights = getattr(loss, "class_weight", None)
+    return None if weights is None else [float(weight) for weight in weights]
 
 
 def _validation(
@@ -149,13 +184,6 @@ def _validation(
     return Validation(
         data, rows, arguments.batch_size, loss, metrics, arguments.tbptt, arguments.stateful
     )
-
-
-def _shuffles_held_out(net: NetworkLike, loss: Loss | Custom, arguments: FitArguments) -> bool:
-    """False for forecasts, whose sequences are in order of time and may overlap, as windows."""
-    if arguments.validation_shuffle is not None:
-        return arguments.validation_shuffle
-    return not arguments.stateful and not (net.readout == "all" and not loss.labels)
 
 
 def _check_stateful(rows: NDArray[np.intp], batch_size: int, name: str) -> None:

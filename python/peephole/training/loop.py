@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import time
 from dataclasses import asdict
@@ -36,8 +37,10 @@ class Trainer:
             None  # into the next piece or, if stateful, the next batch
         )
         self._epoch_random = random.bit_generator.state  # at the start of the epoch
-        per_epoch = setup.steps_per_epoch
-        self._steps = None if per_epoch is None else run.epochs * per_epoch
+        self._steps: int | None = None  # in the whole training; None: not known, or not needed
+        if setup.schedule is not None or setup.progress is not False:
+            steps = setup.source.steps(copy.deepcopy(random), run.epochs, setup.loss, setup.tbptt)
+            self._steps = None if steps is None else max(steps, 1)
         if setup.schedule is not None:
             setup.schedule.factor(0, self._steps)  # raises if the schedule needs a number of steps
         self._watchers = [c for c in setup.callbacks if watches_steps(c)]

@@ -47,6 +47,14 @@ class Batch(NamedTuple):
             return y.reshape(n, -1), self.y.reshape(n, *self.y.shape[y.ndim - 1 :])
         return y[real], self.y[real]
 
+    def term_weights(self, y: NDArray[Any]) -> NDArray[Any]:
+        """(N,): the weight of each of the `terms`."""
+        weights = self._of_steps(self.weights, y)
+        if weights is None:
+            weights = np.ones(y.shape[:-1])
+        real = self._real()
+        return weights.ravel() if real is None else weights[real]
+
     def _real(self) -> NDArray[np.bool_] | None:
         """(B, T): True for steps with a target; None: all steps have one."""
         time = self.x.shape[1]
