@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
+from peephole._checks import without_mask
 
 __all__ = ["Parameters", "UnknownParameter"]
 
@@ -46,6 +47,7 @@ class Parameters(Mapping[str, NDArray[Any]]):
 
     def __setitem__(self, name: str, value: ArrayLike) -> None:
         self._require(name)
+        without_mask(value, name)
         self._core.assign(name, value)
 
     def __iter__(self) -> Iterator[str]:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from peephole._checks import without_mask
+
 
 class Value(NamedTuple):
     """A loss of some predictions, and its gradient."""
@@ -96,6 +98,7 @@ def mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | N
 
 def numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """(O,) finite numbers of 0 or more; raises ValueError or TypeError."""
+    without_mask(values, name)
     array = np.asarray(values)
     if array.dtype.kind not in "fiu" or array.ndim != 1:
         raise TypeError(f"{name}: expected (O,) numbers, got {array.dtype} {array.shape}")

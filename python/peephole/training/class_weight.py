@@ -38,7 +38,10 @@ def with_class_weight(
                 f"got {class_weight!r}"
             )
         if part is None:
-            raise ValueError('class_weight: "balanced" allowed only with data in memory')
+            raise ValueError(
+                "class_weight: expected a weight for each label with batches as x, whose labels "
+                'are not known before, got "balanced"'
+            )
         class_weight = _balanced(_count(*part, loss, outputs))
     weighted = CrossEntropy(class_weight, loss.ignore_label)
     weighted.check(outputs)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from peephole._checks import without_mask
 from peephole._sequences import Sequences, is_ragged, read_sequences, real_steps
 from peephole.losses import Loss
 from peephole.losses.base import Value
@@ -181,6 +182,7 @@ def _read_weights(
             "sample_weight: allowed only with a loss by name or object, not with a function"
         )
     n, name = len(inputs.lengths), "sample_weight"
+    without_mask(weights, name, "use filled(0) to leave them out")
     if per_step and is_ragged(weights) and len(weights) == n and np.ndim(weights[0]) == 1:
         items = [_numbers(item, f"{name}[{k}]") for k, item in enumerate(weights)]
         for k, (item, length) in enumerate(zip(items, inputs.lengths, strict=True)):

@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from peephole._checks import without_mask
 from peephole._sequences import Sequences, as_slice, is_ragged, real_steps
 from peephole.losses import Loss
 from peephole.training.data.checks import parts
 from peephole.training.loss import Custom
+
+_INSTEAD_OF_MASKS = 'use y.filled(numpy.nan) and missing="skip" to leave them out'
+_INSTEAD_OF_MASKS_OF_LABELS = "use y.filled(-1) and ignore_label=-1 to leave them out"
 
 
 class Targets(NamedTuple):
@@ -50,6 +54,7 @@ def read_targets(
     targets with an item for each sequence, and for readout "all" for each step.
     """
     per_step = options["readout"] == "all"
+    without_mask(y, "y", _INSTEAD_OF_MASKS_OF_LABELS if loss.labels else _INSTEAD_OF_MASKS)
     if not per_step and not inputs.lengths.all():
         raise ValueError(
             f'x: sequence {int(np.argmin(inputs.lengths))} has no step, which readout "last" needs'
