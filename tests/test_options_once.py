@@ -17,7 +17,7 @@ from peephole import _core
 from peephole._types import LSTMOptions
 from peephole.losses import Loss
 from peephole.metrics import BY_NAME as METRICS
-from peephole.training.arguments import _OPTIMISERS as OPTIMISERS
+from peephole.optim import BY_NAME as OPTIMISERS
 from peephole.training.arguments import FitArguments
 from peephole.training.loss import BY_NAME as LOSSES
 from peephole.views.inspection import _ACTIVATIONS as ACTIVATIONS_OF_VIEWS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,11 @@ class Optimiser:
     """Base class of the optimisers; not for use by itself.
 
     Optimisers update the model's own memory. Weight decay acts on weights, peepholes and
-    `head.weight`, never on biases. Masked weights always stay 0.
+    `head.weight`, never on biases. Masked weights always stay 0. An optimiser over some of the
+    parameters leaves the others unchanged: `Adam(net.parameters.select("head.*"))`.
     """
 
-    __slots__ = ("_core",)
+    __slots__ = ("_core", "_frozen", "_parameters", "_rule")
 
     def __init__(self, parameters: Parameters, learning_rate: float, **rule: Any) -> None:
         if not isinstance(parameters, Parameters):
@@ -33,7 +34,24 @@ class Optimiser:
                 f"parameters: expected a model's parameters, got {type(parameters).__name__}"
             )
         cls = _CLASSES[parameters._core.dtype.name]
-        self._core = cls(parameters._core, type(self).__name__, learning_rate, **rule)
+        self._core = cls(parameters._core, self._rule_name(), learning_rate, **rule)
+        self._parameters, self._rule = parameters, rule
+        self._frozen = [name for name in parameters._core.names if name not in parameters]
+
+    @classmethod
+    def _rule_name(cls) -> str:
+        """The rule's name in the core, also of a subclass."""
+        return next(c.__name__ for c in cls.__mro__ if c.__module__ == __name__)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters that `step` updates."""
+        return self._parameters
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """The options besides the learning rate, named as in the equations."""
+        return dict(self._rule)
 
     @property
     def learning_rate(self) -> float:
@@ -55,7 +73,21 @@ class Optimiser:
         `gradients` is what `backward` returned, or a mapping with one array for every parameter, of
         its shape. Raises ValueError or TypeError otherwise, before anything is changed.
         """
-        self._core.step(_by_name(gradients))
+        given = _by_name(gradients)
+        if not self._frozen:
+            self._core.step(given)
+            return
+        # The core updates all parameters; weight decay would change those without a gradient.
+        memory = self._parameters._core
+        kept = {name: np.array(memory.view(name)) for name in self._frozen}
+        zeros = {name: np.zeros_like(value) for name, value in kept.items()}
+        self._core.step(self.trained(given) | zeros)
+        for name, value in kept.items():
+            memory.assign(name, value)
+
+    def trained(self, gradients: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The gradients of the parameters that `step` updates, for example to clip them."""
+        return {name: gradients[name] for name in self._parameters if name in gradients}
 
     def state(self) -> dict[str, NDArray[Any]]:
         """A copy of the optimiser's state, to continue from later.
@@ -66,8 +98,12 @@ class Optimiser:
         return {
             "steps": np.array(self._core.steps, np.int64),
             "learning_rate": np.array(self._core.learning_rate),
-            **self._core.memories(),
+            **self._memories(),
         }
+
+    def _memories(self) -> dict[str, NDArray[Any]]:
+        memories = self._core.memories()
+        return {k: v for k, v in memories.items() if k.partition("/")[2] in self._parameters}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continues from what `state` returned, for an optimiser of the same class and options.
@@ -81,7 +117,11 @@ class Optimiser:
         before, rate = self.learning_rate, np.asarray(state["learning_rate"])
         self.learning_rate = float(rate)
         try:
-            self._core.set_memories(state, integer(state["steps"], "state[steps]"))
+            frozen: dict[str, Any] = {}
+            if self._frozen:
+                mine = self._memories()
+                frozen = {k: v for k, v in self._core.memories().items() if k not in mine}
+            self._core.set_memories({**state, **frozen}, integer(state["steps"], "state[steps]"))
         except (TypeError, ValueError):
             self.learning_rate = before
             raise
@@ -226,6 +266,64 @@ class RMSprop(Optimiser):
             momentum=momentum,
             centred=centred,
             weight_decay=weight_decay,
+        )
+
+
+OptimiserChoice: TypeAlias = (
+    Literal["adam", "adamw", "sgd", "rmsprop"]
+    | Optimiser
+    | Callable[[Parameters, float], Optimiser]
+)
+
+BY_NAME: dict[str, type[Optimiser]] = {
+    "adam": Adam,
+    "adamw": AdamW,
+    "sgd": SGD,
+    "rmsprop": RMSprop,
+}
+
+
+def check_optimiser(optimiser: OptimiserChoice) -> None:
+    """Checks an argument `optimiser` of `Network.fit`, as far as possible without parameters."""
+    if isinstance(optimiser, str):
+        if optimiser not in BY_NAME:
+            raise ValueError(f"optimiser: expected one of {', '.join(BY_NAME)}, got {optimiser!r}")
+    elif not isinstance(optimiser, Optimiser) and not callable(optimiser):
+        raise TypeError(
+            "optimiser: expected a name, an Optimiser or a function (parameters, learning_rate) -> "
+            f"Optimiser, got {optimiser!r}"
+        )
+
+
+def optimiser_of(
+    optimiser: OptimiserChoice, parameters: Parameters, learning_rate: float
+) -> Optimiser:
+    """The optimiser for an argument `optimiser` of `Network.fit`, over these parameters."""
+    check_optimiser(optimiser)
+    if isinstance(optimiser, str):
+        return BY_NAME[optimiser](parameters, learning_rate)
+    if not isinstance(optimiser, Optimiser):
+        made = optimiser(parameters, learning_rate)
+        if not isinstance(made, Optimiser):
+            raise TypeError(
+                f"optimiser: expected to return an Optimiser, got {type(made).__name__}"
+            )
+        optimiser = made
+    require_own(optimiser, parameters)
+    return optimiser
+
+
+def require_own(optimiser: Optimiser, parameters: Parameters) -> None:
+    """Raises ValueError unless the optimiser updates these parameters, or some of them."""
+    if optimiser.parameters._core is not parameters._core:
+        raise ValueError(
+            "optimiser: expected one over the parameters of the network that is trained, "
+            "got one over those of another model"
+        )
+    extra = [name for name in optimiser.parameters if name not in parameters]
+    if extra:
+        raise ValueError(
+            f"optimiser: expected one without the frozen parameters, got one with {extra[0]}"
         )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from peephole.losses import Loss
 from peephole.training.data.batches import Batch, Data, read_data
+from peephole.training.data.fingerprint import fingerprint
 from peephole.training.loss import Custom
 from peephole.training.protocol import NetworkLike
 
@@ -24,8 +25,8 @@ class Source(Protocol):
     batches: int | None  # in an epoch; None: not known
     longest: int | None  # steps of the longest sequence; None: not known
 
-    def describe(self) -> Any:
-        """A description for JSON, to compare sources by."""
+    def describe(self) -> dict[str, Any]:
+        """{argument of fit: description}, to compare sources by."""
 
     def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
         """The batches of one epoch, from number `start` on."""
@@ -48,9 +49,9 @@ class MemorySource:
         self.batches: int | None = -(-len(rows) // batch_size)
         self.longest: int | None = int(data.lengths[rows].max())
 
-    def describe(self) -> Any:
+    def describe(self) -> dict[str, Any]:
         """See Source."""
-        return [len(self._rows), int(self._data.lengths[self._rows].sum())]
+        return dict(fingerprint(self._data, self._rows))
 
     def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
         """See Source."""
@@ -96,9 +97,9 @@ class IterableSource:
         self.batches: int | None = len(batches) if isinstance(batches, Sized) else None
         self.longest: int | None = None
 
-    def describe(self) -> Any:
+    def describe(self) -> dict[str, Any]:
         """See Source."""
-        return self.batches
+        return {"x": "batches" if self.batches is None else f"{self.batches} batches"}
 
     def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
         """See Source."""
