@@ -13,12 +13,13 @@ from peephole._checks import at_least_one, flag, fraction, not_negative, positiv
 from peephole._types import Seed
 from peephole.losses import Loss
 from peephole.metrics import Metrics
-from peephole.optim import Optimiser, OptimiserChoice, check_optimiser, optimiser_of
+from peephole.optim import Optimiser
 from peephole.parameters import Parameters
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.callbacks import Callbacks, callbacks_of
 from peephole.training.early_stopping import EarlyStopping
 from peephole.training.loss import Function
+from peephole.training.optimisers import OptimiserChoice, check_optimiser, optimiser_of
 
 
 @dataclass(frozen=True)

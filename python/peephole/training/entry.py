@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from peephole._types import Seed
 from peephole.losses import Loss
 from peephole.metrics import Metrics
-from peephole.optim import OptimiserChoice
 from peephole.schedules import Schedule
 from peephole.training.arguments import FitArguments
 from peephole.training.callbacks import Callbacks
@@ -21,6 +20,7 @@ from peephole.training.keep.checkpoint import is_checkpoint
 from peephole.training.keep.history import History
 from peephole.training.keep.load import set_network_class
 from peephole.training.loss import Function
+from peephole.training.optimisers import OptimiserChoice
 from peephole.training.protocol import NetworkLike
 from peephole.training.score import score
 

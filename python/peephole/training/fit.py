@@ -16,9 +16,9 @@ from peephole.schedules import Schedule, schedule_of
 from peephole.training.arguments import FitArguments
 from peephole.training.callbacks import Run, callbacks_of
 from peephole.training.data.batches import read_data
+from peephole.training.data.fingerprint import fingerprint
 from peephole.training.data.sources import IterableSource, MemorySource, Source, gives_batches
 from peephole.training.early_stopping import Best
-from peephole.training.data.fingerprint import fingerprint
 from peephole.training.keep.checkpoint import MASKS, Checkpoint, Snapshot, not_valid, under
 from peephole.training.keep.history import History
 from peephole.training.keep.settings import described, require_same

@@ -10,13 +10,13 @@ import numpy as np
 
 from peephole import _core as core
 from peephole._types import StateArrays
-from peephole.optim import require_own
 from peephole.training.callbacks import Run, watches_steps
 from peephole.training.data.batches import Batch
 from peephole.training.faults import describe
 from peephole.training.interrupt import Interruptions, TrainingInterrupted
 from peephole.training.keep.checkpoint import Snapshot
 from peephole.training.keep.history import History
+from peephole.training.optimisers import require_own
 from peephole.training.pieces import count_pieces, forward, piece
 from peephole.training.progress import Bar, log_epoch, logger
 from peephole.training.resume import Place, restore, snapshot
