@@ -12,7 +12,7 @@
 ///
 /// To add an option: a member of the configuration, whose default leaves the model as it was; a row
 /// below; and for a new enumeration its names. Its names and default in Python are compared with
-/// this list by tests/test_options.py.
+/// this list by tests/package/test_option_list.py.
 namespace peephole {
 
 /// A value of an enumeration, and its name in Python and in files.
