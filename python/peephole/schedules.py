@@ -203,11 +203,14 @@ class WarmUp(Schedule):
         self.then.set_state(state)
 
 
-class _Function(Schedule):
+class FunctionSchedule(Schedule):
+    """A function of the step as a schedule."""
+
     def __init__(self, function: Callable[[int], float]) -> None:
         self.function = function
 
     def factor(self, step: int, steps: int | None = None) -> float:
+        """See Schedule."""
         return float(self.function(step))
 
 
@@ -221,7 +224,7 @@ def schedule_of(schedule: Schedule | Callable[[int], float] | None) -> Schedule:
         raise TypeError(
             f"schedule: expected a Schedule or a function of the step, got {schedule!r}"
         )
-    return _Function(schedule)
+    return FunctionSchedule(schedule)
 
 
 def _known(steps: int | None) -> int:

@@ -9,7 +9,6 @@ from peephole import metrics
 from peephole.training import Callback, EarlyStopping
 from peephole.training.data.batches import read_data
 from peephole.training.hold_out import hold_out
-from peephole.training.validation import hold_out
 from support.fitting import (
     INPUTS,
     OUTPUTS,

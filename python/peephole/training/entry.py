@@ -12,18 +12,20 @@ from peephole._types import Seed
 from peephole.losses import Loss
 from peephole.metrics import Metrics
 from peephole.schedules import Schedule
-from peephole.training.arguments import FitArguments, OptimiserChoice
+from peephole.training.arguments import FitArguments
 from peephole.training.callbacks import Callbacks
 from peephole.training.class_weight import ClassWeight
 from peephole.training.early_stopping import EarlyStopping
 from peephole.training.fit import fit
-from peephole.training.keep.checkpoint import set_network_class
+from peephole.training.keep.checkpoint import is_checkpoint
 from peephole.training.keep.history import History
+from peephole.training.keep.load import set_network_class
 from peephole.training.loss import Function
+from peephole.training.optimisers import OptimiserChoice
 from peephole.training.protocol import NetworkLike
 from peephole.training.score import score
 
-__all__ = ["Trainable", "set_network_class"]
+__all__ = ["Trainable", "is_checkpoint", "set_network_class"]
 
 
 class Trainable:
@@ -49,6 +51,7 @@ class Trainable:
         class_weight: ClassWeight = None,
         missing: Literal["error", "skip"] = "error",
         optimiser: OptimiserChoice = "adam",
+        frozen: str | Sequence[str] = (),
         schedule: Schedule | Callable[[int], float] | None = None,
         shuffle: bool | None = None,
         bucketing: bool = False,
@@ -92,8 +95,12 @@ class Trainable:
             sample_weight: Weights of the loss's terms: (n,), or per step (n, T) or a list of
                 (T_i,).
             missing: Targets that are NaN: "skip" ignores them, "error" raises ValueError.
-            optimiser: "adam", "adamw", "sgd", "rmsprop", or a function (parameters, learning_rate)
-                -> an optimiser of `peephole.optim`.
+            optimiser: "adam", "adamw", "sgd", "rmsprop"; or a function (parameters, learning_rate)
+                -> an optimiser of `peephole.optim` over them; or such an optimiser, made over
+                `net.parameters`, which keeps its state from one `fit` to the next and has its own
+                learning rate.
+            frozen: Names of parameters that are not trained, or patterns such as "*_l0" and
+                "weight_*". Their gradients count neither for clip_norm nor in the history.
             schedule: A schedule of `peephole.schedules`, or a function step -> factor.
             shuffle: Whether the order of the sequences is random in each epoch. None: yes, unless
                 `stateful`.
@@ -117,11 +124,16 @@ class Trainable:
             early_stopping: Stops the training after this many epochs without improvement in
                 validation, and restores the weights of the best epoch; or an `EarlyStopping`.
             callbacks: Functions of the `Run`, called after each epoch, or `Callback` objects.
-            checkpoint: A file to save the training to; an existing one is replaced only once the
-                new one is complete. `peephole.training.load_checkpoint` reads the network from it.
+            checkpoint: A file to save the training to; it must not exist unless `resume`. Each
+                checkpoint replaces the previous one only once it is complete.
+                `peephole.training.load_checkpoint` reads the network from it, with the weights of
+                the last step or, with validation, of the best epoch.
             checkpoint_every: Seconds between checkpoints; one is also written at the end.
-            resume: Whether to continue from the checkpoint, if there is one, with the same
-                arguments and data: the result has the same bits as without the interruption.
+            resume: Whether to continue from the checkpoint, if there is one: the result has the
+                same bits as without the interruption. Arguments and data must be the same, except
+                that `epochs`, and the patience of `early_stopping`, may be larger; of large data
+                some is compared, of batches from an iterable only their number, and of functions
+                nothing. A training that has stopped early continues if there is more patience.
 
         Returns:
             History: the loss of each epoch, and more.
@@ -132,7 +144,8 @@ class Trainable:
             FloatingPointError: If the loss or its gradient is not finite. The message names the
                 step and the cause; the weights are those from before the step.
             OSError: If the checkpoint cannot be written; the previous one is unchanged. If the
-                training ends for any other reason, the checkpoint has its last finished step.
+                training ends for any other reason, SystemExit in a signal handler included, the
+                checkpoint has its last finished step.
             TrainingInterrupted: A KeyboardInterrupt, by Ctrl-C; the weights are those of the last
                 finished step, as in the checkpoint.
         """
@@ -154,6 +167,7 @@ class Trainable:
                 class_weight=class_weight,
                 missing=missing,
                 optimiser=optimiser,
+                frozen=frozen,
                 schedule=schedule,
                 shuffle=shuffle,
                 bucketing=bucketing,

@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 from peephole._checks import seed_number
 from peephole.losses import Loss
 from peephole.metrics import metrics_of
+from peephole.optim import Optimiser
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.arguments import FitArguments
 from peephole.training.callbacks import Run, callbacks_of
 from peephole.training.class_weight import with_class_weight
 from peephole.training.data.batches import read_data
 from peephole.training.data.checks import require_finite, require_weight
+from peephole.training.data.fingerprint import fingerprint
 from peephole.training.data.sources import IterableSource, MemorySource, Source, gives_batches
 from peephole.training.early_stopping import Best
 from peephole.training.hold_out import Part, hold_out
-from peephole.training.keep.checkpoint import Checkpoint, Snapshot, require_same
+from peephole.training.keep.checkpoint import MASKS, Checkpoint, Snapshot, not_valid, under
 from peephole.training.keep.history import History
+from peephole.training.keep.settings import described, require_same
 from peephole.training.loop import Trainer
 from peephole.training.loss import Custom, loss_of
 from peephole.training.protocol import NetworkLike
@@ -34,7 +37,7 @@ def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
     _check_network(net, arguments)
     loss = loss_of(arguments.loss, net.head, net.output_size)
     checkpoint, snapshot = _checkpoint(net, arguments)
-    seed = seed_number(arguments.seed) if snapshot is None else int(snapshot.notes["seed"])
+    seed = _seed(arguments, checkpoint, snapshot)
     random = np.random.default_rng(seed)
     held = _read_validation_data(net, loss, arguments)
     if gives_batches(x):
@@ -43,18 +46,25 @@ def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
         source, part, held = _data(net, loss, x, y, arguments, random, held)
     loss = with_class_weight(loss, arguments.class_weight, net.output_size, part)
     validation = _validation(loss, held, arguments)
-    settings = arguments.settings() | {
-        "loss": loss.name,
-        "class_weight": _class_weight(loss),
-        "data": source.describe(),
-    }
-    if checkpoint is not None and snapshot is not None:
-        require_same(checkpoint.path, settings, snapshot.notes["settings"])
+    optimiser = arguments.make_optimiser(net.parameters)
+    own = isinstance(arguments.optimiser, Optimiser)
+    rate = optimiser.learning_rate if own else arguments.learning_rate
+    schedule = _own_schedule(arguments)
+    settings: dict[str, Any] = {}
+    if checkpoint is not None:
+        settings = arguments.settings() | source.describe()
+        settings |= {"learning_rate": rate, "trained": list(optimiser.parameters)}
+        settings |= {"optimiser": optimiser, "schedule": schedule, "loss": loss}
+        if validation is not None:
+            settings["validation_data"] = fingerprint(validation.data, validation.rows)
+        settings = described(settings)
+        if snapshot is not None:
+            require_same(checkpoint.path, settings, snapshot.notes["settings"])
     setup = Setup(
         source=source,
         loss=loss,
-        learning_rate=arguments.learning_rate,
-        schedule=_own_schedule(arguments),
+        learning_rate=rate,
+        schedule=schedule,
         clip_norm=arguments.clip_norm,
         clip_value=arguments.clip_value,
         tbptt=arguments.tbptt,
@@ -69,16 +79,29 @@ def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
         seed=seed,
         progress=arguments.progress,
     )
-    run = Run(net, arguments.make_optimiser(net.parameters), History(), arguments.epochs)
+    run = Run(net, optimiser, History(), arguments.epochs)
     trainer = Trainer(run, setup, random)
     if checkpoint is not None and snapshot is not None:
         try:
             trainer.restore(snapshot)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{checkpoint.path}: not a checkpoint of this training: {error}"
-            ) from None
-    return trainer.train()
+        except ValueError as error:
+            raise not_valid(checkpoint.path, error) from None
+    try:
+        return trainer.train()
+    finally:
+        if own and schedule is not None:
+            optimiser.learning_rate = rate  # from which a schedule in the next `fit` starts
+
+
+def _seed(arguments: FitArguments, checkpoint: Checkpoint | None, snapshot: Snapshot | None) -> int:
+    """The seed; a resumed training has that of the checkpoint, which an int must agree with."""
+    seed = seed_number(arguments.seed)
+    if checkpoint is None or snapshot is None:
+        return seed
+    before = int(snapshot.notes["seed"])
+    if arguments.seed is not None and not isinstance(arguments.seed, np.random.Generator):
+        require_same(checkpoint.path, {"seed": seed}, {"seed": before})
+    return before
 
 
 def _own_schedule(arguments: FitArguments) -> Schedule | None:
@@ -103,7 +126,18 @@ def _checkpoint(
     if arguments.checkpoint is None:
         return None, None
     checkpoint = Checkpoint(arguments.checkpoint, arguments.checkpoint_every)
-    return checkpoint, checkpoint.read(net) if arguments.resume else None
+    if not arguments.resume:
+        checkpoint.require_none()
+        return checkpoint, None
+    found = checkpoint.read()
+    if found is None:
+        return checkpoint, None
+    options, snapshot = found
+    require_same(checkpoint.path, net.options, options)
+    masks, mine = under(MASKS, snapshot.tensors), net.masks
+    if masks.keys() != mine.keys() or any(not np.array_equal(masks[k], mine[k]) for k in masks):
+        raise ValueError(f"resume: expected the masks of {checkpoint.path}, got others")
+    return checkpoint, snapshot
 
 
 def _read_validation_data(
@@ -164,12 +198,6 @@ def _data(
     return source, (data, rows), held
 
 
-def _class_weight(loss: Loss | Custom) -> list[float] | None:
-    """The weights of the classes, for JSON."""
-    weights = getattr(loss, "class_weight", None)
-    return None if weights is None else [float(weight) for weight in weights]
-
-
 def _validation(
     loss: Loss | Custom, validate: Part | None, arguments: FitArguments
 ) -> Validation | None:
@@ -196,11 +224,11 @@ def _check_stateful(rows: NDArray[np.intp], batch_size: int, name: str) -> None:
 
 def _best(arguments: FitArguments, validation: Validation | None) -> Best | None:
     rule = arguments.stopping()
-    if rule is None or validation is None:
+    if validation is None:
         return None
     known = ["loss", *validation.metrics]
-    if rule.monitor not in known:
+    if rule is not None and rule.monitor not in known:
         raise ValueError(
             f"early_stopping: expected to monitor one of {', '.join(known)}, got {rule.monitor!r}"
         )
-    return Best(rule)
+    return Best(rule, keep=arguments.checkpoint is not None)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from peephole.losses import Loss
 from peephole.training.data.batches import Batch, Data, read_data
+from peephole.training.data.fingerprint import fingerprint
 from peephole.training.data.steps import pieces_with_terms
 from peephole.training.loss import Custom
 from peephole.training.protocol import NetworkLike
@@ -24,8 +25,8 @@ class Source(Protocol):
 
     batches: int | None  # in an epoch; None: not known
 
-    def describe(self) -> Any:
-        """A description for JSON, to compare sources by."""
+    def describe(self) -> dict[str, Any]:
+        """{argument of fit: description}, to compare sources by."""
 
     def steps(
         self, random: np.random.Generator, epochs: int, loss: Loss | Custom, tbptt: int | None
@@ -52,9 +53,9 @@ class MemorySource:
         self._shuffle, self._bucketing = shuffle, bucketing
         self.batches: int | None = -(-len(rows) // batch_size)
 
-    def describe(self) -> Any:
+    def describe(self) -> dict[str, Any]:
         """See Source."""
-        return [len(self._rows), int(self._data.lengths[self._rows].sum())]
+        return dict(fingerprint(self._data, self._rows))
 
     def steps(
         self, random: np.random.Generator, epochs: int, loss: Loss | Custom, tbptt: int | None
@@ -121,9 +122,9 @@ class IterableSource:
         self._batches, self._net, self._loss, self._missing = batches, net, loss, missing
         self.batches: int | None = len(batches) if isinstance(batches, Sized) else None
 
-    def describe(self) -> Any:
+    def describe(self) -> dict[str, Any]:
         """See Source."""
-        return self.batches
+        return {"x": "batches" if self.batches is None else f"{self.batches} batches"}
 
     def steps(
         self, random: np.random.Generator, epochs: int, loss: Loss | Custom, tbptt: int | None
