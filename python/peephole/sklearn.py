@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ try:
         check_random_state,
         column_or_1d,
     )
+    from sklearn.utils.class_weight import compute_class_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
@@ -25,8 +27,9 @@ except ImportError as error:
         f'pip install "peephole[sklearn]" ({error})'
     ) from error
 
-from peephole._checks import at_least_one, flag
+from peephole._checks import at_least_one, flag, without_mask
 from peephole._types import Activations, LSTMOptions
+from peephole.metrics import r2
 from peephole.models.network import Network
 from peephole.optim import Optimiser
 from peephole.parameters import Parameters
@@ -114,7 +117,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         output_size: int,
         head: Literal["identity", "softmax"],
         partial: bool,
+        **weights: Any,
     ) -> None:
+        """Trains a network; `weights` are arguments of its `fit`."""
         continues = self._continues(partial)
         if continues:
             network = self.network_
@@ -136,6 +141,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             "clip_norm": self.clip_norm,
             "progress": self.verbose,
             **(self.fit_options or {}),
+            **{name: value for name, value in weights.items() if value is not None},
         }
         choice = options.pop("optimiser", "adam")
         state = self._optimiser_state if partial and continues else None
@@ -188,6 +194,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
 
     def _read(self, x: Any, reset: bool) -> NDArray[Any] | list[NDArray[Any]]:
         """X in the form for `Network`: (n, T, I), or a list of (T_i, I)."""
+        without_mask(x, "X")
         if _are_sequences(x):
             return self._read_sequences(x, reset)
         flat = validate_data(self, x, reset=reset, dtype=_FLOATS)
@@ -221,6 +228,14 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         return sequences
 
 
+def _with_parameters_of(base: type, function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of `function`, with the parameters of the base's constructor for its **."""
+    own = dict(inspect.signature(function).parameters)
+    rest = inspect.signature(base.__init__).parameters  # type: ignore[misc]
+    own = {k: p for k, p in own.items() if p.kind is not p.VAR_KEYWORD}
+    return inspect.Signature([*own.values(), *(p for k, p in rest.items() if k not in own)])
+
+
 class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     """Classifies sequences: an LSTM with a softmax head.
 
@@ -238,6 +253,9 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             coupled_input_forget, bidirectional, dropout, recurrent_dropout, zoneout, dtype,
             recurrent_init: As in `peephole.LSTM`.
         n_steps: T of flat windows.
+        class_weight: Weights of the labels in the loss: {label: weight}, other labels have 1;
+            "balanced" for weights in inverse proportion to the labels' numbers; None for 1. They
+            multiply the `sample_weight` of `fit`.
         epochs, batch_size, learning_rate, clip_norm: As in `peephole.Network.fit`.
         fit_options: Other keyword arguments of `peephole.Network.fit`, {name: value}.
         random_state: An int for reproducible results, a `numpy.random.RandomState`, or None for
@@ -264,19 +282,41 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     classes_: NDArray[Any]
 
-    def fit(self, X: Any, y: Any) -> LSTMClassifier:
-        """Trains on X and labels y (n,), of any type, with at least two classes."""
-        return self._fit(X, y, None, partial=False)
+    def __init__(
+        self,
+        hidden_size: int | Sequence[int] = 32,
+        num_layers: int = 1,
+        *,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(hidden_size, num_layers, **parameters)
+        self.class_weight = class_weight
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> LSTMClassifier:
+    # scikit-learn reads the names of the parameters here.
+    __init__.__signature__ = _with_parameters_of(_Estimator, __init__)  # type: ignore[attr-defined]
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LSTMClassifier:
+        """Trains on X and labels y (n,), of any type, with at least two classes.
+
+        sample_weight: (n,) weights of the sequences in the loss, 0 or more.
+        """
+        return self._fit(X, y, None, sample_weight, partial=False)
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> LSTMClassifier:
         """Trains for one epoch on X and labels y (n,), continuing from the last call.
 
         The first call makes the network; it needs `classes`, all labels that calls will have.
         """
-        return self._fit(X, y, classes, partial=True)
+        return self._fit(X, y, classes, sample_weight, partial=True)
 
-    def _fit(self, X: Any, y: Any, classes: Any, partial: bool) -> LSTMClassifier:
+    def _fit(
+        self, X: Any, y: Any, classes: Any, sample_weight: Any, partial: bool
+    ) -> LSTMClassifier:
         _require_target(self, y)
+        without_mask(y, "y", 'use y.filled(numpy.nan) and fit_options={"missing": "skip"}')
         continues = self._continues(partial)
         if partial and not continues and classes is None:
             raise ValueError("classes: expected all labels in the first call, got None")
@@ -294,7 +334,15 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         unknown = np.setdiff1d(labels, known)
         if len(unknown):
             raise ValueError(f"y: expected labels among {known.tolist()}, got {unknown[0]!r}")
-        self._train(x, np.searchsorted(known, labels), len(known), "softmax", partial)
+        self._train(
+            x,
+            np.searchsorted(known, labels),
+            len(known),
+            "softmax",
+            partial,
+            sample_weight=sample_weight,
+            class_weight=self._class_weight(known, labels, partial),
+        )
         self.classes_ = known
         return self
 
@@ -312,6 +360,27 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
                 f"was trained, got {known.tolist()}"
             )
         return known
+
+    def _class_weight(
+        self, known: NDArray[Any], labels: NDArray[Any], partial: bool
+    ) -> NDArray[np.float64] | Literal["balanced"] | None:
+        """The argument `class_weight` of `Network.fit`."""
+        weight = self.class_weight
+        if weight is None:
+            return None
+        if isinstance(weight, str) and weight == "balanced":
+            if partial:
+                raise ValueError(
+                    "class_weight: expected {label: weight} for partial_fit, which sees some of "
+                    'the labels at a time, got "balanced"'
+                )
+            return "balanced"
+        if not isinstance(weight, Mapping):
+            raise ValueError(
+                f'class_weight: expected "balanced", {{label: weight}} or None, got {weight!r}'
+            )
+        weights: NDArray[np.float64] = compute_class_weight(dict(weight), classes=known, y=labels)
+        return weights
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """(n, O): the probability of each class, in the order of `classes_`."""
@@ -352,23 +421,51 @@ class LSTMRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: Any) -> LSTMRegressor:
-        """Trains on X and targets y, (n,) or (n, O)."""
-        return self._fit(X, y, partial=False)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LSTMRegressor:
+        """Trains on X and targets y, (n,) or (n, O).
 
-    def partial_fit(self, X: Any, y: Any) -> LSTMRegressor:
+        With fit_options={"missing": "skip"}, targets that are NaN are left out. sample_weight: (n,)
+        weights of the sequences in the loss, 0 or more.
+        """
+        return self._fit(X, y, sample_weight, partial=False)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LSTMRegressor:
         """Trains for one epoch on X and targets y, continuing from the last call, if any."""
-        return self._fit(X, y, partial=True)
+        return self._fit(X, y, sample_weight, partial=True)
 
-    def _fit(self, X: Any, y: Any, partial: bool) -> LSTMRegressor:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² of the predictions; targets that are NaN are left out if `fit` does so."""
+        targets = np.asarray(y)
+        if not (self._skips_missing() and targets.dtype.kind == "f" and np.isnan(targets).any()):
+            return float(super().score(X, y, sample_weight))
+        without_mask(y, "y")
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        predicted = self.predict(X)
+        if targets.shape != predicted.shape:
+            raise ValueError(f"y: expected {predicted.shape}, got {targets.shape}")
+        rows = (len(targets), -1)
+        return r2(predicted.reshape(rows), targets.reshape(rows), weights)
+
+    def _skips_missing(self) -> bool:
+        return (self.fit_options or {}).get("missing") == "skip"
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, partial: bool) -> LSTMRegressor:
         _require_target(self, y)
+        without_mask(y, "y", 'use y.filled(numpy.nan) and fit_options={"missing": "skip"}')
         x = self._read(X, reset=not self._continues(partial))
-        targets = check_array(y, ensure_2d=False, dtype=_FLOATS, input_name="y", estimator=self)
+        targets = check_array(
+            y,
+            ensure_2d=False,
+            dtype=_FLOATS,
+            ensure_all_finite="allow-nan" if self._skips_missing() else True,
+            input_name="y",
+            estimator=self,
+        )
         if targets.ndim > 2:
             raise ValueError(f"y: expected (n,) or (n, outputs), got {targets.shape}")
         check_consistent_length(x, targets)
         outputs = targets.shape[1] if targets.ndim == 2 else 1
-        self._train(x, targets, outputs, "identity", partial)
+        self._train(x, targets, outputs, "identity", partial, sample_weight=sample_weight)
         self._target_shape = targets.shape[1:]
         return self
 

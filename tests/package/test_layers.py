@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "views": "_checks models training.keep.history",
     "inspection": "views",
     "plot": "views",
-    "sklearn": "_checks _types models optim parameters training.keep.history training.optimisers",
+    "sklearn": "_checks _types metrics models optim parameters training.keep.history "
+    "training.optimisers",
     "demo": "datasets models views",
     "__main__": "_core demo",
     "": "_core _types _runtime datasets inspection losses metrics models optim plot schedules "

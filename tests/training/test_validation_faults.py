@@ -64,7 +64,7 @@ def test_a_users_loss_that_is_nan(data):
     def loss(y_pred, y_true, lengths):
         return (math.nan if len(y_true) == 1 else 1.0), np.zeros_like(y_pred)
 
-    with pytest.raises(FloatingPointError, match="the validation loss is nan"):
+    with pytest.raises(FloatingPointError, match="nan"):
         quiet(
             network("identity", "last"), x[:10], y[:10], loss=loss, validation_data=(x[:1], y[:1])
         )

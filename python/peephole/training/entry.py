@@ -89,12 +89,17 @@ class Trainable:
             seed: Of the order of the sequences and of dropout: an int, a `numpy.random.Generator`,
                 or None for a random seed. The same seed and data give the same weights.
             progress: Whether to show a progress bar; None: only in a terminal.
-            loss: "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", an object from
-                `peephole.losses`, or a function (y_pred, y_true, lengths) -> (loss, dy) of a batch.
-                None: "cross_entropy" for a softmax head, otherwise "mse".
+            loss: "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", "gaussian_nll", an
+                object from `peephole.losses`, or a function (y_pred, y_true, lengths) -> (loss, dy)
+                of a batch, which `peephole.losses` describes. None: "cross_entropy" for a softmax
+                head, otherwise "mse".
             sample_weight: Weights of the loss's terms: (n,), or per step (n, T) or a list of
-                (T_i,).
-            missing: Targets that are NaN: "skip" ignores them, "error" raises ValueError.
+                (T_i,). 0 or more, and not all 0.
+            class_weight: Weights of the labels in a cross-entropy: {label: weight}, other labels
+                have 1; (O,) numbers; or "balanced" for n / (K n_k), where n_k of the n labels
+                trained on are k, and K labels occur. They multiply sample_weight.
+            missing: Targets that are NaN: "skip" ignores them, "error" raises ValueError. A custom
+                loss gets them with "skip".
             optimiser: "adam", "adamw", "sgd", "rmsprop"; or a function (parameters, learning_rate)
                 -> an optimiser of `peephole.optim` over them; or such an optimiser, made over
                 `net.parameters`, which keeps its state from one `fit` to the next and has its own
@@ -114,13 +119,18 @@ class Trainable:
             recompute: Whether `forward` stores less, for long sequences; see `LSTM.forward`.
             validation_data: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) to validate
                 with after each epoch.
-            validation_share: Instead: the fraction of the sequences to hold out for validation.
-            validation_shuffle: Whether to hold out random sequences rather than the last ones.
-                None: yes, unless `stateful` or for forecasts, that is readout "all" with values as
-                targets. Of a single sequence with readout "all", always the last steps are held
-                out.
-            metrics: Computed in validation in addition to the loss: some of "accuracy", "mse",
-                "rmse", "mae", "r2"; or {name: function (y_pred, y_true) -> float}.
+            validation_share: Instead: the fraction of the sequences to hold out for validation. Of
+                labels random ones, each class by its proportion; otherwise, and if `stateful`, the
+                last ones. Of a single sequence with readout "all" the last steps. If the sequences
+                are overlapping windows of one series, the last ones, and those before them that
+                share steps with them are left out of the training.
+            validation_shuffle: Whether to hold out random sequences rather than the last ones; None
+                decides as described. True holds out random windows, too, even if they overlap.
+            metrics: Computed in validation in addition to the loss, without weights: some of
+                "accuracy", "mse", "rmse", "mae", "r2"; or {name: function (y_pred, y_true) ->
+                float}. y_pred is (N, O), y_true (N,) labels or (N, D) values, of the steps or
+                sequences with a target; values that are missing are NaN, and the metrics by name
+                leave them out. Metrics of nothing are NaN.
             early_stopping: Stops the training after this many epochs without improvement in
                 validation, and restores the weights of the best epoch; or an `EarlyStopping`.
             callbacks: Functions of the `Run`, called after each epoch, or `Callback` objects.

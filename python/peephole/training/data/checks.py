@@ -50,7 +50,7 @@ def require_weight(
     """Raises ValueError if all weights of these sequences' steps are 0."""
     if weights is None or _any_weight(weights, rows):
         return
-    raise ValueError(f"sample_weight: expected a number above 0 among those of {what}, got only 0")
+    raise ValueError(f"sample_weight: expected a weight of {what} above zero, got only zeros")
 
 
 def _any_weight(weights: NDArray[Any] | Sequences, rows: NDArray[np.intp]) -> bool:
