@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
+from types import ModuleType
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -56,6 +58,39 @@ def flag(value: Any, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name}: expected True or False, got {value!r}")
     return bool(value)
+
+
+def without_mask(value: Any, name: str, instead: str = "fill them first") -> None:
+    """Raises TypeError for a `numpy.ma` array, or a list of some, with masked values.
+
+    NumPy's conversions drop the mask: masked values would be used as if they were not masked.
+    `instead` is what the message suggests.
+    """
+    ma = sys.modules.get("numpy.ma")
+    if ma is not None and type(value) is not np.ndarray:  # without numpy.ma there are no masks
+        _refuse_mask(value, name, ma, instead, depth=2)
+
+
+def call_without_masks(x: Any, state: Any, lengths: Any) -> None:
+    """The same for the arguments of a model's call."""
+    without_mask(x, "x", "fill them, or make `lengths` of them if they are at the end")
+    if state is not None:
+        without_mask(state, "state")
+    if lengths is not None:
+        without_mask(lengths, "lengths")
+
+
+def _refuse_mask(value: Any, name: str, ma: ModuleType, instead: str, depth: int) -> None:
+    if isinstance(value, ma.MaskedArray):
+        if ma.is_masked(value):
+            raise TypeError(
+                f"{name}: expected an array without masked values, got a masked array with "
+                f"{ma.count_masked(value)} of them; {instead}"
+            )
+    elif isinstance(value, (list, tuple)) and depth > 0:
+        for k, item in enumerate(value):
+            if type(item) is not np.ndarray:
+                _refuse_mask(item, f"{name}[{k}]", ma, instead, depth - 1)
 
 
 def dtype_name(dtype: Any) -> str:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from peephole._checks import without_mask
+
 
 class Sequences(NamedTuple):
     """Sequences (T_i, ...): an array (n, T, ...) that may be padded, or a list of arrays."""
@@ -50,6 +52,7 @@ def read_sequences(
 
     Checks shapes, dtypes and lengths before any computation; copies nothing.
     """
+    without_mask(x, "x", "fill them, or make `lengths` of them if they are at the end")
     if not is_ragged(x):
         values = np.asarray(x)
         _check_dtype(values, dtype, "x")
@@ -97,6 +100,7 @@ def _check_dtype(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:
 def _read_lengths(lengths: ArrayLike | None, n: int, time: int) -> NDArray[np.intp]:
     if lengths is None:
         return np.full(n, time, np.intp)
+    without_mask(lengths, "lengths")
     values = np.asarray(lengths)
     if values.dtype.kind not in "iu":
         raise TypeError(f"lengths: expected integers, got {values.dtype}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import at_least_one
+from peephole._checks import at_least_one, without_mask
 
 __all__ = ["windows"]
 
@@ -30,6 +30,7 @@ def windows(series: ArrayLike, length: int, *, stride: int = 1) -> NDArray[Any]:
         x, y = peephole.windows(series[:-1], 100), peephole.windows(series[1:], 100)
         peephole.Network(1, 32, 1).fit(x, y)
     """
+    without_mask(series, "series")
     array = np.asarray(series)
     length, stride = at_least_one(length, "length"), at_least_one(stride, "stride")
     if array.ndim not in (1, 2):

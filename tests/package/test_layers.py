@@ -12,9 +12,9 @@ MAY_IMPORT = {
     "_core": "",
     "_types": "",
     "_checks": "",
-    "_sequences": "",
+    "_sequences": "_checks",
     "_runtime": "_core",
-    "parameters": "_core",
+    "parameters": "_checks _core",
     "datasets": "",
     "losses": "_checks",
     "metrics": "",
@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "views": "_checks models training.keep.history",
     "inspection": "views",
     "plot": "views",
-    "sklearn": "_checks _types models training.keep.history",
+    "sklearn": "_checks _types metrics models optim parameters training.keep.history "
+    "training.optimisers",
     "demo": "datasets models views",
     "__main__": "_core demo",
     "": "_core _types _runtime datasets inspection losses metrics models optim plot schedules "

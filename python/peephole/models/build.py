@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
-from peephole._checks import at_least_one, dtype_name, integer, seed_number
+from peephole._checks import at_least_one, dtype_name, integer, seed_number, without_mask
 from peephole._types import Activations, Seed
 
 # Far beyond any stack that can be trained. Without a limit, a typing error could fill the memory.
@@ -111,6 +111,7 @@ def set_masks(parameters: core.Parameters, masks: Mapping[str, NDArray[np.bool_]
             raise ValueError(
                 f"masks: no parameter is named {name!r}; there are {', '.join(parameters.names)}"
             )
+        without_mask(mask, f"masks: {name}")
         try:
             parameters.set_mask(name, mask)
         except (TypeError, ValueError) as error:

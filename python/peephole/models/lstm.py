@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import flag, seed_number_or_none
+from peephole._checks import call_without_masks, flag, seed_number_or_none, without_mask
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
 from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
@@ -194,6 +194,7 @@ class LSTM(Model):
             ValueError, TypeError: If an argument is wrong, before anything is computed; the message
                 names it.
         """
+        call_without_masks(x, state, lengths)
         return self._core(x, state, lengths, out)
 
     def stream(self, batch: int = 1) -> Stream:
@@ -229,6 +230,7 @@ class LSTM(Model):
             the output "h", each (B, T, H), 0 beyond a sequence's length.
         """
         recompute = flag(recompute, "recompute")
+        call_without_masks(x, state, lengths)
         return self._core.forward(x, state, lengths, seed_number_or_none(seed), recompute)
 
     def backward(
@@ -253,4 +255,6 @@ class LSTM(Model):
             Gradients: of x (B, T, I), or None; of the initial state; of the parameters, {name:
                 array of its shape}.
         """
+        without_mask(dy, "dy")
+        without_mask(dstate, "dstate")
         return Gradients(*self._core.backward(tape, dy, dstate, inputs))

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import at_least_one, flag, seed_number_or_none
+from peephole._checks import (
+    at_least_one,
+    call_without_masks,
+    flag,
+    seed_number_or_none,
+    without_mask,
+)
 from peephole._sequences import is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
 from peephole.models.base import Model
@@ -135,6 +141,7 @@ class Network(Trainable, Model):
 
         Raises ValueError or TypeError if an argument is wrong, before anything is computed.
         """
+        call_without_masks(x, state, lengths)
         return self._core(x, state, lengths, out)
 
     def predict(
@@ -161,6 +168,7 @@ class Network(Trainable, Model):
             ValueError, TypeError: If an argument is wrong; the message names it.
         """
         batch_size = at_least_one(batch_size, "batch_size")
+        call_without_masks(x, None, lengths)
         ragged = is_ragged(x)
         if not ragged:
             x = np.asarray(x)
@@ -194,6 +202,7 @@ class Network(Trainable, Model):
         """
         recompute = flag(recompute, "recompute")
         number = seed_number_or_none(seed)
+        call_without_masks(x, state, lengths)
         y, _, final, tape = self._core.forward(x, state, lengths, number, recompute)
         return y, final, tape
 
@@ -221,6 +230,8 @@ class Network(Trainable, Model):
             Gradients: of x, with its shape, or None; of the initial state; of the parameters,
                 {name: array of its shape}.
         """
+        for name, value in (("dy", dy), ("dstate", dstate), ("dlogits", dlogits)):
+            without_mask(value, name)
         return Gradients(*self._core.backward(tape, dy, dstate, dlogits, inputs))
 
 
