@@ -168,10 +168,11 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
                 f"got {output_size}"
             )
         for name, value in self._network_options().items():
-            if value != self._made_with[name]:
+            before = self._made_with[name]
+            if value != before:
                 raise ValueError(
-                    f"{name}: expected {self._made_with[name]!r}, with which the network was made, since "
-                    f"the training continues, got {value!r}"
+                    f"{name}: expected {before!r}, with which the network was made, since the "
+                    f"training continues, got {value!r}"
                 )
 
     def _lstm_options(self, seed: int) -> LSTMOptions:

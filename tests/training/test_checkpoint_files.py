@@ -153,13 +153,13 @@ def test_forged_notes_and_options(training):
     tensors, options, notes = parts(training.path)
     refusals = tried = 0
     for which, at in [(0, p) for p in places(options)] + [(1, p) for p in places(notes)]:
-        for junk, drop in [(None, True)] + [(j, False) for j in chance.sample(JUNK, 4)]:
+        for junk, drop in [(None, True)] + [(j, False) for j in chance.sample(JUNK, 1)]:
             texts = copy.deepcopy([options, notes])
             put(texts[which], at, junk, drop)
             forge(training.path, tensors, *texts)
             refusals += training.check() > 0
             tried += 1
-    assert tried > FILES
+    assert tried > 100
     assert refusals > 0.8 * tried
 
 
@@ -179,8 +179,9 @@ def test_forged_tensors(change, training):
         else:
             forged[name + "/more"] = tensor
         forge(training.path, forged, options, notes)
-        # What an optimiser needs is not known without a training.
-        assert training.check() >= (1 if name.startswith("optimiser/") else 2), name
+        # Which masks there are, and what the optimiser needs, only the training knows.
+        unknown = name.startswith(("optimiser/", "masks/"))
+        assert training.check() >= (1 if unknown else 2), name
 
 
 @pytest.mark.parametrize("option", ["input_size", "hidden_size", "output_size"])
@@ -195,8 +196,8 @@ def test_forged_sizes(option, size, training):
 
 def test_forged_number_of_layers(training):
     tensors, options, notes = parts(training.path)
-    options["hidden_size"] = [5] * 100_000
-    options["activations"] = options["activations"] * 100_000
+    options["hidden_size"] = [5] * 5_000
+    options["activations"] = options["activations"] * 5_000
     forge(training.path, tensors, options, notes)
     assert training.check() == 2
 
