@@ -158,7 +158,7 @@ def _read(
         ):
             if value is not None:
                 raise ValueError(f"{name}: allowed only with data in memory, not with batches as x")
-        source: Source = IterableSource(x, net, loss, missing, arguments.epochs)
+        source: Source = IterableSource(x, net, loss, missing, arguments.epochs, arguments.stateful)
     else:
         data = read_data(net, loss, x, y, arguments.lengths, arguments.sample_weight, missing)
         rows = np.arange(len(data))
