@@ -52,6 +52,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
     history_: History
     n_features_in_: int
     _optimiser_state: Mapping[str, NDArray[Any]]
+    _made_with: Mapping[str, Any]
 
     def __init__(
         self,
@@ -161,7 +162,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         self.network_ = network
         # State, since estimators are copied and pickled, which optimisers are not.
         self._optimiser_state = made[0].state()
-        self._made_with = self._lstm_options(0)
+        self._made_with = self._network_options()
 
     def _check_same(self, network: Network, x: Any, output_size: int) -> None:
         """Raises ValueError if the network cannot be trained on with these data and options."""
@@ -175,12 +176,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
                 f"y: expected {network.output_size} outputs, with which the network was trained, "
                 f"got {output_size}"
             )
-        before: Mapping[str, Any] = self._made_with
-        for name, value in self._lstm_options(0).items():
-            if value != before[name]:
+        for name, value in self._network_options().items():
+            before = self._made_with[name]
+            if value != before:
                 raise ValueError(
-                    f"{name}: expected {before[name]!r}, with which the network was made, since "
-                    f"the training continues, got {value!r}"
+                    f"{name}: expected {before!r}, with which the network was made, since the "
+                    f"training continues, got {value!r}"
                 )
 
     def _lstm_options(self, seed: int) -> LSTMOptions:
@@ -188,6 +189,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         parameters = self.get_params(deep=False)
         names = Network._option_defaults().keys() & parameters.keys()
         return cast("LSTMOptions", {name: parameters[name] for name in names} | {"seed": seed})
+
+    def _network_options(self) -> dict[str, Any]:
+        return {"hidden_size": self.hidden_size, **self._lstm_options(0)}
 
     def _outputs(self, x: Any) -> NDArray[np.float64]:
         """(n, O): the network's output for each sequence."""

@@ -73,8 +73,9 @@ class Trainable:
         Args:
             x: (n, T, I), for example from `peephole.windows` for one long series; or a list of
                 (T_i, I) arrays. For data larger than memory: an iterable of batches (x, y), (x, y,
-                lengths) or (x, y, lengths, sample_weight) that can be iterated once per epoch, or a
-                function that returns one.
+                lengths), (x, y, lengths, sample_weight) or, if `stateful`, (x, y, lengths,
+                sample_weight, reset) that can be iterated once per epoch, or a function that
+                returns one. None stands for what a batch does not have.
             y: Softmax head: class labels, integers in 0..O-1, (n,) for readout "last", (n, T) or a
                 list of (T_i,) for "all". Otherwise target values, with another axis of O (optional
                 for O = 1). Entries beyond a sequence's length are ignored.
@@ -115,7 +116,8 @@ class Trainable:
                 Williams, J. Peng, Neural Computation 2 (1990) 490-501). For readout "all" the
                 optimiser makes a step for every `tbptt` time steps, and the state is carried over.
             stateful: Whether the state is carried over from each batch to the next: sequence k of a
-                batch continues sequence k of the previous one. Each epoch starts with zeros.
+                batch continues sequence k of the previous one. Each epoch starts with zeros, and
+                in batches with `reset`, bools (B,), each sequence for which it is True.
             recompute: Whether `forward` stores less, for long sequences; see `LSTM.forward`.
             validation_data: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) to validate
                 with after each epoch.

@@ -167,7 +167,9 @@ def _batches(
     ):
         if value is not None:
             raise ValueError(f"{name}: allowed only with data in memory, not with batches as x")
-    return IterableSource(x, net, loss, arguments.missing, arguments.epochs)
+    return IterableSource(
+        x, net, loss, arguments.missing, arguments.epochs, arguments.stateful
+    )
 
 
 def _data(

@@ -81,7 +81,7 @@ class Trainer:
         bar.epoch(run.epoch + 1, run.epochs)
         self._random.bit_generator.state = self._epoch_random
         for batch in self._setup.source.epoch(self._random, self._position.batch):
-            self._check_stateful(batch)
+            self._continue_state(batch)
             for number in range(self._position.piece, self._pieces(batch)):
                 self._step(batch, number, bar)
                 if run.stopping:
@@ -141,7 +141,8 @@ class Trainer:
             for callback in self._watchers:
                 callback.on_step(self._run)
 
-    def _check_stateful(self, batch: Batch) -> None:
+    def _continue_state(self, batch: Batch) -> None:
+        """Checks that a batch can continue the previous one, and resets what does not."""
         if not self._setup.stateful or self._carry is None:
             return
         before, now = len(self._carry[0][0]), len(batch.lengths)
@@ -149,6 +150,11 @@ class Trainer:
             raise ValueError(
                 f"x: expected batches of {before} sequences, as before, since stateful=True "
                 f"carries their state over, got {now} sequences ({self._place()})"
+            )
+        if batch.reset is not None and self._position.piece == 0:
+            kept = ~batch.reset[:, None]
+            self._carry = tuple(
+                (np.where(kept, h, 0), np.where(kept, c, 0)) for h, c in self._carry
             )
 
     def _clip(self, gradients: dict[str, Any]) -> float:

@@ -26,6 +26,7 @@ class Batch(NamedTuple):
     weights: NDArray[Any] | None  # (B,) or, per step, (B,) or (B, T)
     rows: NDArray[np.intp]  # (B,): their numbers in the data, for messages
     per_step: bool
+    reset: NDArray[np.bool_] | None = None  # (B,): sequences that do not continue the previous ones
 
     def evaluate(self, loss: Loss | Custom, y: NDArray[Any], logits: NDArray[Any]) -> Value:
         """The loss of a network's output for x, and its gradient, with the shape of y."""

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from peephole._sequences import real_steps
 from peephole.training.data.batches import Data
 
-# Larger data is sampled: this many values of x take about 0.1 s.
-_MOST_VALUES = 2**24
+# Larger data is sampled: this many values of x take less than 0.1 s.
+_MOST_VALUES = 2**22
 _AT_A_TIME = 2**20
 
 
-def fingerprint(data: Data, rows: NDArray[np.intp]) -> dict[str, str]:
+def fingerprint(data: Data, rows: NDArray[np.intp]) -> dict[str, str | None]:
     """{"x", "y", "sample_weight": description with a digest} of some sequences of the data.
 
-    Padding does not count. Of data with more than 2**24 values in x, only some sequences, evenly
+    Padding does not count. Of data with more than 2**22 values in x, only some sequences, evenly
     spaced, and if those are too long, only some steps of them.
     """
     lengths = data.lengths[rows]
@@ -36,18 +36,23 @@ def fingerprint(data: Data, rows: NDArray[np.intp]) -> dict[str, str]:
     chunk = max(1, _AT_A_TIME // longest)
     for start in range(0, len(sampled), chunk):
         batch = data.take(sampled[start : start + chunk])
-        real = real_steps(batch.lengths, batch.x.shape[1])[:, ::every]
-        _add(digests["x"], _as(batch.x[:, ::every], data.inputs.dtype)[real])
+        real = real_steps(batch.lengths, batch.x.shape[1])
+        _add(digests["x"], _as(_steps(batch.x, real, every), data.inputs.dtype))
         for name, array in (("y", batch.y), ("sample_weight", batch.weights)):
-            if array is None:
-                continue
-            of_steps = batch.per_step and array.ndim >= 2
-            _add(digests[name], array[:, ::every][real] if of_steps else array)
+            if array is not None:
+                per_step = batch.per_step and array.ndim >= 2
+                _add(digests[name], _steps(array, real, every) if per_step else array)
     size = f"{len(rows)} sequences, {int(lengths.sum())} steps"
-    found = {name: f"{size}, digest {digest.hexdigest()}" for name, digest in digests.items()}
-    if data.weights is None:
-        del found["sample_weight"]
-    return found
+    found: dict[str, str | None] = {
+        name: f"{size}, digest {digest.hexdigest()}" for name, digest in digests.items()
+    }
+    return found if data.weights is not None else found | {"sample_weight": None}
+
+
+def _steps(values: NDArray[Any], real: NDArray[np.bool_], every: int) -> NDArray[Any]:
+    """Each `every`-th step, without padding; `real` (B, T) is False in padding."""
+    some = values[:, ::every]
+    return some if real.all() else some[real[:, ::every]]
 
 
 def _as(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -104,7 +104,7 @@ def bucketed(
 
 
 class IterableSource:
-    """Batches from an iterable of (x, y), (x, y, lengths) or (x, y, lengths, sample_weight)."""
+    """Batches from an iterable of (x, y) and optionally lengths, sample_weight and reset."""
 
     def __init__(
         self,
@@ -113,6 +113,7 @@ class IterableSource:
         loss: Loss | Custom,
         missing: str,
         epochs: int,
+        stateful: bool,
     ) -> None:
         if not callable(batches) and iter(batches) is batches and epochs > 1:
             raise ValueError(
@@ -120,6 +121,7 @@ class IterableSource:
                 "returns one, or epochs=1, got an iterator, which can be iterated only once"
             )
         self._batches, self._net, self._loss, self._missing = batches, net, loss, missing
+        self._stateful = stateful
         self.batches: int | None = len(batches) if isinstance(batches, Sized) else None
 
     def describe(self) -> dict[str, Any]:
@@ -146,17 +148,30 @@ class IterableSource:
             raise ValueError("x: expected at least one batch per epoch, got none")
 
     def _read(self, item: Any, number: int) -> Batch:
-        if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 4:
+        if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 5:
             raise TypeError(
-                "x: expected batches (x, y), (x, y, lengths) or (x, y, lengths, sample_weight), "
+                "x: expected batches (x, y), (x, y, lengths), (x, y, lengths, sample_weight) or "
+                "(x, y, lengths, sample_weight, reset), "
                 f"got {type(item).__name__} as batch {number + 1}"
             )
-        x, y, lengths, weights = (*item, None, None)[:4]
+        x, y, lengths, weights, reset = (*item, None, None, None)[:5]
         try:
             data = read_data(self._net, self._loss, x, y, lengths, weights, self._missing)
+            if reset is not None:
+                reset = _read_reset(reset, len(data), self._stateful)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{error} (in batch {number + 1})") from None
-        return data.take(np.arange(len(data)))
+        return data.take(np.arange(len(data)))._replace(reset=reset)
+
+
+def _read_reset(reset: Any, n: int, stateful: bool) -> NDArray[np.bool_]:
+    """(B,): True for the sequences whose state starts with zeros."""
+    array = np.asarray(reset)
+    if not stateful:
+        raise ValueError("reset: allowed only with stateful=True")
+    if array.shape != (n,) or array.dtype != bool:
+        raise ValueError(f"reset: expected bool ({n},), got {array.dtype} {array.shape}")
+    return array
 
 
 def gives_batches(x: Any) -> bool:
