@@ -89,7 +89,8 @@ void LSTM<T>::backward(const Tape<T>& tape, const Gradient<T>& gradient, Span<T>
   const auto dtop = stack_->borrow_rows();
   const Rows<T> rows{dtop->reserve(kept.schedule.packed_rows() * dy.features), dy.features};
   gather(kept.schedule, dy, rows);
-  stack_->backward(kept, {rows.data, rows.stride}, gradient.final(), inputs, dparameters.data);
+  stack_->backward(kept, {rows.data, rows.stride}, gradient.final(), inputs, dparameters.data,
+                   chosen_isa());
 }
 
 template <class T>

@@ -20,6 +20,7 @@ struct Network<T>::Impl {
   std::shared_ptr<Stack<T>> stack;
   std::shared_ptr<LSTM<T>> lstm;
   Index weight, bias;  // of the head, in specs()
+  HeadPacks<T> packs;
 
   template <class U>
   HeadWeights<U> weights_in(U* flat) const noexcept {
@@ -27,6 +28,9 @@ struct Network<T>::Impl {
   }
   HeadWeights<const T> weights() const noexcept {
     return weights_in(ParametersAccess<T>::flat(stack->parameters()));
+  }
+  std::uint64_t revision() const noexcept {
+    return ParametersAccess<T>::revision(stack->parameters());
   }
 
   bool reads_all() const noexcept { return config.readout == Readout::all; }
@@ -68,11 +72,12 @@ struct Network<T>::Impl {
   }
 
   /// y and logits of `top`; `rows` is where (readout_rows, O) of y are left.
-  void run_head(const Schedule& schedule, Rows<const T> top, T* rows,
-                const Outputs<T>& outputs) const {
+  void run_head(const StackTape<T>& tape, Rows<const T> top, T* rows, const Outputs<T>& outputs) {
+    const Schedule& schedule = tape.schedule;
     const Index n = readout_rows(config.readout, schedule);
     const auto memory = stack->borrow_rows();
-    head_logits(head, weights(), read(schedule, top, *memory), n, rows);
+    head_logits(packs.forward(head, weights(), backend_for(tape.isa), revision()),
+                read(schedule, top, *memory), n, Rows<T>{rows, head.output_size});
     if (outputs.logits.data != nullptr) give(schedule, rows, outputs.logits);
     head_activate(head, rows, n, rows);
     give(schedule, rows, outputs.y);
@@ -133,7 +138,7 @@ void Network<T>::infer(const Call<T>& call, const Outputs<T>& outputs) const {
   const auto tape = stack.borrow_tape(), output = stack.borrow_rows();
   const Rows<const T> top = stack.forward_rows(call, outputs.final, *tape, Mode::inference);
   const Index n = readout_rows(impl_->config.readout, tape->schedule);
-  impl_->run_head(tape->schedule, top, output->reserve(n * impl_->head.output_size), outputs);
+  impl_->run_head(*tape, top, output->reserve(n * impl_->head.output_size), outputs);
 }
 
 template <class T>
@@ -147,7 +152,7 @@ void Network<T>::forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>
   kept.top = impl_->stack->forward_rows(call, outputs.final, kept.stack, Mode::training);
   const Schedule& schedule = kept.stack.schedule;
   kept.y_size = readout_rows(impl_->config.readout, schedule) * impl_->head.output_size;
-  impl_->run_head(schedule, kept.top, kept.y.reserve(kept.y_size), outputs);
+  impl_->run_head(kept.stack, kept.top, kept.y.reserve(kept.y_size), outputs);
 }
 
 template <class T>
@@ -175,18 +180,22 @@ void Network<T>::backward(const Tape<T>& tape, const Gradient<T>& gradient, Span
 
   T* const dtop_rows = dtop->reserve(schedule.packed_rows() * F);
   T* const dread_rows = impl_->reads_all() ? dtop_rows : dread->reserve(n * F);
-  head_gradients(impl_->head, impl_->weights(), impl_->read(schedule, kept.top, *read), ds, n,
-                 Rows<T>{dread_rows, F}, impl_->weights_in(dparameters.data));
+  const IsaChoice isa = chosen_isa();
+  head_gradients(
+      impl_->packs.backward(impl_->head, impl_->weights(), backend_for(isa), impl_->revision()),
+      impl_->read(schedule, kept.top, *read), ds, n, Rows<T>{dread_rows, F},
+      impl_->weights_in(dparameters.data));
   if (!impl_->reads_all()) {
     read_out_gradient(readout, schedule, config.directions(), F, kept.top, dread_rows,
                       Rows<T>{dtop_rows, F});
   }
-  stack.backward(kept.stack, {dtop_rows, F}, gradient.final(), inputs, dparameters.data);
+  stack.backward(kept.stack, {dtop_rows, F}, gradient.final(), inputs, dparameters.data, isa);
 }
 
 template <class T>
 void Network<T>::release_workspaces() const {
   impl_->stack->release_workspaces();
+  impl_->packs.clear();
 }
 
 template class Network<float>;

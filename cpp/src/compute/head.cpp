@@ -1,9 +1,7 @@
 #include "compute/head.hpp"
 
-#include <algorithm>
-#include <cmath>
-
-#include "reference/activations.hpp"
+#include "compute/shares.hpp"
+#include "peephole/runtime.hpp"
 #include "reference/eigen.hpp"
 #include "reference/products.hpp"
 
@@ -33,72 +31,20 @@ T dot(T bias, const T* a, const T* b, Index size) noexcept {
   return bias + partial[0];
 }
 
-/// y = exp(a - max a) / Σ exp(a - max a)
 template <class T>
-void softmax(const T* logits, Index O, T* y) noexcept {
-  T highest = logits[0];
-  for (Index o = 1; o < O; ++o) highest = std::max(highest, logits[o]);
-  T sum = 0;
-  for (Index o = 0; o < O; ++o) sum += y[o] = std::exp(logits[o] - highest);
-  for (Index o = 0; o < O; ++o) y[o] /= sum;
-}
-
-/// The head's elementwise activations, among those of the layers.
-Activation elementwise(HeadActivation activation) noexcept {
-  switch (activation) {
-    case HeadActivation::sigmoid: return Activation::sigmoid;
-    case HeadActivation::tanh: return Activation::tanh;
-    case HeadActivation::identity:
-    case HeadActivation::softmax: break;
-  }
-  return Activation::identity;
-}
-
-}  // namespace
-
-template <class T>
-void head_logits(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h, Index n,
-                 T* logits) noexcept {
-  const Index F = spec.input_size, O = spec.output_size;
+void reference_logits(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h, Index n,
+                      Rows<T> logits) noexcept {
+  const Index F = spec.input_size;
   for (Index r = 0; r < n; ++r) {
-    for (Index o = 0; o < O; ++o) {
-      logits[r * O + o] = dot(weights.bias[o], weights.weight + o * F, h.row(r), F);
+    for (Index o = 0; o < spec.output_size; ++o) {
+      logits.row(r)[o] = dot(weights.bias[o], weights.weight + o * F, h.row(r), F);
     }
   }
 }
 
 template <class T>
-void head_activate(const HeadSpec& spec, const T* logits, Index n, T* y) noexcept {
-  const Index O = spec.output_size;
-  if (spec.activation == HeadActivation::softmax) {
-    for (Index r = 0; r < n; ++r) softmax(logits + r * O, O, y + r * O);
-    return;
-  }
-  const Activation f = elementwise(spec.activation);
-  std::transform(logits, logits + n * O, y, [f](T s) { return reference::activate(f, s); });
-}
-
-template <class T>
-void head_activation_gradient(const HeadSpec& spec, const T* y, const T* dy, Index n,
-                              T* dlogits) noexcept {
-  const Index O = spec.output_size;
-  if (spec.activation == HeadActivation::softmax) {
-    // ds = y ⊙ (dy - y·dy)
-    for (Index r = 0; r < n; ++r) {
-      const auto p = row_vector(y + r * O, O);
-      const T mean = p.dot(row_vector(dy + r * O, O));
-      for (Index o = 0; o < O; ++o) dlogits[r * O + o] = p[o] * (dy[r * O + o] - mean);
-    }
-    return;
-  }
-  const Activation f = elementwise(spec.activation);
-  std::transform(y, y + n * O, dy, dlogits,
-                 [f](T value, T upstream) { return upstream * reference::derivative(f, value); });
-}
-
-template <class T>
-void head_gradients(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h,
-                    const T* dlogits, Index n, Rows<T> dh, HeadWeights<T> dweights) noexcept {
+void reference_gradients(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h,
+                         const T* dlogits, Index n, Rows<T> dh, HeadWeights<T> dweights) {
   const Index F = spec.input_size, O = spec.output_size;
   const auto ds = matrix(dlogits, n, O);
   reference::multiply(Product::set, ds, matrix(weights.weight, O, F), matrix(dh, 0, n, F));
@@ -107,13 +53,141 @@ void head_gradients(const HeadSpec& spec, HeadWeights<const T> weights, Rows<con
   row_vector(dweights.bias, O) = ds.colwise().sum();
 }
 
-#define PEEPHOLE_INSTANTIATE(T)                                                                    \
-  template void head_logits(const HeadSpec&, HeadWeights<const T>, Rows<const T>, Index,           \
-                            T*) noexcept;                                                          \
-  template void head_activate(const HeadSpec&, const T*, Index, T*) noexcept;                      \
-  template void head_activation_gradient(const HeadSpec&, const T*, const T*, Index, T*) noexcept; \
-  template void head_gradients(const HeadSpec&, HeadWeights<const T>, Rows<const T>, const T*,     \
-                               Index, Rows<T>, HeadWeights<T>) noexcept;
+template <class T>
+bool is_packed(const HeadSpec& spec, const Backend& backend) noexcept {
+  return !backend.is_reference() &&
+         spec.output_size > kernels::kernels_of<T>(backend.isa).head.most_dot_products;
+}
+
+/// The most rows of a share: as many as stay in L2 beside a group of weights, but enough to make up
+/// for reading the weights.
+template <class T>
+Index most_rows(const HeadSpec& spec) noexcept {
+  constexpr Index kFewest = 24, kMost = 96, kBytes = Index{1} << 17;
+  const Index fitting =
+      kBytes / (std::max(spec.input_size, spec.output_size) * static_cast<Index>(sizeof(T)));
+  return std::clamp(fitting / 12 * 12, kFewest, kMost);
+}
+
+double products(const HeadSpec& spec, Index n) noexcept {
+  return 2 * static_cast<double>(n) * static_cast<double>(spec.input_size) *
+         static_cast<double>(spec.output_size);
+}
+
+template <class T>
+kernels::HeadTask<T> logits_task(const Head<T>& head, Rows<const T> h, Rows<T> logits) noexcept {
+  return {head.spec.input_size,
+          head.spec.output_size,
+          head.weights.weight,
+          head.weights.bias,
+          head.packed ? head.packed->data() : nullptr,
+          h.data,
+          h.stride,
+          logits.data,
+          logits.stride};
+}
+
+/// The blocks of the weights' gradient that are computed at a time.
+class Blocks {
+ public:
+  Blocks(Index outputs, Index groups, Index members) noexcept : outputs_(outputs), groups_(groups) {
+    // Where the blocks would be few, one group each.
+    const Index blocks = ranges() * groups;
+    groups_of_block_ = std::clamp<Index>(blocks / (4 * members), 1, 4);
+  }
+
+  Index count() const noexcept { return ranges() * columns(); }
+  kernels::HeadBlock block(Index nth) const noexcept {
+    const Index output = nth / columns() * kOutputs, group = nth % columns() * groups_of_block_;
+    return {output, std::min(output + kOutputs, outputs_), group,
+            std::min(group + groups_of_block_, groups_)};
+  }
+
+ private:
+  static constexpr Index kOutputs = kernels::kBlockOutputs;
+
+  Index ranges() const noexcept { return (outputs_ + kOutputs - 1) / kOutputs; }
+  Index columns() const noexcept { return (groups_ + groups_of_block_ - 1) / groups_of_block_; }
+
+  Index outputs_, groups_;
+  Index groups_of_block_ = 1;
+};
+
+}  // namespace
+
+template <class T>
+Head<T> HeadPacks<T>::forward(const HeadSpec& spec, HeadWeights<const T> weights,
+                              const Backend& backend, std::uint64_t revision) {
+  Head<T> head = {spec, weights, backend, nullptr};
+  if (!is_packed<T>(spec, backend)) return head;
+  const Index F = spec.input_size, O = spec.output_size;
+  head.packed = forward_.get(revision, backend.isa, [&](auto& packed) {
+    packed.pack(weights.weight, 1, F, F, O, backend.isa);
+  });
+  return head;
+}
+
+template <class T>
+Head<T> HeadPacks<T>::backward(const HeadSpec& spec, HeadWeights<const T> weights,
+                               const Backend& backend, std::uint64_t revision) {
+  Head<T> head = {spec, weights, backend, nullptr};
+  if (backend.is_reference()) return head;
+  const Index F = spec.input_size, O = spec.output_size;
+  head.packed = backward_.get(revision, backend.isa, [&](auto& packed) {
+    packed.pack(weights.weight, F, 1, O, F, backend.isa);
+  });
+  return head;
+}
+
+template <class T>
+void head_logits(const Head<T>& head, Rows<const T> h, Index n, Rows<T> logits) {
+  if (head.backend.is_reference()) return head_logits_alone(head, h, n, logits);
+  const kernels::HeadTask<T> task = logits_task(head, h, logits);
+  const auto kernel = kernels::kernels_of<T>(head.backend.isa).head.logits;
+  const Index members = useful_members(products(head.spec, n), num_threads());
+  const RowShares shares(n, most_rows<T>(head.spec), members);
+  Team team(static_cast<int>(members));
+  compute_shares(team, shares.count(),
+                 [&](Index nth) { kernel(task, shares.begin(nth), shares.end(nth)); });
+}
+
+template <class T>
+void head_logits_alone(const Head<T>& head, Rows<const T> h, Index n, Rows<T> logits) noexcept {
+  if (head.backend.is_reference()) {
+    return reference_logits(head.spec, head.weights, h, n, logits);
+  }
+  kernels::kernels_of<T>(head.backend.isa).head.logits(logits_task(head, h, logits), 0, n);
+}
+
+template <class T>
+void head_gradients(const Head<T>& head, Rows<const T> h, const T* dlogits, Index n, Rows<T> dh,
+                    HeadWeights<T> dweights) {
+  if (head.backend.is_reference()) {
+    return reference_gradients(head.spec, head.weights, h, dlogits, n, dh, dweights);
+  }
+  const Index F = head.spec.input_size, O = head.spec.output_size;
+  const kernels::HeadKernels<T>& kernels = kernels::kernels_of<T>(head.backend.isa).head;
+  const kernels::HeadGradientTask<T> task = {
+      F,       O,       n,         head.packed->data(), h.data,       h.stride,
+      dlogits, dh.data, dh.stride, dweights.weight,     dweights.bias};
+  const Index members = useful_members(2 * products(head.spec, n), num_threads());
+  const RowShares shares(n, most_rows<T>(head.spec), members);
+  const Blocks blocks(O, round_up(F, kernels.group_columns) / kernels.group_columns, members);
+  Team team(static_cast<int>(members));
+  compute_shares(team, blocks.count() + shares.count(), [&](Index nth) {
+    if (nth < blocks.count()) return kernels.weight_gradient(task, blocks.block(nth));
+    nth -= blocks.count();
+    kernels.input_gradient(task, shares.begin(nth), shares.end(nth));
+  });
+}
+
+template class HeadPacks<float>;
+template class HeadPacks<double>;
+#define PEEPHOLE_INSTANTIATE(T)                                                            \
+  template void head_logits(const Head<T>&, Rows<const T>, Index, Rows<T>);                \
+  template void head_logits_alone(const Head<T>&, Rows<const T>, Index, Rows<T>) noexcept; \
+  template void head_gradients(const Head<T>&, Rows<const T>, const T*, Index, Rows<T>,    \
+                               HeadWeights<T>);
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE

@@ -1,8 +1,15 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
+
+#include "compute/backend.hpp"
+#include "compute/layer_packs.hpp"
+#include "kernels/host/packed_head.hpp"
 #include "layer/layer.hpp"
 
-/// The dense head over rows: y = f(V h + v). All memory is the caller's.
+/// The dense head over rows: y = f(V h + v). All memory is the caller's. A row's bits depend on
+/// nothing but the row, the instruction set and the head's sizes.
 namespace peephole {
 
 /// weight (O, F), bias (O,): the parameters, or their gradients.
@@ -18,23 +25,60 @@ struct HeadSpec {
   HeadActivation activation;
 };
 
-/// logits (n, O) = V h + v, overwritten, from h (n, F). A row's bits depend on nothing but the row.
+/// A head, who computes it, and its weights as that backend reads them.
 template <class T>
-void head_logits(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h, Index n,
-                 T* logits) noexcept;
+struct Head {
+  HeadSpec spec;
+  HeadWeights<const T> weights;
+  Backend backend;
+  std::shared_ptr<const kernels::PackedHead<T>> packed;  // for the kernels that read it
+};
 
-/// y (n, O) = f(logits), overwritten; y may be logits.
+/// The packed weights of a head, kept until a parameter changes.
 template <class T>
-void head_activate(const HeadSpec& spec, const T* logits, Index n, T* y) noexcept;
+class HeadPacks {
+ public:
+  /// For head_logits.
+  Head<T> forward(const HeadSpec& spec, HeadWeights<const T> weights, const Backend& backend,
+                  std::uint64_t revision);
+  /// For head_gradients.
+  Head<T> backward(const HeadSpec& spec, HeadWeights<const T> weights, const Backend& backend,
+                   std::uint64_t revision);
+
+  /// Forgets what is packed; calls that use it keep it.
+  void clear() noexcept {
+    forward_.clear();
+    backward_.clear();
+  }
+
+ private:
+  PackCache<kernels::PackedHead<T>> forward_, backward_;
+};
+
+/// logits (n, O) = V h + v, overwritten, from h (n, F); with threads.
+template <class T>
+void head_logits(const Head<T>& head, Rows<const T> h, Index n, Rows<T> logits);
+/// The same on this thread alone.
+template <class T>
+void head_logits_alone(const Head<T>& head, Rows<const T> h, Index n, Rows<T> logits) noexcept;
+
+/// y (n, O) = f(logits), overwritten; y may be logits. With threads.
+template <class T>
+void head_activate(const HeadSpec& spec, const T* logits, Index n, T* y);
+/// The same of one row, on this thread.
+template <class T>
+void head_activate_row(const HeadSpec& spec, const T* logits, T* y) noexcept;
 
 /// dlogits (n, O), overwritten, from dy and y; may be dy.
 template <class T>
-void head_activation_gradient(const HeadSpec& spec, const T* y, const T* dy, Index n,
-                              T* dlogits) noexcept;
+void head_activation_gradient(const HeadSpec& spec, const T* y, const T* dy, Index n, T* dlogits);
 
-/// dh (n, F) and dweights, all overwritten, from dlogits (n, O).
+/// dh (n, F) and dweights, all overwritten, from dlogits (n, O); with threads.
 template <class T>
-void head_gradients(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h,
-                    const T* dlogits, Index n, Rows<T> dh, HeadWeights<T> dweights) noexcept;
+void head_gradients(const Head<T>& head, Rows<const T> h, const T* dlogits, Index n, Rows<T> dh,
+                    HeadWeights<T> dweights);
+
+extern template class HeadPacks<float>;
+extern template class HeadPacks<double>;
 
 }  // namespace peephole

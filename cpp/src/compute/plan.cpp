@@ -54,12 +54,15 @@ double operations_per_row(const LayerSpec& spec) noexcept {
   return 2 * kGates * number(H) * number(K);
 }
 
+Index useful_members(double operations, Index threads) noexcept {
+  return static_cast<Index>(std::clamp(operations / kOperationsPerMember, 1.0, number(threads)));
+}
+
 Index useful_members(const LayerSpec& spec, const Schedule& schedule, Index directions,
                      double operations_per_row, Index threads) noexcept {
   const double operations =
       number(directions) * number(schedule.packed_rows()) * operations_per_row;
-  const double worth = std::clamp(operations / kOperationsPerMember, 1.0, number(threads));
-  const auto members = static_cast<Index>(worth);
+  const Index members = useful_members(operations, threads);
   const Index parts = std::max<Index>(1, members / directions);
   if (split_of(schedule, parts) == Plan::Split::ranks) return members;
   const Index in_ranks = directions * std::max<Index>(1, schedule.batch() / kRowsPerPart);

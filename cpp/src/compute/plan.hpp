@@ -23,6 +23,9 @@ struct Plan {
 Index useful_members(const LayerSpec& spec, const Schedule& schedule, Index directions,
                      double operations_per_row, Index threads) noexcept;
 
+/// The same for so many operations, which any number of threads can share.
+Index useful_members(double operations, Index threads) noexcept;
+
 /// For a team of so many members. With fewer members than directions, each direction has one part.
 Plan plan_for(const Schedule& schedule, Index directions, Index members) noexcept;
 

@@ -22,9 +22,8 @@ void multiply_rows(Rows<const T> values, Index rows, Index columns, T* products)
 template <class T>
 void Stack<T>::backward(const StackTape<T>& tape, Rows<const T> dtop,
                         Span<const StateView<const T>> dfinal, const InputGradients<T>& inputs,
-                        T* dparameters) const {
+                        T* dparameters, IsaChoice isa) const {
   const SequenceView<T>& dx = inputs.x;
-  const IsaChoice isa = chosen_isa();
   const Index N = tape.schedule.packed_rows();
   const auto work = backward_workspaces_.borrow();
   Rows<const T> dh = dtop;

@@ -87,9 +87,9 @@ class Stack {
   Rows<const T> forward_rows(const Call<T>& call, Span<const StateView<T>> final,
                              StackTape<T>& tape, Mode mode) const;
 
-  /// dtop (N, output_size()): gradient of what forward returned.
+  /// dtop (N, output_size()): gradient of what forward returned. isa: read once for the whole call.
   void backward(const StackTape<T>& tape, Rows<const T> dtop, Span<const StateView<const T>> dfinal,
-                const InputGradients<T>& inputs, T* dparameters) const;
+                const InputGradients<T>& inputs, T* dparameters, IsaChoice isa) const;
 
   /// One layer of a stack of one direction, for callers that run single steps.
   StepLayer<T> step_layer(Index layer, IsaChoice isa) const;

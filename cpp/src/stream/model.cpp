@@ -45,10 +45,13 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, const NetworkConfig& network,
         std::string(to_string(network.readout)) + "\", which reads all steps at once");
   }
   config = network;
-  head = {network.lstm.output_size(), network.output_size, network.head};
+  const HeadSpec spec = {network.lstm.output_size(), network.output_size, network.head};
   const Parameters<T>& parameters = stack.parameters();
-  head_weights = {values.data() + parameters.offset(parameters.find("head.weight")),
-                  values.data() + parameters.offset(parameters.find("head.bias"))};
+  const HeadWeights<const T> weights = {
+      values.data() + parameters.offset(parameters.find("head.weight")),
+      values.data() + parameters.offset(parameters.find("head.bias"))};
+  head = HeadPacks<T>().forward(spec, weights, backend_for(isa),
+                                ParametersAccess<T>::revision(parameters));
 }
 
 template struct StreamModel<float>;

@@ -20,13 +20,12 @@ struct StreamModel {
 
   Index input_size() const noexcept { return layers.front().spec.input_size; }
   Index output_size() const noexcept {
-    return head ? head->output_size : layers.back().spec.hidden_size;
+    return head ? head->spec.output_size : layers.back().spec.hidden_size;
   }
 
   NetworkConfig config;  // without a head only config.lstm counts
   std::vector<StepLayer<T>> layers;
-  std::optional<HeadSpec> head;
-  HeadWeights<const T> head_weights = {};
+  std::optional<Head<T>> head;
   Buffer<T> values;  // the parameters in their flat layout
 };
 

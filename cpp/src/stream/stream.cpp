@@ -8,7 +8,6 @@
 
 #include "base/errors.hpp"
 #include "compute/step.hpp"
-#include "kernels/host/table.hpp"
 #include "runtime/flush_denormals.hpp"
 #include "stream/model.hpp"
 
@@ -20,10 +19,6 @@ struct Stream<T>::Impl {
     one_step.assign(batch, 1, {});
     layers.reserve(model->layers.size());
     for (const auto& layer : model->layers) layers.emplace_back(layer, one_step);
-    if (!model->head) return;
-    head = {model->head_weights.weight, model->head_weights.bias, model->head->input_size,
-            model->head->output_size};
-    head_kernel = kernels::kernels_of<T>(model->layers.back().backend.isa).step.head;
   }
 
   Index batch() const noexcept { return one_step.batch(); }
@@ -41,24 +36,23 @@ struct Stream<T>::Impl {
       layer.step(x);
       x = layer.h();
     }
-    for (Index b = 0; b < batch(); ++b) read_out(x.row(b), y.row(b));
-  }
-
-  /// y (O,) of the top layer's h (H,).
-  void read_out(const T* h, T* y) const noexcept {
-    if (head_kernel == nullptr) {
-      std::copy_n(h, model->output_size(), y);
+    if (model->head) {
+      run_head(*model->head, x, y);
       return;
     }
-    head_kernel(head, h, y);
-    if (model->head->activation != HeadActivation::identity) head_activate(*model->head, y, 1, y);
+    for (Index b = 0; b < batch(); ++b) std::copy_n(x.row(b), model->output_size(), y.row(b));
+  }
+
+  /// y (B, O) of the top layer's h (B, H).
+  void run_head(const Head<T>& head, Rows<const T> h, Rows<T> y) const noexcept {
+    head_logits_alone(head, h, batch(), y);
+    if (head.spec.activation == HeadActivation::identity) return;
+    for (Index b = 0; b < batch(); ++b) head_activate_row(head.spec, y.row(b), y.row(b));
   }
 
   const std::shared_ptr<const StreamModel<T>> model;
   Schedule one_step;
   std::vector<LayerSteps<T>> layers;
-  kernels::StepHead<T> head = {};
-  kernels::StepHeadKernel<T> head_kernel = nullptr;  // null: no head
 };
 
 namespace {

@@ -6,8 +6,9 @@ namespace peephole::kernels {
 #define PEEPHOLE_DECLARE_KERNELS(set)                    \
   extern const AllTypes<ForwardKernels> forward_##set;   \
   extern const AllTypes<BackwardKernels> backward_##set; \
-  extern const AllTypes<StepKernels> step_##set;
-#define PEEPHOLE_ROW(set) {Isa::set, forward_##set, backward_##set, step_##set}
+  extern const AllTypes<StepKernels> step_##set;         \
+  extern const AllTypes<HeadKernels> head_##set;
+#define PEEPHOLE_ROW(set) {Isa::set, forward_##set, backward_##set, step_##set, head_##set}
 
 PEEPHOLE_DECLARE_KERNELS(baseline)
 #if defined(PEEPHOLE_X86_KERNELS)
@@ -22,6 +23,7 @@ struct Row {
   const AllTypes<ForwardKernels>& forward;
   const AllTypes<BackwardKernels>& backward;
   const AllTypes<StepKernels>& step;
+  const AllTypes<HeadKernels>& head;
 };
 
 constexpr Row kTable[] = {
@@ -44,7 +46,7 @@ const Row& row_of(Isa isa) noexcept {
 template <class T>
 KernelsOf<T> kernels_of(Isa isa) noexcept {
   const Row& row = row_of(isa);
-  return {row.forward, row.backward, row.step};
+  return {row.forward, row.backward, row.step, row.head};
 }
 
 template KernelsOf<float> kernels_of(Isa) noexcept;

@@ -2,6 +2,7 @@
 
 #include "kernels/plain/backward_task.hpp"
 #include "kernels/plain/forward_task.hpp"
+#include "kernels/plain/head_task.hpp"
 #include "kernels/plain/step_task.hpp"
 #include "runtime/isa.hpp"
 
@@ -14,6 +15,7 @@ struct KernelsOf {
   const ForwardKernels<T>& forward;
   const BackwardKernels<T>& backward;
   const StepKernels<T>& step;
+  const HeadKernels<T>& head;
 
   Index lanes() const noexcept { return forward.lanes; }
 };

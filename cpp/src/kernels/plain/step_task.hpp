@@ -22,28 +22,14 @@ struct StepTask {
   bool backwards;    // this step takes the last tile first, the next one does not
 };
 
-/// The dense head on the top layer: V h + v.
-template <class T>
-struct StepHead {
-  const T* weight;  // (O, F)
-  const T* bias;    // (O,)
-  Index input_size;
-  Index output_size;
-};
-
 /// One step of a layer. x (I,), read.
 template <class T>
 using StepKernel = void (*)(StepTask<T>& task, const T* x) noexcept;
-
-/// logits (O,), overwritten, from h (F,): a dot product is summed as head_logits does.
-template <class T>
-using StepHeadKernel = void (*)(const StepHead<T>& head, const T* h, T* logits) noexcept;
 
 /// The step kernels of one instruction set for one type.
 template <class T>
 struct StepKernels {
   StepKernel<T> step;
-  StepHeadKernel<T> head;
   Index max_panels;     // of a tile
   bool shared_vectors;  // gates of few units share vectors
 };

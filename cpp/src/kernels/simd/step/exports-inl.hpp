@@ -1,6 +1,5 @@
 #pragma once
 
-#include "kernels/simd/step/head-inl.hpp"
 #include "kernels/simd/step/layer-inl.hpp"
 
 /// The kernels of single steps of an instruction set, as its file exports them.
@@ -18,7 +17,7 @@ void step(StepTask<T>& task, const T* x) noexcept {
 
 template <class V>
 constexpr StepKernels<typename V::Scalar> step_kernels_of() {
-  return {&step<V>, &step_head<V>, kTilePanels<V, 1>, V::quarters};
+  return {&step<V>, kTilePanels<V, 1>, V::quarters};
 }
 
 template <template <class> class V>

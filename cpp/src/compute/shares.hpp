@@ -1,0 +1,42 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+
+#include "compute/plan.hpp"
+#include "runtime/flush_denormals.hpp"
+#include "runtime/threads.hpp"
+
+/// Work that threads share where nothing has to wait for anything else.
+namespace peephole {
+
+/// Calls compute(share) for shares 0 .. count - 1, on the members of a team.
+template <class Compute>
+void compute_shares(Team& team, Index count, const Compute& compute) noexcept {
+  std::atomic<Index> next{0};
+  team.run([&](int) noexcept {
+    const FlushDenormals flush;
+    for (Index share = next++; share < count; share = next++) compute(share);
+  });
+}
+
+/// Rows in shares of equal size.
+struct RowShares {
+  Index rows;   // all of them
+  Index share;  // rows of a share
+
+  /// At most `most` rows a share, and several shares for each of the members.
+  RowShares(Index n, Index most, Index members) noexcept : rows(n), share(most) {
+    // Multiples of the heights of tiles.
+    constexpr Index kUnit = 12, kSharesPerMember = 4;
+    if (members > 1) {
+      const Index even = n / (members * kSharesPerMember) / kUnit * kUnit;
+      share = std::max(kUnit, std::min(most, even));
+    }
+  }
+  Index count() const noexcept { return (rows + share - 1) / share; }
+  Index begin(Index nth) const noexcept { return nth * share; }
+  Index end(Index nth) const noexcept { return std::min(rows, begin(nth) + share); }
+};
+
+}  // namespace peephole

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "kernels/simd/head/gradient-inl.hpp"
+#include "kernels/simd/head/logits-inl.hpp"
+
+/// The head's kernels of an instruction set, as its file exports them.
+namespace peephole::kernels {
+namespace {
+
+template <class V>
+constexpr HeadKernels<typename V::Scalar> head_kernels_of() {
+  return {kGroupColumns<V>, kMostDotProducts<V>, &head_logits<V>, &head_input_gradient<V>,
+          &head_weight_gradient<V>};
+}
+
+template <template <class> class V>
+constexpr AllTypes<HeadKernels> head_kernels() {
+  return {head_kernels_of<V<float>>(), head_kernels_of<V<double>>()};
+}
+
+}  // namespace
+}  // namespace peephole::kernels
