@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "_core": "",
     "_types": "",
     "_checks": "",
-    "_sequences": "",
+    "_sequences": "_checks",
     "_runtime": "_core",
     "parameters": "_core",
     "datasets": "",
@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "views": "_checks models training.keep.history",
     "inspection": "views",
     "plot": "views",
-    "sklearn": "_checks _types models training.keep.history",
+    "sklearn": "_checks _sequences _types models training.keep.history",
     "demo": "datasets models views",
     "__main__": "_core demo",
     "": "_core _types _runtime datasets inspection losses metrics models optim plot schedules "

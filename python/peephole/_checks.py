@@ -7,6 +7,7 @@ import operator
 from typing import Any, SupportsIndex
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def integer(value: SupportsIndex, name: str) -> int:
@@ -56,6 +57,37 @@ def flag(value: Any, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name}: expected True or False, got {value!r}")
     return bool(value)
+
+
+def array(value: Any, name: str) -> NDArray[Any]:
+    """`value` as an array, without copying it where possible.
+
+    Raises TypeError for a tensor that requires gradients, and ValueError for masked values, whose
+    mask would be lost, and for nested lists of unequal lengths.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{name}: expected an array without masked values, got {int(np.ma.getmaskarray(value).sum())}; "
+            "fill them first, for example by value.filled(np.nan)"
+        )
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array, got {_first_line(error)}") from None
+    except (TypeError, RuntimeError) as error:  # torch raises RuntimeError
+        kind = type(value).__name__
+        raise TypeError(f"{name}: expected an array, got {kind}: {_first_line(error)}") from None
+
+
+def transposed_hint(shape: tuple[int, ...], features: int) -> str:
+    """A hint for messages if x seems to be (n, features, time); otherwise ""."""
+    if len(shape) == 3 and shape[1] == features != shape[2]:
+        return "; features come last, perhaps x.transpose(0, 2, 1)"
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def dtype_name(dtype: Any) -> str:

@@ -13,6 +13,7 @@ from peephole._checks import flag, seed_number_or_none
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
 from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
+from peephole.models.prediction import call
 from peephole.models.stream import Stream
 
 _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
@@ -194,7 +195,7 @@ class LSTM(Model):
             ValueError, TypeError: If an argument is wrong, before anything is computed; the message
                 names it.
         """
-        return self._core(x, state, lengths, out)
+        return call(self._core, x, state, lengths, out)
 
     def stream(self, batch: int = 1) -> Stream:
         """A `Stream` of B = `batch` sequences with the current weights, run step by step."""

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import at_least_one, flag, seed_number_or_none
+from peephole._checks import array, at_least_one, flag, seed_number_or_none
 from peephole._sequences import is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
 from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
 from peephole.models.lstm import LSTM
-from peephole.models.prediction import predict_into, predict_list
+from peephole.models.prediction import call, predict_into, predict_list
 from peephole.models.stream import Stream
 from peephole.training.entry import Trainable, set_network_class
 
@@ -132,7 +132,7 @@ class Network(Trainable, Model):
 
         Raises ValueError or TypeError if an argument is wrong, before anything is computed.
         """
-        return self._core(x, state, lengths, out)
+        return call(self._core, x, state, lengths, out)
 
     def predict(
         self,
@@ -159,9 +159,9 @@ class Network(Trainable, Model):
         batch_size = at_least_one(batch_size, "batch_size")
         ragged = is_ragged(x)
         if not ragged:
-            x = np.asarray(x)
+            x = array(x, "x")
             if x.ndim != 3 or len(x) <= batch_size:
-                return self._core(x, None, lengths)[0]
+                return call(self._core, x, None, lengths)[0]
         inputs = read_sequences(x, lengths, self.input_size, self.dtype)
         if ragged and self.readout == "all":
             return predict_list(self._core, inputs, batch_size)
