@@ -8,6 +8,8 @@ import peephole
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("support")  # before a test imports it
+
 settings.register_profile(
     "fixed",
     derandomize=True,

@@ -5,6 +5,7 @@
 /// What module.cpp registers, for float32 and float64 each.
 namespace peephole::binding {
 
+void bind_options(pybind11::module_& module);
 void bind_parameters(pybind11::module_& module);
 void bind_lstm(pybind11::module_& module);
 void bind_network(pybind11::module_& module);

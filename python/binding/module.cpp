@@ -3,6 +3,7 @@
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The binding of peephole's C++ core; see _core.pyi.";
   module.attr("__version__") = PEEPHOLE_VERSION;
+  peephole::binding::bind_options(module);
   peephole::binding::bind_parameters(module);
   peephole::binding::bind_lstm(module);
   peephole::binding::bind_network(module);

@@ -1,9 +1,17 @@
 #include "options.hpp"
 
+#include <type_traits>
+#include <vector>
+
 #include "arrays.hpp"
+#include "bindings.hpp"
+#include "peephole/options.hpp"
 
 namespace peephole::binding {
 namespace {
+
+/// The key of the units of each layer in Python's dict of options.
+constexpr char kHiddenSizes[] = "hidden_sizes";
 
 Activations activations_of(py::handle mapping) {
   if (!py::isinstance<py::dict>(mapping)) {
@@ -19,32 +27,108 @@ Activations activations_of(py::handle mapping) {
   return activations;
 }
 
-/// Sets one option; false if it is none of an LSTM's.
-bool set_option(LSTMConfig& config, const std::string& name, py::handle value) {
-  if (name == "peephole") {
-    config.peephole = parse_peephole(text(value, name));
-  } else if (name == "peephole_gates") {
-    config.peephole_gates = parse_gates(text(value, name));
-  } else if (name == "output_peephole") {
-    config.output_peephole = parse_output_peephole(text(value, name));
-  } else if (name == "bias") {
-    config.bias = boolean(value, name);
-  } else if (name == "coupled_input_forget") {
-    config.coupled_input_forget = boolean(value, name);
-  } else if (name == "bidirectional") {
-    config.bidirectional = boolean(value, name);
-  } else if (name == "dropout") {
-    config.dropout = real(value, name);
-  } else if (name == "recurrent_dropout") {
-    config.recurrent_dropout = real(value, name);
-  } else if (name == "zoneout") {
-    config.zoneout = real(value, name);
-  } else if (name == "activations") {
-    for (py::handle mapping : value) config.activations.push_back(activations_of(mapping));
-  } else {
-    return false;
+// From Python: one function for each type of an option.
+
+void set(bool& target, py::handle value, const char* name) { target = boolean(value, name); }
+void set(double& target, py::handle value, const char* name) { target = real(value, name); }
+void set(GateSet& target, py::handle value, const char* name) {
+  target = parse_gates(text(value, name));
+}
+void set(std::vector<Activations>& target, py::handle value, const char*) {
+  for (py::handle mapping : value) target.push_back(activations_of(mapping));
+}
+template <class Enum>
+std::enable_if_t<std::is_enum_v<Enum>> set(Enum& target, py::handle value, const char* name) {
+  target = parse<Enum>(name, text(value, name));
+}
+
+template <class Config>
+void set_options(Config& config, const py::dict& options) {
+  for (const auto& [key, object] : options) {
+    const std::string name = text(key, "options");
+    bool known = false;
+    for_each_option(config, [&, &object = object](const auto& row, auto& value) {
+      if (name != row.name) return;
+      set(value, object, row.name);
+      known = true;
+    });
+    if (!known) refuse_type("options", "those of the model", '"' + name + '"');
   }
-  return true;
+}
+
+// To Python.
+
+py::object to_python(bool value) { return py::bool_(value); }
+py::object to_python(double value) { return py::float_(value); }
+py::object to_python(Index size) { return py::int_(size); }
+py::object to_python(GateSet gates) { return py::str(to_string(gates)); }
+template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
+py::object to_python(Enum value) {
+  return py::str(to_string(value));
+}
+py::object to_python(const std::vector<Index>& sizes) {
+  py::list list;
+  for (const Index size : sizes) list.append(size);
+  return list;
+}
+py::object to_python(const std::vector<Activations>& layers) {
+  py::list list;
+  for (const Activations& layer : layers) {
+    py::dict mapping;
+    for (char key : Activations::kKeys) mapping[py::str(&key, 1)] = to_string(*layer.find(key));
+    list.append(mapping);
+  }
+  return list;
+}
+
+template <class Config>
+py::dict dict_of(const Config& config) {
+  py::dict options;
+  for_each_size(config, [&](const auto& row, const auto& value) {
+    using Value = std::decay_t<decltype(value)>;
+    const bool units = std::is_same_v<Value, std::vector<Index>>;
+    options[units ? kHiddenSizes : row.name] = to_python(value);
+  });
+  for_each_option(
+      config, [&](const auto& row, const auto& value) { options[row.name] = to_python(value); });
+  return options;
+}
+
+template <class Enum>
+py::list names_list() {
+  py::list list;
+  for (const Name<Enum>& name : names<Enum>()) list.append(name.text);
+  return list;
+}
+
+/// {option: its values} of the options whose values have names.
+py::dict option_choices() {
+  py::dict choices;
+  const NetworkConfig config;
+  for_each_option(config, [&](const auto& row, const auto& value) {
+    using Value = std::decay_t<decltype(value)>;
+    if constexpr (std::is_enum_v<Value>) choices[row.name] = names_list<Value>();
+  });
+  return choices;
+}
+
+/// {option: its default} of all options but the sizes.
+py::dict option_defaults() {
+  py::dict defaults;
+  const NetworkConfig config;
+  for_each_option(config, [&](const auto& row, const auto&) {
+    defaults[row.name] = to_python(row.default_value());
+  });
+  return defaults;
+}
+
+LSTMConfig with_sizes(py::handle input_size, py::handle hidden_sizes) {
+  LSTMConfig config;
+  config.input_size = integer(input_size, "input_size");
+  for (py::handle size : hidden_sizes) {
+    config.hidden_sizes.push_back(integer(size, "hidden_size"));
+  }
+  return config;
 }
 
 }  // namespace
@@ -86,68 +170,27 @@ double real(py::handle object, const std::string& argument) {
 }
 
 LSTMConfig lstm_config(py::handle input_size, py::handle hidden_sizes, const py::dict& options) {
-  LSTMConfig config;
-  config.input_size = integer(input_size, "input_size");
-  for (py::handle size : hidden_sizes) {
-    config.hidden_sizes.push_back(integer(size, "hidden_size"));
-  }
-  for (const auto& [name, value] : options) {
-    if (!set_option(config, text(name, "options"), value)) {
-      refuse_type("options", "those of LSTM", "\"" + text(name, "options") + "\"");
-    }
-  }
+  LSTMConfig config = with_sizes(input_size, hidden_sizes);
+  set_options(config, options);
   return config;
 }
 
 NetworkConfig network_config(py::handle input_size, py::handle hidden_sizes, py::handle output_size,
-                             py::dict options) {
+                             const py::dict& options) {
   NetworkConfig config;
+  config.lstm = with_sizes(input_size, hidden_sizes);
   config.output_size = integer(output_size, "output_size");
-  py::dict rest;
-  for (const auto& [key, value] : options) {
-    const std::string name = text(key, "options");
-    if (name == "head") {
-      config.head = parse_head_activation(text(value, name));
-    } else if (name == "readout") {
-      config.readout = parse_readout(text(value, name));
-    } else {
-      rest[key] = value;
-    }
-  }
-  config.lstm = lstm_config(input_size, hidden_sizes, rest);
+  set_options(config, options);
   return config;
 }
 
-py::dict options_of(const LSTMConfig& config) {
-  py::list hidden_sizes, activations;
-  for (Index size : config.hidden_sizes) hidden_sizes.append(size);
-  for (const Activations& layer : config.activations) {
-    py::dict mapping;
-    for (char key : Activations::kKeys) mapping[py::str(&key, 1)] = to_string(*layer.find(key));
-    activations.append(mapping);
-  }
-  py::dict options;
-  options["input_size"] = config.input_size;
-  options["hidden_sizes"] = hidden_sizes;
-  options["peephole"] = to_string(config.peephole);
-  options["peephole_gates"] = to_string(config.peephole_gates);
-  options["output_peephole"] = to_string(config.output_peephole);
-  options["bias"] = config.bias;
-  options["activations"] = activations;
-  options["coupled_input_forget"] = config.coupled_input_forget;
-  options["bidirectional"] = config.bidirectional;
-  options["dropout"] = config.dropout;
-  options["recurrent_dropout"] = config.recurrent_dropout;
-  options["zoneout"] = config.zoneout;
-  return options;
-}
+py::dict options_of(const LSTMConfig& config) { return dict_of(config); }
+py::dict options_of(const NetworkConfig& config) { return dict_of(config); }
 
-py::dict options_of(const NetworkConfig& config) {
-  py::dict options = options_of(config.lstm);
-  options["output_size"] = config.output_size;
-  options["head"] = to_string(config.head);
-  options["readout"] = to_string(config.readout);
-  return options;
+void bind_options(py::module_& module) {
+  module.def("activation_names", &names_list<Activation>);
+  module.def("option_choices", &option_choices);
+  module.def("option_defaults", &option_defaults);
 }
 
 }  // namespace peephole::binding

@@ -203,6 +203,32 @@ def clip_value(gradients: Mapping[str, _Array], max_value: float) -> None:
 def load(path: str | bytes) -> LSTM | Network:
     """The model in a file, of a class for float32 or float64."""
 
+class TensorFile:
+    """A safetensors file, open to be read; its header has been checked as a whole."""
+
+    def __init__(self, path: str | bytes) -> None: ...
+    @property
+    def metadata(self) -> dict[str, str]: ...
+    @property
+    def specs(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """{name: (dtype of the file, such as "F32", shape)}; nothing is read for it."""
+    def read(self, name: str) -> _Array: ...
+
+def write_tensors(
+    path: str | bytes, arrays: dict[str, NDArray[Any]], metadata: dict[str, str]
+) -> None:
+    """Writes a safetensors file, which replaces the one at `path` as a whole or not at all."""
+
+def read_tensors(path: str | bytes) -> tuple[dict[str, _Array], dict[str, str]]:
+    """(arrays, metadata) of a safetensors file, checked before anything is allocated."""
+
+def activation_names() -> list[str]: ...
+def option_choices() -> dict[str, list[str]]:
+    """{option: the names of its values}, of the options whose values have names."""
+
+def option_defaults() -> dict[str, Any]:
+    """{option: its default}, of all options but the sizes; activations: [], the default in each."""
+
 def num_threads() -> int: ...
 def set_num_threads(num_threads: int) -> None: ...
 def set_isa(name: str) -> None: ...

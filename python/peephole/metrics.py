@@ -1,11 +1,13 @@
 """Metrics of predictions.
 
-Each is a function (y_pred, y_true) -> float of all predictions (N, O) and their targets: labels
-(N,), or values (N, O).
+Each is a function (y_pred, y_true, weights=None) -> float of all predictions (N, O) and their
+targets: labels (N,), or values (N, O); weights are (N,) and 0 or more. Values that are NaN are
+missing: they do not count, while the other values of the same row do. A metric of nothing is NaN.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -18,42 +20,70 @@ Metric: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], float]
 Metrics: TypeAlias = str | Sequence[str] | Mapping[str, Metric]
 
 
-def accuracy(y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
+def accuracy(
+    y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | None = None
+) -> float:
     """The fraction of labels that the largest of the O outputs predicts.
 
     For values (N, O), as with a sigmoid head: the fraction on the same side of 1/2.
     """
     if y_true.ndim == 1:
-        return float(np.mean(y_pred.argmax(axis=1) == y_true))
-    return float(np.mean((y_pred > 0.5) == (y_true > 0.5)))
+        return _mean(y_pred.argmax(axis=1) == y_true, _counted(y_true, weights))
+    return _mean((y_pred > 0.5) == (y_true > 0.5), _counted(y_true, weights))
 
 
-def mse(y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
+def mse(y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """The mean squared error."""
-    return float(np.square(y_pred - y_true).mean(dtype=np.float64))
+    return _mean(np.square(y_pred - y_true), _counted(y_true, weights))
 
 
-def rmse(y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
+def rmse(y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """The root of the mean squared error."""
-    return float(np.sqrt(mse(y_pred, y_true)))
+    return math.sqrt(mse(y_pred, y_true, weights))
 
 
-def mae(y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
+def mae(y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """The mean absolute error."""
-    return float(np.abs(y_pred - y_true).mean(dtype=np.float64))
+    return _mean(np.abs(y_pred - y_true), _counted(y_true, weights))
 
 
-def r2(y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
+def r2(y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """R², the explained fraction of the targets' variance, averaged over the O outputs.
 
-    For an output whose targets are all equal: 1 if all predictions are exact, 0 otherwise.
+    For an output whose targets are all equal: 1 if all predictions are exact, 0 otherwise. Outputs
+    without targets are left out of the average.
     """
-    y_pred, y_true = y_pred.astype(np.float64), y_true.astype(np.float64)
-    residual = np.square(y_true - y_pred).sum(axis=0)
-    total = np.square(y_true - y_true.mean(axis=0)).sum(axis=0)
-    constant = total == 0
+    w = _counted(y_true, weights)
+    sums = w.sum(axis=0)
+    there = sums > 0
+    if not there.any():
+        return math.nan
+    y_pred, y_true, w = (a.astype(np.float64)[:, there] for a in (y_pred, y_true, w))
+    counted = w > 0
+    y_true = np.where(counted, y_true, 0)
+    error = np.where(counted, y_true - y_pred, 0)
+    centred = np.where(counted, y_true - (w * y_true).sum(axis=0) / sums[there], 0)
+    residual, total = (w * np.square(error)).sum(axis=0), (w * np.square(centred)).sum(axis=0)
+    smallest = np.where(counted, y_true, np.inf).min(axis=0)
+    constant = smallest == np.where(counted, y_true, -np.inf).max(axis=0)
     explained = 1 - residual / np.where(constant, 1, total)
     return float(np.where(constant, residual == 0, explained).mean())
+
+
+def _counted(y_true: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.float64]:
+    """The weight of each target, with its shape: 0 for missing ones."""
+    there = np.ones(y_true.shape) if y_true.dtype.kind in "iub" else 1.0 - np.isnan(y_true)
+    if weights is None:
+        return there
+    return there * (weights if there.ndim == 1 else weights[:, None])
+
+
+def _mean(values: NDArray[Any], w: NDArray[np.float64]) -> float:
+    """Σ w v / Σ w; values of weight 0 may be NaN."""
+    total = w.sum()
+    if total == 0:
+        return math.nan
+    return float(np.multiply(values, w, out=np.zeros(w.shape), where=w != 0).sum() / total)
 
 
 BY_NAME: dict[str, Metric] = {f.__name__: f for f in (accuracy, mse, rmse, mae, r2)}

@@ -30,7 +30,8 @@ class GateSet {
   unsigned bits_ = 0;
 };
 
-/// What a stack of LSTM layers is: its sizes and its choices. See LSTM for the equations.
+/// What a stack of LSTM layers is: its sizes and its choices. See LSTM for the equations. Each
+/// member has a row in the list of peephole/options.hpp.
 struct LSTMConfig {
   Index input_size = 1;
   std::vector<Index> hidden_sizes;  // (L,)
@@ -81,8 +82,9 @@ struct ParameterSpec {
   Index size() const noexcept { return columns == 0 ? rows : rows * columns; }
 };
 
-/// Throw std::invalid_argument, naming the option, for sizes below 1, sizes whose arrays no machine
-/// can address, and options that contradict each other.
+/// Throw std::invalid_argument that names the option: for a size below 1, for sizes whose arrays no
+/// machine can address, for values outside an option's range, and for options that contradict each
+/// other.
 void validate(const LSTMConfig& config);
 void validate(const NetworkConfig& config);
 
@@ -95,17 +97,10 @@ void validate(const NetworkConfig& config);
 std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config);
 std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config);
 
-/// Names as in Python and in files; the parsers throw std::invalid_argument that lists what they
-/// know.
-const char* to_string(Peephole peephole) noexcept;
-const char* to_string(OutputPeephole output_peephole) noexcept;
-const char* to_string(HeadActivation head) noexcept;
-const char* to_string(Readout readout) noexcept;
+/// The letters of the gates, in the order ifgo, as in Python and in files. The parser throws
+/// std::invalid_argument for other letters and for letters that come twice. The names of the
+/// enumerations are in peephole/options.hpp.
 std::string to_string(GateSet gates);
-Peephole parse_peephole(const std::string& name);
-OutputPeephole parse_output_peephole(const std::string& name);
-HeadActivation parse_head_activation(const std::string& name);
-Readout parse_readout(const std::string& name);
 GateSet parse_gates(const std::string& letters);
 
 }  // namespace peephole

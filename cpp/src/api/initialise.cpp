@@ -5,13 +5,18 @@
 #include <cmath>
 #include <vector>
 
-#include "base/names.hpp"
+#include "peephole/options.hpp"
 
 namespace peephole {
-namespace {
 
-constexpr Name<Initialisation> kInitialisations[] = {{Initialisation::uniform, "uniform"},
-                                                     {Initialisation::orthogonal, "orthogonal"}};
+template <>
+Span<const Name<Initialisation>> names<Initialisation>() noexcept {
+  static constexpr Name<Initialisation> kNames[] = {{Initialisation::uniform, "uniform"},
+                                                    {Initialisation::orthogonal, "orthogonal"}};
+  return {kNames, std::size(kNames)};
+}
+
+namespace {
 
 /// SplitMix64 (Steele et al. 2014, doi:10.1145/2714064.2660195): the standard library's
 /// distributions differ from one platform to the next.
@@ -106,7 +111,7 @@ void initialise(const LSTMConfig& config, Parameters<T>& parameters, std::size_t
 }  // namespace
 
 Initialisation parse_initialisation(const std::string& name) {
-  return parse_name(kInitialisations, "recurrent_init", name);
+  return parse<Initialisation>("recurrent_init", name);
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "base/exact.hpp"
 #include "peephole/types.hpp"
 
 namespace peephole {

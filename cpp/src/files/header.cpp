@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
 #include "peephole/files.hpp"
+#include "peephole/tensors.hpp"
+#include "peephole/types.hpp"
 
 namespace peephole::files {
 namespace {
@@ -14,6 +18,7 @@ namespace {
 using nlohmann::json;
 
 constexpr char kMetadata[] = "__metadata__";
+constexpr std::size_t kSizeBytes = 8;
 /// More than any writer uses; each costs memory before its meaning is known.
 constexpr std::size_t kMostMetadata = 64;
 /// More than any tensor library has.
@@ -25,17 +30,19 @@ constexpr std::size_t kAlignment = 8;
   throw FileError("not a whole safetensors file: " + what);
 }
 
-/// Takes a header's JSON as the parser comes upon it and accepts nothing but the form above, so
-/// that neither depth nor memory depends on who wrote the file.
+/// Takes a header from the events of the JSON parser and accepts only the form above, so that
+/// neither the depth nor the memory depends on who wrote the file.
 class HeaderReader {
  public:
-  explicit HeaderReader(Header& header) : header_(header) {}
+  HeaderReader(Header& header, std::size_t most_tensors)
+      : header_(header), most_tensors_(most_tensors) {}
 
   bool start_object(std::size_t) {
     switch (place_) {
       case Place::outside: return enter(Place::header);
       case Place::header:
         if (name_ == kMetadata) return enter(Place::metadata);
+        if (header_.tensors.size() == most_tensors_) refuse("too many tensors");
         tensor_ = &header_.tensors[name_];
         fields_ = 0;
         return enter(Place::tensor);
@@ -139,6 +146,7 @@ class HeaderReader {
   }
 
   Header& header_;
+  std::size_t most_tensors_;
   Place place_ = Place::outside;
   std::string name_, field_;  // the keys on the way to here
   unsigned fields_ = 0;       // of the tensor: those that have been, a bit each
@@ -147,8 +155,11 @@ class HeaderReader {
   bool metadata_seen_ = false;
 };
 
-/// That the tensors lie one after the other, from the first byte of the data to its last.
-void check_offsets(const Header& header, std::uint64_t data_size) {
+std::string bytes_text(std::uint64_t bytes) { return std::to_string(bytes) + " bytes"; }
+
+/// Checks that the tensors lie one after the other, from the first byte of the data to its last,
+/// and that each takes the bytes of its shape.
+void check_tensors(const Header& header, std::uint64_t data_size) {
   std::vector<std::pair<const std::string, Tensor> const*> in_order;
   in_order.reserve(header.tensors.size());
   for (const auto& named : header.tensors) in_order.push_back(&named);
@@ -158,56 +169,97 @@ void check_offsets(const Header& header, std::uint64_t data_size) {
   std::uint64_t reached = 0;
   for (const auto* named : in_order) {
     const auto& [name, tensor] = *named;
+    const auto bytes = bytes_of(tensor.dtype, tensor.shape);
+    if (!bytes) {
+      refuse("tensor " + in_quotes(name) + ": unknown dtype " + in_quotes(tensor.dtype) +
+             ", or more values than memory can hold");
+    }
     if (tensor.begin != reached || tensor.end < tensor.begin) {
-      refuse("tensor " + in_quotes(name) + " lies at " + std::to_string(tensor.begin) + ".." +
-             std::to_string(tensor.end) + " where " + std::to_string(reached) + " was reached");
+      refuse("tensor " + in_quotes(name) + " is at " + std::to_string(tensor.begin) + ".." +
+             std::to_string(tensor.end) + ", but the one before it ends at " +
+             std::to_string(reached));
+    }
+    if (tensor.end - tensor.begin != *bytes) {
+      refuse("tensor " + in_quotes(name) + ": its shape needs " + bytes_text(*bytes) +
+             ", its data_offsets give it " + bytes_text(tensor.end - tensor.begin));
     }
     reached = tensor.end;
   }
   if (reached != data_size) {
-    refuse("the header tells of " + std::to_string(reached) + " bytes of values, there are " +
-           std::to_string(data_size));
+    refuse("the header describes " + bytes_text(reached) + " of values, the file has " +
+           bytes_text(data_size));
   }
+}
+
+/// The JSON of a header.
+std::string read_text(Source& source, const Limits& limits) {
+  unsigned char bytes[kSizeBytes];
+  if (source.size() < kSizeBytes) refuse("it has " + bytes_text(source.size()));
+  source.read(0, bytes, kSizeBytes);
+  std::uint64_t size = 0;
+  for (std::size_t i = kSizeBytes; i-- > 0;) size = size << 8 | bytes[i];
+  if (size > limits.bytes || size > source.size() - kSizeBytes) {
+    refuse("a header of " + bytes_text(size) + " in a file of " + bytes_text(source.size()) +
+           "; at most " + std::to_string(limits.bytes) + " are allowed");
+  }
+  std::string text(static_cast<std::size_t>(size), '\0');
+  source.read(kSizeBytes, text.data(), text.size());
+  return text;
 }
 
 }  // namespace
 
-std::size_t read_header_size(const unsigned char (&bytes)[kSizeBytes], std::uint64_t file_size) {
-  std::uint64_t size = 0;
-  for (std::size_t i = kSizeBytes; i-- > 0;) size = size << 8 | bytes[i];
-  if (size > kLargestHeader || size > file_size - kSizeBytes) {
-    refuse("a header of " + std::to_string(size) + " bytes in a file of " +
-           std::to_string(file_size) + "; at most " + std::to_string(kLargestHeader) + " can be");
+std::optional<std::uint64_t> bytes_of(const std::string& dtype,
+                                      const std::vector<std::uint64_t>& shape) noexcept {
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
+  std::uint64_t bytes = dtype_size(dtype);
+  if (bytes == 0) return std::nullopt;
+  bool empty = false;
+  for (const std::uint64_t size : shape) {
+    empty = empty || size == 0;
+    if (size > kMost || (size > 0 && bytes > kMost / size)) return std::nullopt;
+    bytes *= std::max<std::uint64_t>(size, 1);
   }
-  return static_cast<std::size_t>(size);
+  return empty ? 0 : bytes;
 }
 
-Header read_header(const std::string& text, std::uint64_t data_size) {
+Header read_header(Source& source, const Limits& limits) {
+  const std::string text = read_text(source, limits);
   // The parser would pass over a byte order mark, and stop at a zero as if the text ended there.
   if (text.empty() || text.front() != '{' || text.find('\0') != std::string::npos) {
     refuse("no JSON object in the header");
   }
   Header header;
-  HeaderReader reader(header);
+  HeaderReader reader(header, limits.tensors);
   json::sax_parse(text, &reader);
-  check_offsets(header, data_size);
+  header.data_at = kSizeBytes + text.size();
+  check_tensors(header, source.size() - header.data_at);
   return header;
 }
 
-std::string write_header(const Header& header) {
+std::string write_header(const Header& header, const Limits& limits) {
   json root = json::object();
   root[kMetadata] = header.metadata;
   for (const auto& [name, tensor] : header.tensors) {
+    if (name == kMetadata) throw std::invalid_argument("an array cannot be called __metadata__");
     root[name] = {{"dtype", tensor.dtype},
                   {"shape", tensor.shape},
                   {"data_offsets", {tensor.begin, tensor.end}}};
   }
-  std::string text = root.dump();
+  std::string text;
+  try {
+    text = root.dump();
+  } catch (const json::type_error&) {
+    throw std::invalid_argument("names and metadata of a file must be UTF-8");
+  }
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
-  if (text.size() > kLargestHeader) {
-    throw FileError("a model of " + std::to_string(header.tensors.size()) +
-                    " tensors: they do not fit the " + std::to_string(kLargestHeader) +
-                    " bytes that a file's header may have");
+  if (text.size() > limits.bytes || header.tensors.size() > limits.tensors ||
+      header.metadata.size() > kMostMetadata) {
+    throw FileError(std::to_string(header.tensors.size()) + " tensors with " +
+                    std::to_string(header.metadata.size()) + " metadata and names of " +
+                    bytes_text(text.size()) +
+                    " are more than a file's header may have: " + std::to_string(limits.tensors) +
+                    ", " + std::to_string(kMostMetadata) + " and " + bytes_text(limits.bytes));
   }
   std::string bytes;
   for (std::size_t i = 0; i < kSizeBytes; ++i) {

@@ -2,22 +2,26 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "peephole/types.hpp"
+#include "files/source.hpp"
 
-/// The header of a safetensors file: 8 bytes of its size, little-endian; JSON, padded with spaces:
+/// The header of a safetensors file: its size in 8 bytes, little-endian, and JSON padded by spaces:
 ///
 ///     {"__metadata__": {name: text}, name: {"dtype": "F32", "shape": [...], "data_offsets": [b,
 ///     e]}}
 ///
-/// The values follow, tensor after tensor without gaps; offsets count from their beginning.
+/// The values follow, tensor after tensor without gaps; offsets count from the first value.
 namespace peephole::files {
 
-/// Of the header, its size not counted: a header of more is taken for a lie about the size.
-inline constexpr std::uint64_t kLargestHeader = std::uint64_t{1} << 20;
-inline constexpr std::size_t kSizeBytes = 8;
+/// What a header may have at most: bytes of JSON, and tensors. More is taken for a forged file.
+struct Limits {
+  std::uint64_t bytes;
+  std::size_t tensors;
+};
+inline constexpr Limits kModelLimits = {std::uint64_t{1} << 20, std::size_t{1} << 20};
 
 struct Tensor {
   std::string dtype;
@@ -28,18 +32,20 @@ struct Tensor {
 struct Header {
   std::map<std::string, std::string> metadata;
   std::map<std::string, Tensor> tensors;
+  std::uint64_t data_at = 0;  // where in the file the values begin
 };
 
-/// The size of the header's text that a file of `file_size` bytes begins with. Throws FileError.
-std::size_t read_header_size(const unsigned char (&bytes)[kSizeBytes], std::uint64_t file_size);
+/// Bytes of an array; nothing for an unknown dtype or a size that memory cannot have.
+std::optional<std::uint64_t> bytes_of(const std::string& dtype,
+                                      const std::vector<std::uint64_t>& shape) noexcept;
 
-/// Reads the header's text and checks that the tensors fill the `data_size` bytes after it. Throws
-/// FileError.
-Header read_header(const std::string& text, std::uint64_t data_size);
+/// Reads the header of a whole file, and checks that the tensors have known dtypes and the sizes of
+/// their shapes and fill the rest of the file. Throws FileError.
+Header read_header(Source& source, const Limits& limits);
 
 /// What a file begins with: size and text, padded so that the values are aligned. Throws FileError
-/// for a text beyond kLargestHeader.
-std::string write_header(const Header& header);
+/// for a header beyond the limits and std::invalid_argument for names that no file can have.
+std::string write_header(const Header& header, const Limits& limits);
 
 /// `name` for a message: in quotes, in printable ASCII, cut where it is long.
 std::string in_quotes(const std::string& name);

@@ -28,7 +28,6 @@ using files::Tensor;
 struct Parts {
   Header header;
   Options options;
-  std::uint64_t data_at = 0;  // where in the file the tensors' offsets begin
   std::vector<ParameterSpec> specs;
 };
 
@@ -38,19 +37,6 @@ std::string shape_text(const std::string& dtype, const std::vector<std::uint64_t
     text += (d == 0 ? "" : ", ") + std::to_string(shape[d]);
   }
   return text + (shape.size() == 1 ? ",)" : ")");
-}
-
-Header read_header(Source& source, std::uint64_t& data_at) {
-  unsigned char size_bytes[files::kSizeBytes];
-  if (source.size() < sizeof size_bytes) {
-    throw FileError("not a whole safetensors file: it has " + std::to_string(source.size()) +
-                    " bytes");
-  }
-  source.read(0, size_bytes, sizeof size_bytes);
-  std::string text(files::read_header_size(size_bytes, source.size()), '\0');
-  source.read(files::kSizeBytes, text.data(), text.size());
-  data_at = files::kSizeBytes + text.size();
-  return files::read_header(text, source.size() - data_at);
 }
 
 Options read_options(const Header& header) {
@@ -65,26 +51,21 @@ Options read_options(const Header& header) {
     throw FileError("format version " + in_quotes(value("format_version")) +
                     "; this release reads " + in_quotes(files::kVersion));
   }
-  // Each layer has weights of its own; so what follows takes no more memory than the header did.
+  // Each layer has tensors of its own, so what follows takes no more memory than the header did.
   return files::read_options(value("kind"), value("options"), header.tensors.size());
 }
 
 void check_tensor(const std::string& name, const Tensor& tensor, const std::string& dtype,
-                  std::size_t value_size, const ParameterSpec& spec) {
+                  const ParameterSpec& spec) {
   std::vector<std::uint64_t> shape = {static_cast<std::uint64_t>(spec.rows)};
   if (spec.columns != 0) shape.push_back(static_cast<std::uint64_t>(spec.columns));
   if (tensor.dtype != dtype || tensor.shape != shape) {
     throw FileError("tensor " + in_quotes(name) + ": expected " + shape_text(dtype, shape) +
                     ", got " + shape_text(in_quotes(tensor.dtype), tensor.shape));
   }
-  const std::uint64_t size = static_cast<std::uint64_t>(spec.size()) * value_size;
-  if (tensor.end - tensor.begin != size) {
-    throw FileError("tensor " + in_quotes(name) + ": expected " + std::to_string(size) +
-                    " bytes, got " + std::to_string(tensor.end - tensor.begin));
-  }
 }
 
-/// That there are exactly the tensors of the parameters, and masks of some of them.
+/// Checks that there are exactly the tensors of the parameters, and masks of some of them.
 template <class T>
 void check_tensors(const Parts& parts) {
   const auto& tensors = parts.header.tensors;
@@ -92,9 +73,9 @@ void check_tensors(const Parts& parts) {
   for (const ParameterSpec& spec : parts.specs) {
     const auto values = tensors.find(spec.name);
     if (values == tensors.end()) throw FileError("tensor " + in_quotes(spec.name) + " is missing");
-    check_tensor(spec.name, values->second, files::dtype_of<T>(), sizeof(T), spec);
+    check_tensor(spec.name, values->second, files::dtype_of<T>(), spec);
     const auto mask = tensors.find(files::kMasks + spec.name);
-    if (mask != tensors.end()) check_tensor(mask->first, mask->second, files::kBool, 1, spec);
+    if (mask != tensors.end()) check_tensor(mask->first, mask->second, files::kBool, spec);
     known.insert({spec.name, files::kMasks + spec.name});
   }
   for (const auto& [name, tensor] : tensors) {
@@ -102,7 +83,7 @@ void check_tensors(const Parts& parts) {
   }
 }
 
-/// That what a mask cuts is 0, read piece by piece.
+/// Checks, piece by piece, that a weight is 0 where its mask does not connect it.
 template <class T>
 void check_mask(Source& source, const Parts& parts, const ParameterSpec& spec, const Tensor& mask) {
   constexpr std::size_t kPiece = 4096;
@@ -112,8 +93,9 @@ void check_mask(Source& source, const Parts& parts, const ParameterSpec& spec, c
   const auto size = static_cast<std::uint64_t>(spec.size());
   for (std::uint64_t begin = 0; begin < size; begin += kPiece) {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, size - begin));
-    source.read(parts.data_at + mask.begin + begin, connected.data(), count);
-    source.read(parts.data_at + tensor.begin + begin * sizeof(T), values.data(), count * sizeof(T));
+    source.read(parts.header.data_at + mask.begin + begin, connected.data(), count);
+    source.read(parts.header.data_at + tensor.begin + begin * sizeof(T), values.data(),
+                count * sizeof(T));
     for (std::size_t j = 0; j < count; ++j) {
       if (connected[j] == 0 && !(values[j] == T{0})) {
         throw FileError("tensor " + in_quotes(spec.name) + " is not 0 where its mask says so");
@@ -133,7 +115,7 @@ void check_values(Source& source, const Parts& parts) {
 
 Parts read_parts(Source& source) {
   Parts parts;
-  parts.header = read_header(source, parts.data_at);
+  parts.header = files::read_header(source, files::kModelLimits);
   parts.options = read_options(parts.header);
   parts.specs = files::parameter_specs(parts.options);
   if (parts.options.float64) {
@@ -148,7 +130,7 @@ Parts read_parts(Source& source) {
 std::unique_ptr<bool[]> read_mask(Source& source, const Parts& parts, const Tensor& mask) {
   const auto size = static_cast<std::size_t>(mask.end - mask.begin);
   std::vector<unsigned char> bytes(size);
-  source.read(parts.data_at + mask.begin, bytes.data(), size);
+  source.read(parts.header.data_at + mask.begin, bytes.data(), size);
   auto connected = std::make_unique<bool[]>(size);
   std::transform(bytes.begin(), bytes.end(), connected.get(),
                  [](unsigned char byte) { return byte != 0; });
@@ -162,7 +144,8 @@ Model assemble(Source& source, const Parts& parts, const Config& config) {
   for (Index i = 0; i < static_cast<Index>(parts.specs.size()); ++i) {
     const std::string& name = parts.specs[static_cast<std::size_t>(i)].name;
     const Tensor& tensor = parts.header.tensors.at(name);
-    source.read(parts.data_at + tensor.begin, parameters.mutable_flat() + parameters.offset(i),
+    source.read(parts.header.data_at + tensor.begin,
+                parameters.mutable_flat() + parameters.offset(i),
                 static_cast<std::size_t>(tensor.end - tensor.begin));
     const auto mask = parts.header.tensors.find(files::kMasks + name);
     if (mask != parts.header.tensors.end()) {
@@ -185,7 +168,7 @@ AnyModel load(Source& source) {
   return assemble<LSTM<float>>(source, parts, config.lstm);
 }
 
-/// What of a file's model can be said for a message.
+/// The kind of a model, for messages.
 const char* name_of(const LSTM<float>*) { return "an LSTM of float32"; }
 const char* name_of(const LSTM<double>*) { return "an LSTM of float64"; }
 const char* name_of(const Network<float>*) { return "a Network of float32"; }
@@ -199,7 +182,7 @@ Model only(AnyModel model) {
                   ", got " + got);
 }
 
-/// load() for a path, where every complaint names the file.
+/// Adds the path to the message of a FileError.
 template <class F>
 auto naming(const std::filesystem::path& path, F&& f) {
   try {

@@ -1,16 +1,17 @@
 #include "files/options.hpp"
 
-#include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "files/header.hpp"
 #include "peephole/files.hpp"
+#include "peephole/options.hpp"
 
 namespace peephole::files {
 namespace {
@@ -18,22 +19,28 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr char kFloat32[] = "float32", kFloat64[] = "float64";
+constexpr char kDtype[] = "dtype", kFloat32[] = "float32", kFloat64[] = "float64";
 
-/// All must be there but the probabilities, those of the head in a Network alone.
-constexpr std::string_view kNames[] = {
-    "input_size", "hidden_size",       "peephole", "peephole_gates",       "output_peephole",
-    "bias",       "activations",       "dtype",    "coupled_input_forget", "bidirectional",
-    "dropout",    "recurrent_dropout", "zoneout",  "output_size",          "head",
-    "readout",
-};
-constexpr std::size_t kOfLSTM = 13;
+/// visit(row, value) for each option that a file of this kind may have; the dtype is not among
+/// them.
+template <class Visitor>
+void for_each_in_files(Options& options, Visitor&& visit) {
+  const auto both = [&](auto& config) {
+    for_each_size(config, visit);
+    for_each_option(config, visit);
+  };
+  if (options.network) {
+    both(options.config);
+  } else {
+    both(options.config.lstm);
+  }
+}
 
 [[noreturn]] void refuse(const std::string& what) { throw FileError("options: " + what); }
 
-/// Takes the options' JSON as the parser comes upon it, so that neither depth nor memory depends on
-/// who wrote the file: {name: value}, where only hidden_size and activations are lists, of sizes
-/// and of {key: name}.
+/// Takes the options from the events of the JSON parser, so that neither the depth nor the memory
+/// depends on who wrote the file: {name: value}, where only hidden_size and activations are lists,
+/// of sizes and of {key: name}.
 class OptionsReader {
  public:
   OptionsReader(Options& options, std::size_t most_layers)
@@ -57,53 +64,45 @@ class OptionsReader {
       keys_ += key;
       return true;
     }
-    const auto* const known = std::find(std::begin(kNames), end_of_names(), key);
-    if (known == end_of_names()) refuse("unknown: " + in_quotes(key));
-    const unsigned bit = 1u << (known - std::begin(kNames));
-    if ((seen_ & bit) != 0) refuse("second " + in_quotes(key));
-    seen_ |= bit;
+    bool known = key == kDtype;
+    for_each_in_files(options_, [&](const auto& row, const auto&) { known |= key == row.name; });
+    if (!known) refuse("unknown: " + in_quotes(key));
+    if (seen(key)) refuse("second " + in_quotes(key));
+    seen_.push_back(key);
     name_ = key;
     return true;
   }
 
   bool start_array(std::size_t) {
-    if (place_ == Place::options && name_ == "hidden_size") return enter(Place::sizes);
-    if (place_ == Place::options && name_ == "activations") return enter(Place::activations);
+    if (is<std::vector<Index>>()) return enter(Place::sizes);
+    if (is<std::vector<Activations>>()) return enter(Place::activations);
     unexpected("a list");
   }
 
   bool string(std::string& text) {
+    if (text.size() > kLongestName) unexpected(in_quotes(text));
     if (place_ == Place::layer) {
-      *lstm_.activations.back().find(keys_.back()) = parse_activation(short_name(text));
-    } else if (place_ != Place::options || !set_choice(short_name(text))) {
+      *lstm_.activations.back().find(keys_.back()) = parse_activation(text);
+    } else if (!set_name(text)) {
       unexpected(in_quotes(text));
     }
     return true;
   }
 
   bool boolean(bool flag) {
-    bool* const target = name_ == "bias"                   ? &lstm_.bias
-                         : name_ == "coupled_input_forget" ? &lstm_.coupled_input_forget
-                         : name_ == "bidirectional"        ? &lstm_.bidirectional
-                                                           : nullptr;
-    if (place_ != Place::options || target == nullptr) unexpected(flag ? "true" : "false");
-    *target = flag;
+    if (!set<bool>(flag)) unexpected(flag ? "true" : "false");
     return true;
   }
 
   bool number_unsigned(std::uint64_t number) {
     constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
-    const auto size = static_cast<Index>(number);
-    if (set_probability(static_cast<double>(number))) return true;
-    if (number == 0 || number > kLargest) unexpected(std::to_string(number));
+    if (set<double>(static_cast<double>(number))) return true;
+    const auto size = static_cast<Index>(number <= kLargest ? number : 0);
+    if (size == 0) unexpected(std::to_string(number));
     if (place_ == Place::sizes) {
       check_layers(lstm_.hidden_sizes.size());
       lstm_.hidden_sizes.push_back(size);
-    } else if (place_ == Place::options && name_ == "input_size") {
-      lstm_.input_size = size;
-    } else if (place_ == Place::options && name_ == "output_size") {
-      options_.config.output_size = size;
-    } else {
+    } else if (!set<Index>(size)) {
       unexpected(std::to_string(number));
     }
     return true;
@@ -118,7 +117,7 @@ class OptionsReader {
   bool null() { unexpected("null"); }
   bool number_integer(std::int64_t number) { unexpected(std::to_string(number)); }
   bool number_float(double number, const std::string& text) {
-    if (!set_probability(number)) unexpected(text.substr(0, kLongestName));
+    if (!set<double>(number)) unexpected(text.substr(0, kLongestName));
     return true;
   }
   bool binary(json::binary_t&) { unexpected("binary data"); }
@@ -126,23 +125,25 @@ class OptionsReader {
     refuse("expected JSON, got something else");
   }
 
-  /// That nothing is missing.
+  /// Checks that nothing is missing.
   void finish() const {
-    for (const auto* name = std::begin(kNames); name != end_of_names(); ++name) {
-      const bool seen = (seen_ >> (name - std::begin(kNames)) & 1u) != 0;
-      if (!seen && probability(lstm_, *name) == nullptr) {
-        refuse("missing: " + in_quotes(std::string(*name)));
-      }
-    }
+    const auto require = [&](const std::string& name) {
+      if (!seen(name)) refuse("missing: " + in_quotes(name));
+    };
+    for_each_in_files(options_, [&](const auto& row, const auto&) {
+      if (row.in_files == InFiles::always) require(row.name);
+    });
+    require(kDtype);
     if (lstm_.activations.size() != lstm_.hidden_sizes.size()) {
-      refuse("activations cannot be of " + std::to_string(lstm_.activations.size()) +
-             " layers, for there are " + std::to_string(lstm_.hidden_sizes.size()));
+      refuse("activations: expected one mapping for each of " +
+             std::to_string(lstm_.hidden_sizes.size()) + " layers, got " +
+             std::to_string(lstm_.activations.size()));
     }
   }
 
  private:
   enum class Place { outside, options, sizes, activations, layer };
-  /// More than the longest of all names that an option may have.
+  /// No name of a value is longer.
   static constexpr std::size_t kLongestName = 60;
 
   bool enter(Place place) noexcept {
@@ -150,14 +151,11 @@ class OptionsReader {
     return true;
   }
 
-  const std::string_view* end_of_names() const noexcept {
-    return options_.network ? std::end(kNames) : std::begin(kNames) + kOfLSTM;
-  }
-
-  /// For messages, which would quote all of it.
-  const std::string& short_name(const std::string& text) const {
-    if (text.size() > kLongestName) unexpected(in_quotes(text));
-    return text;
+  bool seen(const std::string& name) const noexcept {
+    for (const std::string& known : seen_) {
+      if (known == name) return true;
+    }
+    return false;
   }
 
   void check_layers(std::size_t layers) const {
@@ -166,40 +164,52 @@ class OptionsReader {
     }
   }
 
-  /// The option of this name, 0 where a file has none; null for another.
-  static double* probability(LSTMConfig& config, std::string_view name) noexcept {
-    return name == "dropout"             ? &config.dropout
-           : name == "recurrent_dropout" ? &config.recurrent_dropout
-           : name == "zoneout"           ? &config.zoneout
-                                         : nullptr;
+  /// visit(value) for the option called name_ if the parser is at its value and its type is Value.
+  template <class Value, class Visitor>
+  bool visit(Visitor&& visit) const {
+    bool found = false;
+    if (place_ != Place::options) return found;
+    for_each_in_files(options_, [&](const auto& row, auto& value) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(value)>, Value>) {
+        if (name_ != row.name) return;
+        visit(value);
+        found = true;
+      }
+    });
+    return found;
   }
 
-  /// Sets the option `name_`; false if it is no probability.
-  bool set_probability(double number) {
-    double* const target = probability(lstm_, name_);
-    if (place_ != Place::options || target == nullptr) return false;
-    *target = number;
-    return true;
+  template <class Value>
+  bool is() const {
+    return visit<Value>([](const Value&) {});
   }
 
-  /// Sets the option `name_`; false if it is no name.
-  bool set_choice(const std::string& text) {
-    if (name_ == "peephole") {
-      lstm_.peephole = parse_peephole(text);
-    } else if (name_ == "peephole_gates") {
-      lstm_.peephole_gates = parse_gates(text);
-    } else if (name_ == "output_peephole") {
-      lstm_.output_peephole = parse_output_peephole(text);
-    } else if (name_ == "head") {
-      options_.config.head = parse_head_activation(text);
-    } else if (name_ == "readout") {
-      options_.config.readout = parse_readout(text);
-    } else if (name_ == "dtype" && (text == kFloat32 || text == kFloat64)) {
+  /// Sets the option called name_; false if it is not of this type.
+  template <class Value>
+  bool set(Value value) const {
+    return visit<Value>([&](Value& target) { target = value; });
+  }
+
+  /// The same for an option whose values have names.
+  bool set_name(const std::string& text) {
+    if (place_ != Place::options) return false;
+    if (name_ == kDtype && (text == kFloat32 || text == kFloat64)) {
       options_.float64 = text == kFloat64;
-    } else {
-      return false;
+      return true;
     }
-    return true;
+    bool found = false;
+    for_each_in_files(options_, [&](const auto& row, auto& value) {
+      using Value = std::decay_t<decltype(value)>;
+      if (name_ != row.name) return;
+      if constexpr (std::is_enum_v<Value>) {
+        value = parse<Value>(row.name, text);
+        found = true;
+      } else if constexpr (std::is_same_v<Value, GateSet>) {
+        value = parse_gates(text);
+        found = true;
+      }
+    });
+    return found;
   }
 
   [[noreturn]] void unexpected(const std::string& value) const {
@@ -211,10 +221,33 @@ class OptionsReader {
   LSTMConfig& lstm_;
   std::size_t most_layers_;
   Place place_ = Place::outside;
-  std::string name_;   // of the option
-  std::string keys_;   // of the layer's activations: those that have been
-  unsigned seen_ = 0;  // of kNames, a bit each
+  std::string name_;               // of the option whose value comes next
+  std::string keys_;               // those of the layer's activations so far
+  std::vector<std::string> seen_;  // the names so far
 };
+
+ordered_json to_json(bool value) { return value; }
+ordered_json to_json(double value) { return value; }
+ordered_json to_json(Index size) { return size; }
+ordered_json to_json(const std::vector<Index>& sizes) { return sizes; }
+ordered_json to_json(GateSet gates) { return to_string(gates); }
+
+template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
+ordered_json to_json(Enum value) {
+  return to_string(value);
+}
+
+ordered_json to_json(const std::vector<Activations>& layers) {
+  ordered_json list = ordered_json::array();
+  for (const Activations& layer : layers) {
+    ordered_json mapping;
+    for (const char key : Activations::kKeys) {
+      mapping[std::string(1, key)] = to_string(*layer.find(key));
+    }
+    list.push_back(std::move(mapping));
+  }
+  return list;
+}
 
 }  // namespace
 
@@ -250,34 +283,15 @@ Options read_options(const std::string& kind, const std::string& text, std::size
   return options;
 }
 
-std::string write_options(const Options& options) {
-  const LSTMConfig& lstm = options.config.lstm;
+std::string write_options(Options options) {
   ordered_json object;
-  object["input_size"] = lstm.input_size;
-  object["hidden_size"] = lstm.hidden_sizes;
-  if (options.network) object["output_size"] = options.config.output_size;
-  object["peephole"] = to_string(lstm.peephole);
-  object["peephole_gates"] = to_string(lstm.peephole_gates);
-  object["output_peephole"] = to_string(lstm.output_peephole);
-  object["bias"] = lstm.bias;
-  object["activations"] = ordered_json::array();
-  for (const Activations& layer : lstm.activations) {
-    ordered_json mapping;
-    for (const char key : Activations::kKeys) {
-      mapping[std::string(1, key)] = to_string(*layer.find(key));
-    }
-    object["activations"].push_back(std::move(mapping));
-  }
-  object["coupled_input_forget"] = lstm.coupled_input_forget;
-  object["bidirectional"] = lstm.bidirectional;
-  object["dropout"] = lstm.dropout;
-  object["recurrent_dropout"] = lstm.recurrent_dropout;
-  object["zoneout"] = lstm.zoneout;
-  if (options.network) {
-    object["head"] = to_string(options.config.head);
-    object["readout"] = to_string(options.config.readout);
-  }
-  object["dtype"] = options.float64 ? kFloat64 : kFloat32;
+  for_each_in_files(options, [&](const auto& row, const auto& value) {
+    ordered_json json = to_json(value);
+    const bool left_out =
+        row.in_files == InFiles::unless_default && json == to_json(row.default_value());
+    if (!left_out) object[row.name] = std::move(json);
+  });
+  object[kDtype] = options.float64 ? kFloat64 : kFloat32;
   return object.dump();
 }
 

@@ -6,20 +6,22 @@
 
 #include "peephole/config.hpp"
 
-/// A model's configuration, as the metadata "options" of its file have it.
+/// A model's configuration as JSON, which is the entry "options" of its file's metadata. Its
+/// options are those of peephole/options.hpp, which says what a file may lack, and "dtype".
 namespace peephole::files {
 
-/// The configuration and type of any model; of an LSTM, only config.lstm counts.
+/// The configuration and type of any model; for an LSTM only config.lstm counts.
 struct Options {
   bool network = false;
   bool float64 = false;
   NetworkConfig config;
 };
 
-/// Reads and checks. `most_layers`: how many can be true of the file. Throws FileError.
+/// Reads and checks `text`; `most_layers` is the largest number of layers that the file can hold.
+/// Throws FileError.
 Options read_options(const std::string& kind, const std::string& text, std::size_t most_layers);
 
-std::string write_options(const Options& options);
+std::string write_options(Options options);
 
 std::vector<ParameterSpec> parameter_specs(const Options& options);
 

@@ -1,18 +1,21 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
+#include <string>
 
-/// Where the bytes of a model file come from.
+#include "files/system_file.hpp"
+
+/// Where the bytes of a file come from, and where they go.
 namespace peephole::files {
 
 class Source {
  public:
   virtual ~Source() = default;
   virtual std::uint64_t size() const noexcept = 0;
-  /// Copies `count` bytes from position `at`, which lie inside size(), to `target`.
+  /// Copies the `count` bytes from position `at`, which lie inside size(), to `target`.
   virtual void read(std::uint64_t at, void* target, std::size_t count) = 0;
 };
 
@@ -34,18 +37,43 @@ class MemorySource : public Source {
 /// Throws std::filesystem::filesystem_error where the system refuses.
 class FileSource : public Source {
  public:
-  explicit FileSource(const std::filesystem::path& path);
+  explicit FileSource(const std::filesystem::path& path)
+      : file_(SystemFile::open(path)), size_(file_.size()) {}
 
   std::uint64_t size() const noexcept override { return size_; }
-  void read(std::uint64_t at, void* target, std::size_t count) override;
+  void read(std::uint64_t at, void* target, std::size_t count) override {
+    file_.read(at, target, count);
+  }
 
  private:
-  std::filesystem::path path_;
+  SystemFile file_;
   std::uint64_t size_;
-  std::ifstream stream_;
 };
 
-/// What the system's last error was, for `path`.
-[[noreturn]] void throw_system_error(const char* what, const std::filesystem::path& path);
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void write(const void* data, std::size_t count) = 0;
+};
+
+class StringSink : public Sink {
+ public:
+  explicit StringSink(std::string& target) noexcept : target_(target) {}
+  void write(const void* data, std::size_t count) override {
+    target_.append(static_cast<const char*>(data), count);
+  }
+
+ private:
+  std::string& target_;
+};
+
+class FileSink : public Sink {
+ public:
+  explicit FileSink(SystemFile& file) noexcept : file_(file) {}
+  void write(const void* data, std::size_t count) override { file_.write(data, count); }
+
+ private:
+  SystemFile& file_;
+};
 
 }  // namespace peephole::files

@@ -1,51 +1,116 @@
 #include "peephole/config.hpp"
 
-#include <stdexcept>
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <limits>
 
 #include "base/errors.hpp"
-#include "base/names.hpp"
+#include "base/exact.hpp"
+#include "peephole/options.hpp"
 
 namespace peephole {
-namespace {
 
-constexpr Name<Peephole> kPeepholes[] = {
-    {Peephole::diagonal, "diagonal"}, {Peephole::dense, "dense"}, {Peephole::none, "none"}};
-constexpr Name<OutputPeephole> kOutputPeepholes[] = {{OutputPeephole::previous, "previous"},
-                                                     {OutputPeephole::current, "current"}};
-constexpr Name<HeadActivation> kHeadActivations[] = {{HeadActivation::identity, "identity"},
-                                                     {HeadActivation::sigmoid, "sigmoid"},
-                                                     {HeadActivation::tanh, "tanh"},
-                                                     {HeadActivation::softmax, "softmax"}};
-constexpr Name<Readout> kReadouts[] = {{Readout::all, "all"}, {Readout::last, "last"}};
+template <>
+Span<const Name<Peephole>> names<Peephole>() noexcept {
+  static constexpr Name<Peephole> kNames[] = {
+      {Peephole::diagonal, "diagonal"}, {Peephole::dense, "dense"}, {Peephole::none, "none"}};
+  return {kNames, std::size(kNames)};
+}
+
+template <>
+Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept {
+  static constexpr Name<OutputPeephole> kNames[] = {{OutputPeephole::previous, "previous"},
+                                                    {OutputPeephole::current, "current"}};
+  return {kNames, std::size(kNames)};
+}
+
+template <>
+Span<const Name<HeadActivation>> names<HeadActivation>() noexcept {
+  static constexpr Name<HeadActivation> kNames[] = {{HeadActivation::identity, "identity"},
+                                                    {HeadActivation::sigmoid, "sigmoid"},
+                                                    {HeadActivation::tanh, "tanh"},
+                                                    {HeadActivation::softmax, "softmax"}};
+  return {kNames, std::size(kNames)};
+}
+
+template <>
+Span<const Name<Readout>> names<Readout>() noexcept {
+  static constexpr Name<Readout> kNames[] = {{Readout::all, "all"}, {Readout::last, "last"}};
+  return {kNames, std::size(kNames)};
+}
+
+namespace {
 
 constexpr Gate kAllGates[] = {Gate::input, Gate::forget, Gate::cell, Gate::output};
 constexpr char kGateLetters[] = "ifgo";
 
-/// So that the largest product, 4H * 2H of a bidirectional stack, stays inside Index (2^59).
+/// So that 4H rows and 2H columns, of a bidirectional stack, stay inside an Index of 32 bits too.
 constexpr Index kLargestSize = (Index{1} << 28) - 1;
-/// 2^46 bytes of double: what a 47-bit address space could just hold.
-constexpr Index kMostParameters = Index{1} << 43;
+/// 2^46 bytes of double, which a 47-bit address space could just hold; or what Index can count.
+constexpr Index kMostParameters = static_cast<Index>(std::min<std::uint64_t>(
+    std::uint64_t{1} << 43, std::numeric_limits<Index>::max() / sizeof(double)));
+static_assert(kLargestSize <= std::numeric_limits<Index>::max() / (2 * kGates));
 
-void validate_size(const std::string& argument, Index size) {
+void check_option(const std::string& name, Index size) {
   if (size < 1 || size > kLargestSize) {
-    refuse(argument, "an integer in 1.." + std::to_string(kLargestSize), std::to_string(size));
+    refuse(name, "an integer in 1.." + std::to_string(kLargestSize), std::to_string(size));
   }
 }
 
-void validate_probability(const std::string& argument, double probability) {
+void check_option(const std::string& name, const std::vector<Index>& sizes) {
+  if (sizes.empty()) refuse(name, "at least one layer", "none");
+  for (const Index size : sizes) check_option(name, size);
+}
+
+void check_option(const std::string& name, double probability) {
   if (!(probability >= 0 && probability < 1)) {
-    refuse(argument, "a probability in [0, 1)", std::to_string(probability));
+    refuse(name, "a probability in [0, 1)", std::to_string(probability));
   }
 }
 
-void validate_total(const std::string& argument, const std::vector<ParameterSpec>& specs) {
-  Index total = 0;
+template <class Enum>
+std::enable_if_t<std::is_enum_v<Enum>> check_option(const std::string& name, Enum value) {
+  for (const Name<Enum>& known : names<Enum>()) {
+    if (known.value == value) return;
+  }
+  refuse(name, "one of " + names_text<Enum>(), std::to_string(static_cast<long long>(value)));
+}
+
+void check_option(const std::string& name, const std::vector<Activations>& layers) {
+  for (const Activations& layer : layers) {
+    for (const char key : Activations::kKeys) check_option(name, *layer.find(key));
+  }
+}
+
+void check_option(const std::string&, bool) {}
+void check_option(const std::string&, GateSet) {}
+
+template <class Config>
+void check_options(const Config& config) {
+  const auto check = [](const auto& row, const auto& value) { check_option(row.name, value); };
+  for_each_size(config, check);
+  for_each_option(config, check);
+}
+
+void check_layers(const LSTMConfig& config) {
+  if (!config.activations.empty() && config.activations.size() != config.hidden_sizes.size()) {
+    refuse("activations",
+           "one mapping per layer (" + std::to_string(config.hidden_sizes.size()) + ")",
+           std::to_string(config.activations.size()));
+  }
+}
+
+/// That all parameters together can be counted and addressed; no product overflows here.
+void check_total(const std::string& argument, const std::vector<ParameterSpec>& specs) {
+  Index left = kMostParameters;
   for (const ParameterSpec& spec : specs) {
-    total += spec.size();
-    if (total > kMostParameters) {
+    const Index columns = std::max<Index>(spec.columns, 1);
+    if (spec.rows > left / columns) {
       refuse(argument, "at most " + std::to_string(kMostParameters) + " parameters in all",
-             spec.name + " with " + shape_text({spec.rows, spec.columns}));
+             spec.name + " with " + shape_text({spec.rows, columns}));
     }
+    left -= spec.rows * columns;
   }
 }
 
@@ -58,24 +123,16 @@ Index LSTMConfig::layer_input_size(Index layer) const noexcept {
 Index LSTMConfig::output_size() const noexcept { return directions() * hidden_sizes.back(); }
 
 void validate(const LSTMConfig& config) {
-  validate_size("input_size", config.input_size);
-  if (config.hidden_sizes.empty()) refuse("hidden_size", "at least one layer", "none");
-  for (Index size : config.hidden_sizes) validate_size("hidden_size", size);
-  if (!config.activations.empty() && config.activations.size() != config.hidden_sizes.size()) {
-    refuse("activations",
-           "one mapping per layer (" + std::to_string(config.hidden_sizes.size()) + ")",
-           std::to_string(config.activations.size()));
-  }
-  validate_probability("dropout", config.dropout);
-  validate_probability("recurrent_dropout", config.recurrent_dropout);
-  validate_probability("zoneout", config.zoneout);
-  validate_total("hidden_size", parameter_specs(config));
+  check_options(config);
+  check_layers(config);
+  check_total("hidden_size", parameter_specs(config));
 }
 
 void validate(const NetworkConfig& config) {
-  validate(config.lstm);
-  validate_size("output_size", config.output_size);
-  validate_total("output_size", parameter_specs(config));
+  check_options(config);
+  check_layers(config.lstm);
+  check_total("hidden_size", parameter_specs(config.lstm));
+  check_total("output_size", parameter_specs(config));
 }
 
 std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config) {
@@ -105,11 +162,6 @@ std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config) {
   return specs;
 }
 
-const char* to_string(Peephole peephole) noexcept { return name_of(kPeepholes, peephole); }
-const char* to_string(OutputPeephole value) noexcept { return name_of(kOutputPeepholes, value); }
-const char* to_string(HeadActivation head) noexcept { return name_of(kHeadActivations, head); }
-const char* to_string(Readout readout) noexcept { return name_of(kReadouts, readout); }
-
 std::string to_string(GateSet gates) {
   std::string letters;
   for (Gate gate : kAllGates) {
@@ -117,17 +169,6 @@ std::string to_string(GateSet gates) {
   }
   return letters;
 }
-
-Peephole parse_peephole(const std::string& name) {
-  return parse_name(kPeepholes, "peephole", name);
-}
-OutputPeephole parse_output_peephole(const std::string& name) {
-  return parse_name(kOutputPeepholes, "output_peephole", name);
-}
-HeadActivation parse_head_activation(const std::string& name) {
-  return parse_name(kHeadActivations, "head", name);
-}
-Readout parse_readout(const std::string& name) { return parse_name(kReadouts, "readout", name); }
 
 GateSet parse_gates(const std::string& letters) {
   GateSet gates;

@@ -2,48 +2,21 @@
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "files/hostile_files.hpp"
 #include "support/arrays.hpp"
 #include "support/check.hpp"
+#include "support/folder.hpp"
 
 using namespace peephole;
 using namespace peephole::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder that is there for the length of a test.
-class Folder {
- public:
-  Folder()
-      : path_(fs::temp_directory_path() / ("peephole-" + std::to_string(std::random_device{}()))) {
-    fs::create_directory(path_);
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  fs::path operator/(const char* name) const { return path_ / name; }
-  std::ptrdiff_t entries() const {
-    return std::distance(fs::directory_iterator(path_), fs::directory_iterator());
-  }
-
- private:
-  fs::path path_;
-};
-
-std::string read(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 template <class Exception, class F>
 void check_throws(F&& f, const std::string& fragment) {
@@ -216,51 +189,6 @@ void test_another_type() {
   check_throws<FileError>([&] { load<Network<double>>(path); }, "expected a Network of float64");
 }
 
-void test_replacing() {
-  const Folder folder;
-  const fs::path path = folder / "model";
-  LSTMConfig config;
-  config.hidden_sizes = {2};
-  const LSTM<float> small(config);
-  config.hidden_sizes = {30};
-  const LSTM<float> large(config);
-
-  save(large, path);
-  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write | fs::perms::others_read);
-  const fs::perms permissions = fs::status(path).permissions();
-  save(small, path);
-  CHECK(read(path) == serialise(small));
-  CHECK(fs::status(path).permissions() == permissions);
-
-  std::error_code unsupported;
-  fs::create_symlink("model", folder / "link", unsupported);
-  if (!unsupported) {
-    save(large, folder / "link");
-    CHECK(fs::is_symlink(folder / "link") && read(path) == serialise(large));
-    fs::create_symlink("circle", folder / "circle");
-    check_throws<fs::filesystem_error>([&] { save(large, folder / "circle"); }, "circle");
-    CHECK(folder.entries() == 3);
-  }
-}
-
-void test_files_that_cannot_be() {
-  const Folder folder;
-  const fs::path path = folder / "model";
-  LSTMConfig config;
-  config.hidden_sizes = {2};
-  const LSTM<float> lstm(config);
-  check_throws<fs::filesystem_error>([&] { load(path); }, "model");
-  check_throws<fs::filesystem_error>([&] { load(fs::temp_directory_path()); }, "");
-  check_throws<fs::filesystem_error>([&] { save(lstm, path / "below"); }, "no such folder");
-  fs::create_directory(path);
-  check_throws<fs::filesystem_error>([&] { save(lstm, path); }, "model");
-  CHECK(fs::is_directory(path) && folder.entries() == 1);
-  if (fs::exists("/dev/null")) {
-    check_throws<fs::filesystem_error>([&] { load("/dev/null"); }, "/dev/null");
-    check_throws<fs::filesystem_error>([&] { save(lstm, "/dev/null"); }, "not a regular file");
-  }
-}
-
 void test_a_model_that_no_header_holds() {
   LSTMConfig config;
   config.hidden_sizes.assign(6000, 1);
@@ -278,8 +206,6 @@ int main() {
   test_any_value();
   test_masked_writes();
   test_another_type();
-  test_replacing();
-  test_files_that_cannot_be();
   test_a_model_that_no_header_holds();
   return check::report();
 }

@@ -1,7 +1,9 @@
 #include "peephole/config.hpp"
 
 #include <limits>
+#include <set>
 
+#include "peephole/options.hpp"
 #include "support/check.hpp"
 
 using namespace peephole;
@@ -115,28 +117,84 @@ void gate_sets() {
   CHECK_THROWS(parse_gates(std::string(1, '\0')), "peephole_gates: expected");
 }
 
-void names() {
-  for (const char* name : {"diagonal", "dense", "none"}) {
-    CHECK(std::string(to_string(parse_peephole(name))) == name);
+/// Each value by its name, and no other name.
+template <class Enum>
+void check_names(const std::string& argument, const std::set<std::string>& expected) {
+  std::set<std::string> found;
+  for (const Name<Enum>& name : names<Enum>()) {
+    found.insert(name.text);
+    CHECK(std::string(to_string(name.value)) == name.text);
+    CHECK(parse<Enum>(argument, name.text) == name.value);
   }
-  for (const char* name : {"previous", "current"}) {
-    CHECK(std::string(to_string(parse_output_peephole(name))) == name);
+  CHECK(found == expected);
+  for (const char* wrong : {"", "Dense", "sigmoid ", "?"}) {
+    CHECK_THROWS(parse<Enum>(argument, wrong), (argument + ": expected one of ").c_str());
+    CHECK_THROWS(parse<Enum>(argument, wrong), *expected.rbegin());
   }
-  for (const char* name : {"identity", "sigmoid", "tanh", "softmax"}) {
-    CHECK(std::string(to_string(parse_head_activation(name))) == name);
-  }
-  for (const char* name : {"all", "last"}) {
-    CHECK(std::string(to_string(parse_readout(name))) == name);
-  }
-  for (const char* name :
-       {"sigmoid", "tanh", "identity", "relu", "softsign", "softplus", "hard_sigmoid", "one"}) {
-    CHECK(std::string(to_string(parse_activation(name))) == name);
-  }
-  CHECK_THROWS(parse_peephole("Dense"), "peephole: expected one of diagonal, dense, none");
-  CHECK_THROWS(parse_output_peephole(""), "output_peephole: expected one of previous, current");
-  CHECK_THROWS(parse_head_activation("relu"), "head: expected one of identity, sigmoid");
-  CHECK_THROWS(parse_readout("first"), "readout: expected one of all, last");
-  CHECK_THROWS(parse_activation("gelu"), "hard_sigmoid");
+}
+
+void all_names() {
+  check_names<Peephole>("peephole", {"diagonal", "dense", "none"});
+  check_names<OutputPeephole>("output_peephole", {"previous", "current"});
+  check_names<HeadActivation>("head", {"identity", "sigmoid", "tanh", "softmax"});
+  check_names<Readout>("readout", {"all", "last"});
+  check_names<Activation>("activations", {"sigmoid", "tanh", "identity", "relu", "softsign",
+                                          "softplus", "hard_sigmoid", "one"});
+  CHECK_THROWS(parse_activation("gelu"), "activations: expected one of sigmoid, tanh");
+}
+
+/// Sets a member to a value that is not its default.
+void change(bool& value) { value = !value; }
+void change(double& value) { value = 0.5; }
+void change(GateSet& gates) { gates = GateSet().with(Gate::forget); }
+void change(std::vector<Activations>& layers) {
+  layers.resize(1);
+  layers[0].f = Activation::one;
+}
+template <class Enum>
+std::enable_if_t<std::is_enum_v<Enum>> change(Enum& value) {
+  const Span<const Name<Enum>> all = names<Enum>();
+  value = all[0].value == value ? all[1].value : all[0].value;
+}
+
+/// Each row has a name and a member of its own, and its default is allowed.
+void the_list_of_options() {
+  NetworkConfig config;
+  config.lstm.hidden_sizes = {3};
+  std::set<std::string> options;
+  std::set<const void*> members;
+  const auto add = [&](const auto& row, const auto& value) {
+    options.insert(row.name);
+    members.insert(&value);
+  };
+  for_each_size(config, add);
+  CHECK(options == (std::set<std::string>{"input_size", "hidden_size", "output_size"}));
+  for_each_option(config, add);
+  CHECK(members.size() == options.size());
+  CHECK(options.count("peephole") == 1 && options.count("readout") == 1);
+  for_each_option(config, [&](const auto& row, auto& value) {
+    change(value);
+    validate(config);
+    value = row.default_value();
+    validate(config);
+  });
+  std::size_t of_lstm = 0;
+  for_each_option(config.lstm, [&](const auto&, const auto&) { ++of_lstm; });
+  CHECK(of_lstm + 2 + 3 == options.size());  // and head, readout and three sizes
+}
+
+void values_outside_an_enumeration() {
+  LSTMConfig config = stack(2, {3});
+  config.peephole = static_cast<Peephole>(7);
+  CHECK_THROWS(validate(config), "peephole: expected one of diagonal, dense, none, got 7");
+  config = stack(2, {3});
+  config.activations.resize(1);
+  config.activations[0].o = static_cast<Activation>(-1);
+  CHECK_THROWS(validate(config), "activations: expected one of sigmoid");
+  NetworkConfig network;
+  network.lstm = stack(2, {3});
+  network.readout = static_cast<Readout>(2);
+  CHECK_THROWS(validate(network), "readout: expected one of all, last, got 2");
 }
 
 void gates_of_activations() {
@@ -155,7 +213,9 @@ int main() {
   parameters_of_a_bidirectional_stack();
   validation();
   gate_sets();
-  names();
+  all_names();
+  the_list_of_options();
+  values_outside_an_enumeration();
   gates_of_activations();
   return check::report();
 }

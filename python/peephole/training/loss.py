@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from peephole.losses import (
     BinaryCrossEntropy,
     CrossEntropy,
+    GaussianNLL,
     Huber,
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
-    Value,
 )
+from peephole.losses.base import Value
 
 Function: TypeAlias = Callable[
     [NDArray[Any], NDArray[Any], NDArray[np.intp]], tuple[float, NDArray[Any]]
@@ -52,7 +53,14 @@ class Custom:
 
 BY_NAME: dict[str, type[Loss]] = {
     cls.name: cls
-    for cls in (CrossEntropy, BinaryCrossEntropy, MeanSquaredError, MeanAbsoluteError, Huber)
+    for cls in (
+        CrossEntropy,
+        BinaryCrossEntropy,
+        MeanSquaredError,
+        MeanAbsoluteError,
+        Huber,
+        GaussianNLL,
+    )
 }
 
 

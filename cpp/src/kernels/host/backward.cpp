@@ -8,23 +8,24 @@
 namespace peephole::kernels {
 namespace {
 
-// A chunk's da should still be in L2 when it is multiplied, with rows enough that the gradients of
-// weights, which task through memory once a chunk, cost little next to the products.
+// A chunk's da should still be in L2 when it is multiplied. But a chunk should have enough rows
+// that the gradients of weights, which are read and written once per chunk, cost little beside the
+// products.
 constexpr Index kChunkBytes = Index{1} << 20;
 constexpr Index kMinChunkRows = 256;
 
-// Of da, so many bytes stay in L2 while all inputs task by.
+// This many bytes of da stay in L2 while all inputs are read.
 constexpr Index kBlockBytes = Index{1} << 19;
 
-// Inputs of the weights for which copying da pays: 192 neither gain nor lose.
+// The number of inputs from which copying da pays: 192 neither gain nor lose.
 constexpr Index kWidthWorthPanels = 256;
 
-// Of da, so many columns make up for gathering the inputs that they are multiplied by.
+// This many columns of da make up for gathering the inputs they are multiplied by.
 constexpr Index kWorthwhileColumns = 128;
-// For each thread: what the last share may keep the others waiting for is then little.
+// Shares per thread: small shares, so that the others wait little for the last one.
 constexpr Index kMostShares = 8;
 
-// Fewer rows do not make up for transposing the gradient in the end.
+// With fewer rows, transposing the gradient at the end does not pay.
 constexpr Index kRowsWorthTransposing = 16;
 
 Index divide_up(Index n, Index unit) { return (n + unit - 1) / unit; }
@@ -49,7 +50,7 @@ void list_previous(const Step* steps, Index count, Index* previous) {
   }
 }
 
-/// Cuts the steps into chunks of at least so many rows.
+/// Cuts the steps into chunks of at least `enough_rows` rows.
 Index list_chunks(const Step* steps, Index count, Index enough_rows, BackwardChunk* chunks) {
   Index chunk_count = 0;
   for (Index s = 0; s < count;) {
@@ -64,8 +65,8 @@ Index list_chunks(const Step* steps, Index count, Index enough_rows, BackwardChu
   return chunk_count;
 }
 
-/// Whether the gradient of weights (4H, width) is summed transposed: vectors along 4H are then
-/// filled better than along the width.
+/// Whether the gradient of weights (4H, width) is summed transposed: if vectors along 4H are filled
+/// better than along the width.
 bool worth_transposing(Index width, Index H, Index lanes) {
   const Index transposed = width * divide_up(kGates * H, lanes);
   return width < kGates * lanes && transposed < kGates * H * divide_up(width, lanes);
@@ -81,7 +82,7 @@ void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
     chunk_rows = std::max(chunk_rows, task.chunks[k].rows);
     rows += task.chunks[k].rows;
   }
-  // An odd number of lines: rows a power of 2 apart would share the same sets of the cache.
+  // An odd number of lines: rows a power of 2 apart would share cache sets.
   const Index da_lines = divide_up(kGates * H, line);
   task.columns_stride = (da_lines | 1) * line;
   task.sums_size = batch * group;
@@ -92,7 +93,7 @@ void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
   const bool many = rows >= kRowsWorthTransposing || task.accumulate;
   const Index ih_size = many && worth_transposing(I, H, lanes) ? I * task.columns_stride : 0;
   const Index hh_size = many && worth_transposing(H, H, lanes) ? H * task.columns_stride : 0;
-  // Where gates begin lines, da is written in panels; elsewhere it is copied into them.
+  // If gates begin at cache lines, da is written in panels; otherwise it is copied into them.
   const bool worth_panels = I + H >= kWidthWorthPanels;
   const bool in_panels =
       worth_panels && rows >= kRowsWorthTransposing && ih_size == 0 && H > group && H % line == 0;
@@ -116,9 +117,9 @@ void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
   task.panels = take(threads * task.panels_size);
 }
 
-/// Threads take the shares in turn, one at a time, so that the slower of them do less. The gradient
-/// of x, which reads all of W for each, has one for each thread; those of the weights are then
-/// small enough for all to end together.
+/// Threads take shares one at a time, so that slower threads do less. The gradient of x, each share
+/// of which reads all of W, has one share per thread; the shares of the weights' gradients are
+/// small enough for all threads to end at about the same time.
 template <class T>
 void share_products(BackwardTask<T>& task, int threads) {
   const Index most = kGates * task.hidden_size / kWorthwhileColumns;

@@ -9,7 +9,7 @@
 namespace peephole::kernels {
 namespace {
 
-/// The steps in the order of computation, each with those of the ranks that are alive.
+/// The steps in the order of computation, each with the ranks of the range that are still running.
 template <class T>
 Index list_steps(const LayerForward<T>& layer, RankRange ranks, ForwardStep* steps) {
   const Schedule& schedule = layer.schedule;
@@ -26,7 +26,7 @@ Index list_steps(const LayerForward<T>& layer, RankRange ranks, ForwardStep* ste
   return count;
 }
 
-/// Hands out pieces of one allocation, each on its own cache lines.
+/// Lays out arrays in one allocation, each on its own cache lines.
 template <class T>
 class Carver {
  public:

@@ -2,12 +2,11 @@
 
 #include "kernels/host/packed_forward.hpp"
 
-/// The forward kernels over the packed rows of a batch.
+/// The forward kernels over the rows of a batch.
 ///
-/// Every sum is formed in one order, that of the terms x, h, c, whatever the path: a sequence has
-/// the same bits alone and in any batch, whole and in chunks, in any range of ranks and on any
-/// number of threads, for one instruction set. They are computed in the caller's floating-point
-/// mode.
+/// Every sum is formed in one order, that of the terms x, h, c, on every path. So for one
+/// instruction set, a sequence has the same bits alone and in any batch, whole and in pieces, in
+/// any range of ranks and on any number of threads. The caller's floating-point mode applies.
 namespace peephole::kernels {
 
 /// Ranks begin <= r < end of a Schedule.
@@ -15,7 +14,7 @@ struct RankRange {
   Index begin, end;
 };
 
-/// Scratch of one task at a time; it keeps its memory from call to call.
+/// Scratch memory of one task at a time, kept from call to call.
 template <class T>
 class ForwardWorkspace {
  public:
@@ -27,18 +26,18 @@ class ForwardWorkspace {
   Buffer<T> values_;
 };
 
-/// Readies a task over a range of ranks. Allocates only where the workspace is too small; the task
-/// is valid while all of the arguments are.
+/// Prepares a task over a range of ranks. Allocates only if the workspace is too small. The task is
+/// valid as long as all arguments are.
 template <class T>
 ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
                                ForwardWorkspace<T>& workspace, RankRange ranks);
 
-/// Computes a task; or, called once by each thread of a team, the units of its part.
+/// Runs a task; or, called once by each thread of a team, the units of its part.
 template <class T>
 void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team = {}) noexcept;
 
 /// Computes all steps of the sequences of these ranks. Ranges that do not overlap may be computed
-/// at the same time, each with a workspace of its own.
+/// at the same time, each with its own workspace.
 template <class T>
 void forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
              ForwardWorkspace<T>& workspace, RankRange ranks) {

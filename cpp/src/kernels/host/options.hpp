@@ -2,18 +2,18 @@
 
 #include "layer/layer.hpp"
 
-/// What the kernels are told of a layer's choices: plain numbers.
+/// A layer's options as the plain numbers that kernels read.
 namespace peephole::kernels {
 
-/// Whether the activations are the default ones and f is not coupled to i, which has code of its
-/// own.
+/// Whether the activations are the default ones and f is not coupled to i: this case has its own
+/// code.
 inline bool is_standard(const LayerSpec& spec) noexcept {
   const Activations& a = spec.activations;
   return a.i == Activation::sigmoid && a.f == Activation::sigmoid && a.g == Activation::tanh &&
          a.o == Activation::sigmoid && a.c == Activation::tanh && !spec.coupled_input_forget;
 }
 
-/// 1 << gate of those that have a peephole of this form.
+/// The gates that have a peephole of this form, as a mask of 1 << gate.
 inline unsigned peephole_gates(const LayerSpec& spec, Peephole peephole) noexcept {
   unsigned gates = 0;
   if (spec.peephole != peephole) return gates;

@@ -8,11 +8,11 @@
 namespace peephole::kernels {
 namespace {
 
-/// Fewer rows do not make up for packing: it reads and writes each weight once, a row reads it
+/// With fewer rows, packing does not pay: it reads and writes each weight once, a row reads it
 /// once.
 constexpr Index kRowsWorthPacking = 6;
 
-/// How a (rows, columns) matrix lies when packed; data is still to be set.
+/// The layout of a packed (rows, columns) matrix; data is set later.
 template <class T>
 ColumnGroups<T> packed_shape(Index rows, Index columns, Index lanes) {
   const Index row = std::min(kGates * lanes, round_up(columns, lanes));

@@ -8,18 +8,17 @@
 
 namespace peephole::kernels {
 
-/// Whether so many steps are taken that packing the weights pays; one step alone costs less than
-/// it.
+/// Whether packing the weights pays: it costs more than one step.
 bool worth_packing(const Schedule& schedule) noexcept;
 
-/// A layer's weights as the backward kernels of one instruction set read them; see BackwardWeights.
+/// A layer's weights as the backward kernels of one instruction set read them: see BackwardWeights.
 template <class T>
 class PackedBackward {
  public:
-  /// Copies what is read from all weights, for use until one of them changes. Replaces what was
-  /// there before, reusing its memory.
+  /// Copies the weights, for use until one of them changes. Replaces earlier contents, reusing
+  /// their memory.
   void pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa);
-  /// Reads the weights where they are; they must stay there.
+  /// Refers to the weights without a copy; they must stay where they are.
   void refer(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa);
 
   Isa isa() const noexcept { return isa_; }

@@ -8,10 +8,6 @@
 namespace peephole::kernels {
 namespace {
 
-/// Sums of so few units leave the adders waiting for each other when a step has one row: with 4
-/// sums a panel and two panels, one addition every half cycle needs two chains each.
-constexpr Index kPanelsOfTwoChains = 2;
-
 constexpr Gate kAllGates[kGates] = {Gate::input, Gate::forget, Gate::cell, Gate::output};
 
 /// Whether the gate's P_k c_{t-1} is a product of its own among the terms.

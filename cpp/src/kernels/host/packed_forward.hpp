@@ -7,12 +7,12 @@
 
 namespace peephole::kernels {
 
-/// A layer's weights, packed for the forward kernels of one instruction set; see ForwardWeights.
-/// Worth keeping until a parameter changes: packing costs about as much as some steps of one row.
+/// A layer's weights, packed for the forward kernels of one instruction set: see ForwardWeights.
+/// Worth keeping until a parameter changes: packing costs about as much as a few steps of one row.
 template <class T>
 class PackedForward {
  public:
-  /// Replaces what was packed before, reusing its memory.
+  /// Replaces earlier contents, reusing their memory.
   void pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa);
 
   Isa isa() const noexcept { return isa_; }

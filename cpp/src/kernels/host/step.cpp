@@ -7,12 +7,12 @@
 namespace peephole::kernels {
 namespace {
 
-/// Weights of so many bytes stay in L1 from step to step. Of up to twice as many, half do when they
-/// are read in small tiles, the last of which come first in the next step.
+/// Weights of this size stay in L1 from step to step. Of up to twice the size, half stay if they
+/// are read in small tiles and steps alternate between first and last tile first.
 constexpr Index kStayingBytes = Index{40} << 10;
 constexpr Index kSmallTilePanels = 2;
 
-/// Vectors that the gates of a last panel of so many units share; 0: none do.
+/// The number of vectors that the gates of a last panel of this many units share; 0: none.
 template <class T>
 int shared_vectors(const KernelsOf<T>& kernels, Index units) noexcept {
   if (!kernels.step.shared_vectors || units > kernels.lanes() / 2) return 0;

@@ -8,14 +8,14 @@
 /// Single steps of one sequence, with the bits of the forward kernels.
 namespace peephole::kernels {
 
-/// A layer's weights in the order in which single steps read them; see StepTask. What else they
-/// need stays where it is packed for the forward kernels.
+/// A layer's weights in the order in which single steps read them: see StepTask. Biases and
+/// peepholes are read from the weights packed for the forward kernels.
 template <class T>
 class PackedStep {
  public:
   explicit PackedStep(const PackedForward<T>& packed, const LayerSpec& spec);
 
-  /// `layer`: a task over one sequence with the same packed weights.
+  /// `layer`: a forward task over one sequence with the same packed weights.
   StepTask<T> task(const ForwardTask<T>& layer) const noexcept {
     return {layer, weights_.data(), tile_panels_, whole_panels_, tail_vectors_, false};
   }

@@ -2,11 +2,11 @@
 
 #include "kernels/plain/forward_task.hpp"
 
-/// What the backward kernels of an instruction set are given; see forward_task.hpp.
+/// The arguments of the backward kernels; see forward_task.hpp.
 namespace peephole::kernels {
 
-/// A (4H, columns) matrix of weights, read by groups of columns, kGates vectors wide: row m of
-/// group g begins at data + g * group_stride + m * row_stride.
+/// A (4H, columns) matrix of weights, read in groups of kGates vectors of columns: row m of group g
+/// begins at data + g * group_stride + m * row_stride.
 template <class T>
 struct ColumnGroups {
   const T* data;
@@ -15,8 +15,8 @@ struct ColumnGroups {
   bool padded;  // with zeros to whole vectors
 };
 
-/// Weights as the kernels read them. Packed, a group is one run of memory; weights that are used
-/// for a few rows only are read where the caller has them.
+/// Weights as the kernels read them. If they are packed, a group is one run of memory. For a few
+/// rows packing does not pay, and they are read from the caller's memory.
 template <class T>
 struct BackwardWeights {
   ColumnGroups<T> weight_ih;
@@ -26,8 +26,8 @@ struct BackwardWeights {
   const T* diagonal;           // (4, H), or null
 };
 
-/// The steps first <= s < last, in the order of computation, that are computed before their
-/// products; they are `rows` packed rows from `row` on.
+/// The steps first <= s < last, in the order of computation, whose recurrence runs before their
+/// products. They have `rows` rows, from `row` on.
 struct BackwardChunk {
   Index first, last;
   Index row, rows;
@@ -39,13 +39,13 @@ struct ProductShare {
   int thread;
 };
 
-/// Values of a line of the cache.
+/// Values per cache line.
 template <class T>
 inline constexpr Index kLineValues = 64 / Index{sizeof(T)};
 
-/// A matrix whose rows are cut into lines of the cache. Whole rows follow each other; or, in
-/// panels, the first lines of all rows, then their second ones: then a few rows times some terms,
-/// or all rows times a few columns, are read as runs of memory.
+/// A matrix whose rows are cut into cache lines. Either whole rows follow each other; or, in
+/// panels, the first lines of all rows, then the second lines, and so on. In panels, all rows of a
+/// few columns are one run of memory.
 template <class T>
 struct Lines {
   T* data;
@@ -54,7 +54,7 @@ struct Lines {
   bool in_panels;
 };
 
-/// A task of one layer in one direction over a batch: see LayerBackward. N, B: all of them.
+/// One layer in one direction over a batch: see LayerBackward. N and B are those of the batch.
 template <class T>
 struct BackwardTask {
   Index input_size;   // I
@@ -70,7 +70,7 @@ struct BackwardTask {
   const Step* steps;  // in the order of computation: time reversed
   const BackwardChunk* chunks;
   Index chunk_count;
-  // (N,): the packed row that holds the state before a row's step, or ~rank: the initial state.
+  // (N,): the row with the state before a row's step, or ~rank for the initial state.
   const Index* previous;
 
   const T* x;  // (N, I), read
@@ -87,7 +87,7 @@ struct BackwardTask {
   Index dx_stride;
   T* dstate_h;      // (B, H), replaced; dh of the recurrence between chunks
   T* dstate_c;      // (B, H), replaced; dc throughout
-  bool accumulate;  // to the gradients of weights; otherwise they are overwritten
+  bool accumulate;  // add to the gradients of weights; otherwise overwrite them
   T* dweight_ih;    // (4H, I)
   T* dweight_hh;    // (4H, H)
   T* ddiagonal;     // (4, H), or null
@@ -101,21 +101,21 @@ struct BackwardTask {
   T* inputs;              // (kProductRows, kGates lanes) for each thread
   Index inputs_size;      // of one thread
   T* panels;              // (block_columns, rows of a chunk) for each thread
-  Index panels_size;      // of one thread; 0: da is read where it lies
-  Index block_columns;    // of da, that are multiplied at a time: whole lines
+  Index panels_size;      // of one thread; 0: da is not copied
+  Index block_columns;    // columns of da that are multiplied at a time: whole lines
   T* dweight_ih_columns;  // (I, columns_stride), dW transposed while it is summed; or null
   T* dweight_hh_columns;  // (H, columns_stride), the same of dR; or null
   Index columns_stride;
 
-  // Shares of a chunk's products: first those of the gradient of x, then those of the weights'.
+  // Shares of a chunk's products: first of the gradient of x, then of those of the weights.
   Index input_shares, weight_shares;
 };
 
-/// Rows that are multiplied into weight gradients at a time: a group of inputs, 64 bytes by 4 a
-/// row, then stays in the nearest cache next to what else tasks through it.
+/// Rows that are multiplied into weight gradients at a time: a group of inputs, 256 bytes a row,
+/// then stays in L1 beside the rest.
 inline constexpr Index kProductRows = 128;
 
-/// Columns of weight_ih up to which dx is computed by products along the gates.
+/// The most columns of weight_ih for which dx is computed with vectors along the gates.
 inline constexpr Index kNarrowInput = 8;
 
 template <class T>

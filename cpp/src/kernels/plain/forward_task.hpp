@@ -3,11 +3,11 @@
 #include "peephole/activation.hpp"
 #include "peephole/types.hpp"
 
-/// What the kernels of an instruction set are given: plain numbers and pointers, since they may not
-/// share any inline function with code compiled for another set.
+/// The arguments of the forward kernels: plain numbers and pointers, since kernels must not share
+/// an inline function with code that is compiled for another set.
 namespace peephole::kernels {
 
-/// The gates as places in arrays of kGates vectors.
+/// The gates as indices of arrays of kGates vectors.
 enum : int {
   kInput = static_cast<int>(Gate::input),
   kForget = static_cast<int>(Gate::forget),
@@ -15,13 +15,13 @@ enum : int {
   kOutput = static_cast<int>(Gate::output),
 };
 
-/// Weights as the kernels read them. Units are taken in panels of `lanes`; H is padded to whole
-/// panels, and panels to whole groups where they are taken in groups, with zeros.
+/// Weights as the kernels read them: in panels of `lanes` units. H is padded with zeros to whole
+/// panels, and the panels of dense_output to whole groups.
 ///
 /// K, the terms of a gate's sum, runs over x, then h, then c (dense peepholes): K = I + H (+ H).
-/// A sum is formed in one chain, or, where one chain of dependent additions would be all that a
-/// step waits for, in two: of k < second_chain and of the rest. This is a matter of H and of the
-/// instruction set alone, so a sequence has the same bits in any batch.
+/// A sum is formed in one chain of additions, or in two, of k < second_chain and of the rest, if a
+/// step would mostly wait for a single chain. This depends on H and the instruction set alone, so a
+/// sequence has the same bits in any batch.
 template <class T>
 struct ForwardWeights {
   Index panels;
@@ -35,13 +35,13 @@ struct ForwardWeights {
       dense_output;  // (groups, H, kGates panels, lanes): P_o where it reads all of c_t, or null
 };
 
-/// One step of time, for the sequences at hand: that of the first of them in the packed rows.
+/// One step in time: its first row, and the number of its rows.
 struct Step {
   Index row;
   Index rows;
 };
 
-/// The same, and where its rows of x and h begin, in elements.
+/// The same, and the offsets of its rows of x and h, in elements.
 struct ForwardStep {
   Index row;
   Index rows;
@@ -49,7 +49,7 @@ struct ForwardStep {
   Index h;
 };
 
-/// A task of one layer in one direction over some sequences of a batch ("rows", B of them).
+/// One layer in one direction over some sequences of a batch (B of them).
 template <class T>
 struct ForwardTask {
   Index input_size;   // I
@@ -80,10 +80,14 @@ struct ForwardTask {
   T* sums;         // (B, 4, lanes): of one panel, between blocks of K
 };
 
-/// Rows of x that are multiplied ahead of the recurrence, at most.
+/// Panels of a layer up to which each sum is formed in two chains: with one chain for each of the 4
+/// sums of so few panels, a step of one row would mostly wait for its additions.
+inline constexpr Index kPanelsOfTwoChains = 2;
+
+/// The most rows of x that are multiplied ahead of the recurrence at a time.
 inline constexpr Index kChunkRows = 96;
 
-/// One member of a team of threads that compute a task together, each some units; all call the
+/// One thread of a team that computes a task together, some units each. All of them call the
 /// kernel.
 struct TeamPart {
   int part = 0;

@@ -2,15 +2,15 @@
 
 #include "kernels/plain/forward_task.hpp"
 
-/// What the kernels for single steps of one sequence are given. Their sums are formed in the order
-/// of the forward kernels, so that the bits are the same.
+/// The arguments of the kernels for single steps of one sequence. Their sums are formed in the
+/// order of the forward kernels, so the bits are the same.
 namespace peephole::kernels {
 
-/// A layer and its state. The state h and c stands in state_h and state_c of `layer`, which have
-/// room for whole panels (panels * lanes). No dense P_o may read c_t.
+/// A layer and its state. h and c are in state_h and state_c of `layer`, which have room for whole
+/// panels (panels * lanes). A dense P_o that reads c_t is not supported.
 ///
-/// Weights lie in the order in which they are read: panels in tiles of up to tile_panels, and of a
-/// tile (K, vectors, lanes). A whole panel has a vector for each gate. In the last one, gates of
+/// Weights are in the order in which they are read: in tiles of up to tile_panels panels, each (K,
+/// vectors, lanes). A whole panel has a vector for each gate. In the last one, gates of
 /// few units share vectors: two gates of up to half of the lanes, four of up to a quarter.
 template <class T>
 struct StepTask {
@@ -19,7 +19,7 @@ struct StepTask {
   Index tile_panels;
   Index whole_panels;
   int tail_vectors;  // of the last panel, if it is not among the whole ones: 1 or 2; or 0
-  bool backwards;    // whether this step takes the last tile first: the next one does not
+  bool backwards;    // this step takes the last tile first, the next one does not
 };
 
 /// The dense head on the top layer: V h + v.
@@ -31,7 +31,7 @@ struct StepHead {
   Index output_size;
 };
 
-/// A layer at one step. x (I,), read.
+/// One step of a layer. x (I,), read.
 template <class T>
 using StepKernel = void (*)(StepTask<T>& task, const T* x) noexcept;
 

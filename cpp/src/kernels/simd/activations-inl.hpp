@@ -5,11 +5,11 @@
 
 /// The activation functions and their derivatives over V, a Vec<T> of some instruction set.
 ///
-/// Every lane is computed alone, so a value's bits do not depend on its place. NaN in gives NaN
-/// out: bounds are applied as min(bound, a) and max(bound, a), which keep a where it is NaN. Errors
-/// are the worst over all sets, in units in the last place, for results of at least the smallest
-/// normal number; smaller ones come out between 0 and it. tests/kernels_activations.cpp enforces
-/// them.
+/// Every lane is computed alone, so a value's bits do not depend on its lane. NaN in gives NaN out:
+/// bounds are applied as min(bound, a) and max(bound, a), which return a where it is NaN. The
+/// errors stated are the largest of all sets, in units in the last place, for results that are
+/// normal numbers; smaller results are between 0 and the smallest normal number.
+/// cpp/tests/kernels/activations_test.cpp checks them.
 namespace peephole::kernels {
 namespace {
 
@@ -18,7 +18,7 @@ struct Fraction {
   V numerator, denominator;
 };
 
-/// sigmoid: 1 / (1 + exp(-a)), finite, the numerator left out;
+/// sigmoid: 1 / (1 + exp(-a)), finite, without the numerator;
 /// tanh: (1/2 - exp(-2a)/2) / (1/2 + exp(-2a)/2).
 template <class Lanes, class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline Fraction<V> fraction(V a) {
@@ -28,7 +28,7 @@ template <class Lanes, class V, class T = typename V::Scalar>
           fnma(e.s, e.w, keep_nan(a, fma(e.s, share, share)))};
 }
 
-/// 1 + exp(-a), finite: what sigmoid divides 1 by.
+/// 1 + exp(-a), finite: the denominator of sigmoid.
 template <class V>
 [[gnu::always_inline]] inline V sigmoid_denominator(V a) {
   return fraction<SigmoidLanes>(a).denominator;
@@ -61,7 +61,7 @@ template <class V>
 /// a / (1 + |a|), within [-1, 1]. Max error: 2 ULP.
 template <class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline V softsign(V a) {
-  constexpr T bound = T(0x1p100);  // infinite over infinite would be NaN
+  constexpr T bound = T(0x1p100);  // infinity over infinity would be NaN
   const V b = clamp(a, -bound, bound);
   return b / (constant<V>(1) + abs(b));
 }

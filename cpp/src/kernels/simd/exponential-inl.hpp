@@ -2,10 +2,9 @@
 
 #include "peephole/types.hpp"
 
-/// exp(-a) for sigmoid and exp(-2a) for tanh, in the parts that they are made of, over V, a Vec<T>
-/// of some instruction set.
+/// exp(-a) for sigmoid and exp(-2a) for tanh, in parts, over V, a Vec<T> of some instruction set.
 ///
-/// Every lane is computed alone, so a value's bits do not depend on its place.
+/// Every lane is computed alone, so a value's bits do not depend on its lane.
 namespace peephole::kernels {
 namespace {
 
@@ -15,12 +14,12 @@ struct ExpConstants;
 template <>
 struct ExpConstants<float> {
   static constexpr float log2e = 1.44269504f;
-  // Adding it leaves no bits for a fraction; the lowest ones are the biased exponent of 2^n.
+  // Adding it rounds to an integer; the lowest bits are then the biased exponent of 2^n.
   static constexpr float to_integer = 0x1.8p23f + 127;
   // ln 2 in two parts; the first has few enough bits for n * ln2_high to be exact.
   static constexpr float ln2_high = 0.693145751953125f, ln2_low = 1.42860682e-6f;
-  // The same where products are fused with sums: the first is the nearest to ln 2. What the second
-  // adds is then so little that a polynomial need not wait for it, and tanh does without.
+  // The same where products are fused with sums: the first part is the float nearest to ln 2. The
+  // second is then so small that the polynomial need not wait for it, and tanh needs none.
   static constexpr bool ln2_nearest_suffices = true;
   static constexpr float ln2_nearest = 0.693147182464599609375f, ln2_rest = -1.9046543e-9f;
   // (expm1(r) - r) / r² for |r| <= ln 2 / 2, minimax, by powers of r.
@@ -59,8 +58,8 @@ template <class V, class T = typename V::Scalar>
   return fma(constant<V>(b), x, constant<V>(a));
 }
 
-/// What sigmoid and tanh have in common is computed at once where lanes of one vector are of
-/// either: Lanes::pick<V>(a, b) is a in lanes of sigmoid and b in those of tanh.
+/// Lanes of one vector may belong to sigmoid or to tanh; both are then computed together.
+/// Lanes::pick<V>(a, b) is a in the lanes of sigmoid and b in those of tanh.
 struct SigmoidLanes {
   static constexpr bool all_tanh = false;
   template <class V, class T = typename V::Scalar>
@@ -113,7 +112,7 @@ template <class Lanes, int i, class V>
   return fma(coefficient<Lanes, i + 1, V>(), u, coefficient<Lanes, i, V>());
 }
 
-/// In Estrin's scheme: in a recurrence it is the latency that counts.
+/// By Estrin's scheme, which has the shortest latency: a recurrence waits for it.
 template <class Lanes, class V>
 [[gnu::always_inline]] inline V exp_polynomial(V u, V u2, float) {
   return fma(fma(coefficient<Lanes, 4, V>(), u2, pair<Lanes, 2>(u)), u2, pair<Lanes, 0>(u));
@@ -139,8 +138,8 @@ struct ExpParts {
 };
 
 /// Of exp(-k a), with k = 1 in lanes of sigmoid and 2 in those of tanh: n = round(-k a / ln 2),
-/// s = 2^n, and with u = a + n ln 2 / k, the k-th part of what is left, k w = -expm1(-k u). Beyond
-/// its bounds a counts as they do, and any number may stand for NaN.
+/// s = 2^n, and with u = a + n ln 2 / k (the rest, divided by k), k w = -expm1(-k u). a is clamped
+/// to its bounds; NaN becomes any number.
 template <class Lanes, class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline ExpParts<V> exp_minus(V a) {
   using C = ExpConstants<T>;

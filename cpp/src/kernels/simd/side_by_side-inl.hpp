@@ -2,16 +2,16 @@
 
 #include "peephole/types.hpp"
 
-/// A few vectors that take the same way through the same operations.
+/// A few vectors that go through the same operations together.
 namespace peephole::kernels {
 namespace {
 
-/// N vectors, each operation of which is one for every vector before the next begins. A single one
-/// would wait for its own results most of the time, and processors look ahead for other work by
-/// about the operations of one cell only.
+/// N vectors as one: each operation is done for every vector before the next operation begins. A
+/// single vector would mostly wait for its own results, and a processor looks ahead only by about
+/// the operations of one cell.
 ///
-/// The interface is that of V as far as the usual activations need it. What is the same for all
-/// vectors, constants and weights, is broadcast or loaded once.
+/// The interface is that of V, as far as the default activations need it. Constants and weights,
+/// which are the same for all vectors, are broadcast or loaded once.
 template <class V, int N>
 struct SideBySide {
   using Scalar = typename V::Scalar;
@@ -19,7 +19,7 @@ struct SideBySide {
   static constexpr bool fused = V::fused;
   V v[N];
 
-  /// f(n) in the nth place.
+  /// f(n) as the nth vector.
   template <class F>
   [[gnu::always_inline]] static SideBySide of(const F& f) {
     SideBySide all;

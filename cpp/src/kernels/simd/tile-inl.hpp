@@ -2,8 +2,8 @@
 
 #include "peephole/types.hpp"
 
-/// The matrix product that all kernels are made of: a few rows times a few panels of weights, with
-/// the sums in registers.
+/// The matrix product of all forward kernels: a few rows times a few panels of weights, with the
+/// sums in registers.
 namespace peephole::kernels {
 namespace {
 
@@ -13,15 +13,16 @@ inline Index min_index(Index a, Index b) { return a < b ? a : b; }
 template <class V>
 inline constexpr Index kPanelRow = kGates * V::lanes;
 
-/// Rows of the largest tile. 6 rows fill 24 of 32 registers with sums, next to 4 weights and a
-/// factor; 3 fill 12 of 16, next to 3 factors and a weight; 2 leave room for an unfused product.
+/// Rows of the largest tile. The sums of 6 rows take 24 of 32 registers, beside 4 weights and one
+/// factor; those of 3 rows take 12 of 16, beside 3 factors and one weight. 2 rows leave room for
+/// the product where it is not fused with the sum.
 template <class V>
 inline constexpr int kTileRows = V::registers == 32 ? 6
                                  : V::fused         ? 3
                                                     : 2;
 
-/// Panels of a tile of R rows where there are no further rows: enough independent sums to hide the
-/// latency of an addition, 4 cycles at 2 a cycle.
+/// Panels of a tile of R rows, if the step has no more rows: enough independent sums to hide the
+/// latency of an addition (4 cycles, 2 additions per cycle).
 template <class V, int R>
 inline constexpr int kTilePanels = V::registers == 32 ? (R == 1   ? 4
                                                          : R <= 3 ? 2
@@ -43,8 +44,8 @@ struct Sums {
   Index stride;
 };
 
-/// Weights to fetch into L2 meanwhile, `step` further with each term: a little at a time, since a
-/// burst would hold up the loads of the product itself.
+/// Weights to prefetch into L2 during a product, `step` elements further with each term. A little
+/// at a time: a burst would delay the loads of the product itself.
 template <class T>
 struct Ahead {
   const T* data;  // null: none
@@ -89,7 +90,7 @@ template <class V, int R, int P, bool kAhead = false, class T = typename V::Scal
   }
 }
 
-/// What a tile's sums begin with.
+/// The initial value of a tile's sums.
 enum class Begin {
   value,  // the given sums (a stride of 0: the same for every row)
   zero,   // 0; the chain so formed is then added to `result`

@@ -2,11 +2,11 @@
 
 #include "kernels/simd/tile-inl.hpp"
 
-/// Rows of units as columns of a panel.
+/// From rows of weights to columns of a panel.
 namespace peephole::kernels {
 namespace {
 
-/// The transpose of a square, in place: as many perfect shuffles of all rows as a row has halves.
+/// Transposes a square in place, by log2(lanes) perfect shuffles of its rows.
 template <class V>
 [[gnu::always_inline]] inline void transpose_square(V (&rows)[V::lanes]) {
   constexpr Index kHalf = V::lanes / 2;

@@ -3,12 +3,12 @@
 #include "kernels/plain/forward_task.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
-/// The sums of one row of few units. Nothing but latency limits a step here, so both chains of a
-/// sum (see ForwardWeights) are formed side by side, and all in registers.
+/// The sums of one row of few units. Only latency limits a step here, so both chains of a sum (see
+/// ForwardWeights) are formed together, in registers.
 namespace peephole::kernels {
 namespace {
 
-/// What a row's sums are made of.
+/// The terms of one row's sums.
 template <class T>
 struct RowTerms {
   const T* begin;  // (panels, 4, lanes)
@@ -17,8 +17,8 @@ struct RowTerms {
   const T* h;
 };
 
-/// The two chains' ranges of h: `both` terms of either, and then the first chain's last, if H is
-/// odd.
+/// How the two chains divide h: `both` terms each, and one more (`last`) in the first chain if H
+/// is odd.
 template <class T>
 struct Halves {
   Halves(const ForwardWeights<T>& w, Index input_size)

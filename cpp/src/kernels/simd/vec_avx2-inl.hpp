@@ -4,7 +4,7 @@
 
 #include "peephole/types.hpp"
 
-/// One AVX2 register of T, with FMA; see vec_avx512.hpp for the interface.
+/// One AVX2 register of T, with FMA; see vec_avx512-inl.hpp for the interface.
 namespace peephole::avx2 {
 namespace {
 
@@ -94,7 +94,7 @@ struct Vec<double> {
   friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_pd(a.v, b.v, c.v)}; }
   friend Vec min(Vec a, Vec b) { return {_mm256_min_pd(a.v, b.v)}; }
   friend Vec max(Vec a, Vec b) { return {_mm256_max_pd(a.v, b.v)}; }
-  // No integers of this size: min and max keep NaN themselves.
+  // AVX2 has no min of 64-bit integers; min and max keep NaN themselves.
   friend Vec clamp_numbers(Vec a, Vec lowest, Vec highest) { return max(lowest, min(highest, a)); }
   friend Vec keep_nan(Vec, Vec b) { return b; }
   friend Vec abs(Vec a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }

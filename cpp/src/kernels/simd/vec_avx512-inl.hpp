@@ -4,10 +4,10 @@
 
 #include "peephole/types.hpp"
 
-/// One AVX-512 register of T. The interface is the same for every instruction set; all of it has
-/// internal linkage, so that no function compiled for one set can stand in for another's.
+/// One AVX-512 register of T. The interface is the same for every instruction set. All of it has
+/// internal linkage, so that the linker cannot replace a function of one set by that of another.
 ///
-/// In min and max the second operand is the result where either is NaN.
+/// min and max return the second operand if either is NaN.
 namespace peephole::avx512 {
 namespace {
 
@@ -25,7 +25,7 @@ struct PartRegister<4> {
   using Type = __m128;
 };
 
-/// A half or a quarter of a register: what has no more lanes is divided by sooner.
+/// A half or a quarter of a register: divisions of fewer lanes are faster.
 template <int kLanes>
 struct Part {
   using Scalar = float;
@@ -103,7 +103,7 @@ struct Vec<float> {
   static constexpr Index lanes = 16;
   static constexpr int registers = 32;
   static constexpr bool fused = true;     // fma rounds once
-  static constexpr bool quarters = true;  // parts exist, and what gathers them
+  static constexpr bool quarters = true;  // there are parts, and operations on them
   using Half = Part<8>;
   using Quarter = Part<4>;
   __m512 v;
@@ -126,10 +126,10 @@ struct Vec<float> {
   friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
   friend Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
   friend Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
-  /// min(highest, max(lowest, a)), where lowest < 0 < highest; NaN becomes either. As integers: at
-  /// once, where min and max take 4 cycles each.
+  /// min(highest, max(lowest, a)), for lowest < 0 < highest; NaN becomes one of them. With integer
+  /// operations of 1 cycle each, where min and max take 4.
   friend Vec clamp_numbers(Vec a, Vec lowest, Vec highest) {
-    // Negative numbers are the largest of unsigned ones, and the larger, the further from 0.
+    // As unsigned integers, negative numbers are the largest, and larger the further from 0.
     const __m512i above = _mm512_min_epu32(_mm512_castps_si512(a.v), _mm512_castps_si512(lowest.v));
     return {_mm512_castsi512_ps(_mm512_min_epi32(above, _mm512_castps_si512(highest.v)))};
   }

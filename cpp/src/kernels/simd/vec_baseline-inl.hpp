@@ -5,7 +5,7 @@
 #include "peephole/types.hpp"
 
 /// 16 bytes of T, in the vector extensions of GCC and Clang: SSE2 on x86-64, NEON on arm64, and
-/// whatever else the compiler makes of them. See vec_avx512.hpp for the interface.
+/// on other processors what the compiler makes of them. See vec_avx512-inl.hpp for the interface.
 ///
 /// fma rounds twice: x86-64 has no fused operation in its baseline, and these files are compiled
 /// without contraction, so that the bits do not depend on the compiler.

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole._sequences import Sequences, is_ragged, read_sequences, real_steps
-from peephole.losses import Loss, Value
+from peephole.losses import Loss
+from peephole.losses.base import Value
 from peephole.training.data.targets import Targets, read_targets
 from peephole.training.loss import Custom
 from peephole.training.protocol import NetworkLike

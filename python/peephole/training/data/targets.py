@@ -56,7 +56,9 @@ def read_targets(
         raise ValueError(
             f'x: sequence {int(np.argmin(inputs.lengths))} has no step, which readout "last" needs'
         )
-    reader = _Reader(int(options["output_size"]), dtype, loss)
+    outputs = int(options["output_size"])
+    width = loss.width(outputs) if isinstance(loss, Loss) else outputs
+    reader = _Reader(width, dtype, loss)
     if per_step and is_ragged(y):
         targets = Targets(_ragged(y, inputs, reader), reader.dtype)
     else:
@@ -65,14 +67,14 @@ def read_targets(
         values = Sequences(array, inputs.lengths, array.dtype) if per_step else array
         targets = Targets(values, reader.dtype)
     if isinstance(loss, Loss):
-        _check_values(targets, inputs, reader.outputs, loss, missing)
+        _check_values(targets, inputs, outputs, loss, missing)
     return targets
 
 
 class _Reader(NamedTuple):
     """Checks the shape and dtype of targets."""
 
-    outputs: int
+    width: int  # D, the values of a target
     of_values: np.dtype[Any]
     loss: Loss | Custom
 
@@ -99,10 +101,10 @@ class _Reader(NamedTuple):
             raise TypeError(
                 f"{name}: expected values castable to {self.of_values}, got {array.dtype}"
             )
-        if self.outputs == 1 and array.shape == shape:
+        if self.width == 1 and array.shape == shape:
             array = array[..., None]
-        if array.shape != (*shape, self.outputs):
-            raise ValueError(f"{name}: expected {(*shape, self.outputs)}, got {array.shape}")
+        if array.shape != (*shape, self.width):
+            raise ValueError(f"{name}: expected {(*shape, self.width)}, got {array.shape}")
         return array
 
 

@@ -3,12 +3,12 @@
 #include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/activations-inl.hpp"
 
-/// From the gradient of h_t and the carry of c to those of the gates' sums, of one row and vector
-/// of units.
+/// From the gradients of h_t and c_t to those of the gates' sums, for one row and one vector of
+/// units.
 namespace peephole::kernels {
 namespace {
 
-/// Derivatives by activated values, and h(c); the usual ones, resolved when compiled.
+/// Derivatives from activated values, and h(c): of the default activations, known at compile time.
 struct StandardDerivatives {
   template <class T>
   explicit StandardDerivatives(const BackwardTask<T>&) {}
@@ -40,7 +40,7 @@ struct StandardDerivatives {
   }
 };
 
-/// Any others.
+/// Of any other activations.
 struct ChosenDerivatives {
   template <class T>
   explicit ChosenDerivatives(const BackwardTask<T>& task)
@@ -112,7 +112,7 @@ template <bool kWhole, class V, class T = typename V::Scalar>
   }
 }
 
-/// What the tape holds of one row, from one of its units on.
+/// What the tape has for one row, from one of its units on.
 template <class T>
 struct SavedRow {
   const T* gates;

@@ -14,11 +14,11 @@ bool has_dense_output(const BackwardTask<T>& task) {
   return task.output_reads_current && (task.dense_gates >> kOutput & 1u) != 0;
 }
 
-/// Runs of values that a row of a group's cells reads of the tape and from the layer above.
+/// Runs of values that the cells of one row and group read from the tape and from the layer above.
 inline constexpr int kRunsOfRow = kGates + 2;
 
-/// Those of some ranks, from `first_rank` on, in a chunk that begins at `first_row`.
-template <class V, class Derivatives>
+/// The cells of some ranks, from `first_rank` on, in a chunk that begins at `first_row`.
+template <class V>
 class Cells {
   using T = typename V::Scalar;
   static constexpr Index kLanes = V::lanes;
@@ -27,7 +27,7 @@ class Cells {
  public:
   Cells(const BackwardTask<T>& task, Index first_row, Index first_rank)
       : task_(task),
-        derivatives_(task),
+        chosen_(task),
         first_row_(first_row),
         first_rank_(first_rank),
         hidden_(task.hidden_size),
@@ -37,29 +37,19 @@ class Cells {
   T* dh_state(Index row) const { return task_.dstate_h + (first_rank_ + row) * hidden_; }
   T* dc_state(Index row) const { return task_.dstate_c + (first_rank_ + row) * hidden_; }
 
-  /// The cells of rows first <= row < last of a step: row r of `dh` has what comes from the step
+  /// The cells of rows first <= row < last of a step. Row r of `dh` is the gradient from the step
   /// after.
   void compute(Step now, Index first, Index last, Index group, const T* dh, Index dh_stride) const {
     if (first >= last) return;
-    const Index unit = group * kGroup, units = width(group), whole = units / kLanes * kLanes;
-    const Derivatives d = derivatives_;
-    const PeepholeForm form(task_);
-    const bool dense_output = has_dense_output(task_);
-    const Lines<T> lines = task_.da;
-    Diagonal<V> P[kGroupVectors];
-    load_diagonals(unit, units, P);
-    for (Index row = first; row < last; ++row) {
-      const Row at(*this, now, row, unit, dh + row * dh_stride);
-      Index k = 0;
-      T* da = at.da;
-      for (; k < whole; da = at.da + next_offset<kLanes>(lines, k, da - at.da), k += kLanes) {
-        cell<true>(d, form, dense_output, at, da, P[k / kLanes], k, kLanes);
-      }
-      if (k < units) cell<false>(d, form, dense_output, at, da, P[k / kLanes], k, units - k);
+    if (task_.standard) {
+      compute_with(StandardDerivatives(task_), now, first, last, group, dh, dh_stride);
+    } else {
+      compute_with(chosen_, now, first, last, group, dh, dh_stride);
     }
   }
 
-  /// Lists what compute() will read of the tape, and of dh from above; returns how many runs.
+  /// Lists what compute() will read from the tape and from the layer above; returns the number of
+  /// runs.
   Index list(Step now, Index first, Index last, Index group, const T** runs) const {
     const T** run = runs;
     for (Index row = first; row < last; ++row) {
@@ -72,7 +62,7 @@ class Cells {
     return run - runs;
   }
 
-  /// dh of rows first <= row < last, which have no step before in this chunk.
+  /// Stores dh of rows first <= row < last, which have no step before in this chunk.
   void leave(Index first, Index last, Index group, const T* dh) const {
     for (Index row = first; row < last; ++row) {
       for_vectors(group, [&](Index k, Index n) {
@@ -91,8 +81,8 @@ class Cells {
     }
   }
 
-  /// What compute() leaves to be done where the output gate has dense peepholes that read c_t: sums
-  /// (rows, one group) = P_oᵀ da_o.
+  /// The rest of compute() where the output gate has dense peepholes that read c_t: sums (rows, one
+  /// group) = P_oᵀ da_o.
   void after_dense_output(Step now, Index group, const T* sums) const {
     const PeepholeForm form(task_);
     const Index unit = group * kGroup;
@@ -102,7 +92,12 @@ class Cells {
         CellGradient<V> result = {};
         result.dc = V::load(at.dc + k, n) + V::load(at.dh + k);
         const Saved<V> y = load_saved<V, false>(at.saved, hidden_, k, n);
-        state_gradient(form, derivatives_, y, load_diagonal<V>(task_, unit + k, n), result);
+        const Diagonal<V> P = load_diagonal<V>(task_, unit + k, n);
+        if (task_.standard) {
+          state_gradient(form, StandardDerivatives(task_), y, P, result);
+        } else {
+          state_gradient(form, chosen_, y, P, result);
+        }
         store_da<false>(result, at.da + offset(task_.da, k), gates_apart_, n);
         result.dc.store(at.dc + k, n);
       });
@@ -110,6 +105,26 @@ class Cells {
   }
 
  private:
+  template <class Derivatives>
+  [[gnu::noinline]] void compute_with(const Derivatives d, Step now, Index first, Index last,
+                                      Index group, const T* dh, Index dh_stride) const {
+    const Index unit = group * kGroup, units = width(group), whole = units / kLanes * kLanes;
+    const PeepholeForm form(task_);
+    const bool dense_output = has_dense_output(task_);
+    const Lines<T> lines = task_.da;
+    Diagonal<V> P[kGroupVectors];
+    load_diagonals(unit, units, P);
+    for (Index row = first; row < last; ++row) {
+      const Row at(*this, now, row, unit, dh + row * dh_stride);
+      Index k = 0;
+      T* da = at.da;
+      for (; k < whole; da = at.da + next_offset<kLanes>(lines, k, da - at.da), k += kLanes) {
+        cell<true>(d, form, dense_output, at, da, P[k / kLanes], k, kLanes);
+      }
+      if (k < units) cell<false>(d, form, dense_output, at, da, P[k / kLanes], k, units - k);
+    }
+  }
+
   /// One row, from a group's first unit on.
   struct Row {
     SavedRow<T> saved;
@@ -146,7 +161,7 @@ class Cells {
     }
   }
 
-  template <bool kWhole>
+  template <bool kWhole, class Derivatives>
   [[gnu::always_inline]] void cell(const Derivatives& d, PeepholeForm form, bool dense_output,
                                    const Row& at, T* da, const Diagonal<V>& P, Index k,
                                    Index n) const {
@@ -164,7 +179,7 @@ class Cells {
   }
 
   const BackwardTask<T>& task_;
-  const Derivatives derivatives_;
+  const ChosenDerivatives chosen_;
   const Index first_row_, first_rank_, hidden_, gates_apart_;
 };
 

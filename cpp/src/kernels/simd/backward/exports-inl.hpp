@@ -10,26 +10,25 @@ namespace peephole::kernels {
 namespace {
 
 template <class V, class Derivatives, class T>
-void recurrence_of(const BackwardTask<T>& task, const BackwardChunk& chunk, Index first_rank,
-                   Index last_rank, const TeamPart& team) noexcept {
-  const bool one_row = last_rank - first_rank == 1 && team.parts == 1 && task.dense_gates == 0 &&
-                       task.weights.weight_hh.padded;
-  if (one_row && task.hidden_size <= V::lanes) {
-    OneRowRecurrence<V, 1, Derivatives>(task, first_rank).run(chunk);
-  } else if (one_row && task.hidden_size <= 2 * V::lanes) {
-    OneRowRecurrence<V, 2, Derivatives>(task, first_rank).run(chunk);
+void recurrence_of_one_row(const BackwardTask<T>& task, const BackwardChunk& chunk, Index rank) {
+  if (task.hidden_size <= V::lanes) {
+    OneRowRecurrence<V, 1, Derivatives>(task, rank).run(chunk);
   } else {
-    Recurrence<V, Derivatives>(task, chunk, first_rank, last_rank, team).run();
+    OneRowRecurrence<V, 2, Derivatives>(task, rank).run(chunk);
   }
 }
 
 template <template <class> class V, class T>
 void recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, Index first_rank,
                 Index last_rank, const TeamPart& team) noexcept {
-  if (task.standard) {
-    recurrence_of<V<T>, StandardDerivatives>(task, chunk, first_rank, last_rank, team);
+  const bool one_row = last_rank - first_rank == 1 && team.parts == 1 && task.dense_gates == 0 &&
+                       task.weights.weight_hh.padded && task.hidden_size <= 2 * V<T>::lanes;
+  if (!one_row) {
+    Recurrence<V<T>>(task, chunk, first_rank, last_rank, team).run();
+  } else if (task.standard) {
+    recurrence_of_one_row<V<T>, StandardDerivatives>(task, chunk, first_rank);
   } else {
-    recurrence_of<V<T>, ChosenDerivatives>(task, chunk, first_rank, last_rank, team);
+    recurrence_of_one_row<V<T>, ChosenDerivatives>(task, chunk, first_rank);
   }
 }
 

@@ -3,7 +3,7 @@
 #include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
-/// The gradient of x, by all of a chunk's da.
+/// The gradient of x, from all da of a chunk.
 namespace peephole::kernels {
 namespace {
 
@@ -17,7 +17,7 @@ class InputGradient {
   static constexpr Index kGroup = kGroupVectors * kLanes;
   static constexpr int kRows = kTileRows<V>;
 
-  // Terms that are multiplied at a time, where more of da would leave L2 from group to group.
+  // Terms that are multiplied at a time if da is too large to stay in L2 from group to group.
   static constexpr Index kCachedBytes = Index{1} << 20;
   static constexpr Index kBlockTerms = 512;
   static constexpr int kOneRowGroups = 4;
@@ -68,7 +68,7 @@ class InputGradient {
     return task_.da.data + row * task_.da.row_stride + offset(task_.da, term);
   }
 
-  /// Meanwhile the weights of the next group, from `next` on, are fetched.
+  /// Prefetches the weights of the next group, from `next` on.
   void block_of_columns(Range rows, Index first, Index width, Range terms, const Right<T>& right,
                         const T* next) const {
     const Index count = rows.end - rows.begin, tiles = (count + kRows - 1) / kRows;
@@ -83,21 +83,22 @@ class InputGradient {
       const Result<T> result = {task_.dx + (chunk_.row + row) * task_.dx_stride + first,
                                 task_.dx_stride, right.tail};
       const Upcoming<T> upcoming = {nullptr, 0, next + nth * share * kLanes, share};
+      const Index vectors = (width + kLanes - 1) / kLanes;
+      if (partial) {
+        product_by_rows<V>(vectors, left, right, size, onto, result, end - row);
+        continue;
+      }
       with_constant<kRows>(end - row, [&](auto R) {
-        with_constant<kGroupVectors>((width + kLanes - 1) / kLanes, [&](auto C) {
-          if (partial) {
-            product_tile<V, R.value, C.value, false, true, true>(left, right, size, onto, result);
-          } else {
-            product_tile<V, R.value, C.value, false, false, true>(left, right, size, onto, result,
-                                                                  upcoming);
-          }
+        with_constant<kGroupVectors>(vectors, [&](auto C) {
+          product_tile<V, R.value, C.value, false, false>(left, right, size, onto, result,
+                                                          upcoming);
         });
       });
     }
   }
 
-  /// Several groups at a time, since one alone makes too few independent sums, and read as they
-  /// lie.
+  /// One row, with weights that are not packed: several groups at a time, since one alone has too
+  /// few independent sums.
   void one_row() const {
     const ColumnGroups<T>& W = task_.weights.weight_ih;
     const Index I = task_.input_size, terms = kGates * hidden_;
@@ -107,7 +108,7 @@ class InputGradient {
       const Index taken = min_index(groups, kOneRowGroups);
       const Right<T> right = {W.data + first, W.row_stride, W.group_stride, kLanes};
       with_constant<kOneRowGroups>(taken, [&](auto P) {
-        product_tile<V, 1, P.value * kGroupVectors, false, false, false>(
+        product_tile<V, 1, P.value * kGroupVectors, false, false>(
             Left<T>{da(0), 0}, right, terms, Onto::nothing, Result<T>{dx + first, 0, kLanes});
       });
       groups -= taken;
@@ -125,7 +126,7 @@ class InputGradient {
     });
   }
 
-  /// Where a row of x does not fill a vector, the vectors run along da.
+  /// If a row of x does not fill a vector, the vectors are taken along da.
   template <int I>
   void narrow(Range rows) const {
     constexpr int kSums = V::registers == 32 ? 24 : 8;

@@ -3,22 +3,22 @@
 #include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
-/// What weights were applied to, which da is multiplied by.
+/// The inputs of the weights: da is multiplied by them.
 namespace peephole::kernels {
 namespace {
 
-/// Rows of a chunk: x, or with `initial` the state of the step before.
+/// Rows of a chunk: of x, or with `initial` of the state before each step.
 template <class V>
 struct Inputs {
   using T = typename V::Scalar;
 
   const BackwardTask<T>& task;
   const BackwardChunk& chunk;
-  const T* data;  // by packed rows
+  const T* data;  // rows of the batch
   Index stride;
   const T* initial;  // (B, H)
 
-  /// Of the chunk's row `row`.
+  /// The input of row `row` of the chunk.
   const T* row(Index row) const {
     const Index packed = chunk.row + row;
     if (initial == nullptr) return data + packed * stride;

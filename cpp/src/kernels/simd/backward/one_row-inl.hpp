@@ -4,8 +4,9 @@
 #include "kernels/simd/backward/cell-inl.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
-/// The recurrence of one sequence through few units, of which only latency counts: what tasks from
-/// step to step stays in registers. Its values have the same bits as those of Recurrence.
+/// The recurrence of one sequence through few units, where only latency counts: the gradients of
+/// the state stay in registers from step to step. The results have the same bits as those of
+/// Recurrence.
 namespace peephole::kernels {
 namespace {
 
@@ -47,7 +48,7 @@ class OneRowRecurrence {
 
   [[gnu::always_inline]] void step(Index packed, Index row, const Diagonal<V> (&P)[C], V (&dh)[C],
                                    V (&dc)[C]) const {
-    // A copy whose vectors are whole: a load from a partly stored one would wait for the cache.
+    // A copy in whole vectors: a load from a partly stored vector would wait for the cache.
     alignas(64) T da[kGates * kWidth];
     const PeepholeForm form(task_);
     const SavedRow<T> saved(task_, packed, 0);

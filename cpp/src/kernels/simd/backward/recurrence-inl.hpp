@@ -4,25 +4,26 @@
 #include "kernels/simd/backward/cells-inl.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
-/// The part of backward that runs step by step: the gradients of the gates' sums, da, of a chunk.
+/// The recurrence of backward, step by step: da, the gradients of the gates' sums, of a chunk.
 namespace peephole::kernels {
 namespace {
 
-/// Some ranks of a chunk. Between steps, dh_{t-1} is a product of da_t; where sequences begin or
-/// end within the chunk, and at its ends, it is taken from and left in dstate_h.
-template <class V, class Derivatives>
+/// The recurrence of some ranks of a chunk. Between steps, dh_{t-1} is a product of da_t. Where
+/// sequences begin or end within the chunk, and at the chunk's ends, dh is read from and written to
+/// dstate_h.
+template <class V>
 class Recurrence {
   using T = typename V::Scalar;
   static constexpr Index kLanes = V::lanes;
   static constexpr Index kGroup = kGroupVectors * kLanes;
   static constexpr int kRows = kTileRows<V>;
 
-  // Weights of more bytes do not stay in L2 from step to step: the next block is then fetched while
-  // one is used, and blocks are short enough for both to fit beside the rows.
+  // Weights of more bytes do not stay in L2 from step to step: the next block is then prefetched
+  // while one is used. Blocks are short enough for two of them to fit into L2 beside the rows.
   static constexpr Index kCachedBytes = Index{3} << 19;
   static constexpr Index kBlockTerms = 1024;
   static constexpr Step kNone = {0, 0};  // no rows
-  static constexpr int kMaxGroups = 4;   // that one row is multiplied with at a time
+  static constexpr int kMaxGroups = 4;   // multiplied at a time, for one row
 
  public:
   Recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, Index first_rank,
@@ -66,7 +67,7 @@ class Recurrence {
   void wait() const {
     if (team_.parts > 1) team_.wait(team_.barrier);
   }
-  /// Products are formed in (rows, one group), or, for one row, in (groups at hand).
+  /// Products are stored as (rows, one group) or, for one row, as (groups).
   void make_room(Index rows) {
     sums_ = rows == 1 ? one_row_ : task_.sums + team_.part * task_.sums_size + first_rank_ * kGroup;
   }
@@ -77,7 +78,7 @@ class Recurrence {
     make_room(after.rows);
     const Index count = last_group_ - first_group_;
     for (Index i = 0; i < count;) {
-      // In turn from first to last and from last to first: those still in cache come first.
+      // Alternating between first to last and last to first: those still in cache come first.
       Index taken = after.rows == 1 ? one_row_groups(count - i) : 1;
       Index group = first_group_ + (parity == 0 ? i : count - taken - i);
       if (taken > 1 && !readable(task_.weights.weight_hh, group + taken)) {
@@ -99,7 +100,7 @@ class Recurrence {
     }
   }
 
-  /// Rows of both steps go on, those of one only end or begin.
+  /// Rows in both steps continue; rows in one of them end or begin.
   void finish(Step after, Step now, Index group, const T* sums) const {
     const Index going_on = min_index(after.rows, now.rows);
     cells_.compute(now, 0, going_on, group, sums, kGroup);
@@ -112,14 +113,14 @@ class Recurrence {
     return (last_group_ - first_group_) * kGroup * kGates * hidden_ * Index{sizeof(T)};
   }
 
-  /// One row takes several groups at once: one alone makes too few independent sums. Weights that
-  /// do not stay in L2 take longer to come than the sums, and the turns between first and last
-  /// find more of them in L2 the fewer are read at once: 18 % at 512 units.
+  /// One row takes several groups at once: one alone has too few independent sums. But weights that
+  /// do not stay in L2 take longer to load than the sums take, and alternating between first and
+  /// last finds more of them in L2 if fewer are read at once (18 % faster at 512 units).
   Index one_row_groups(Index rest) const {
     if (weight_bytes() > kCachedBytes) return 1;
     return rest <= kMaxGroups ? rest : rest == kMaxGroups + 1 ? rest / 2 : kMaxGroups;
   }
-  /// Whether all vectors of the groups up to `end` may be read.
+  /// Whether whole vectors of the groups up to `end` may be read.
   bool readable(const ColumnGroups<T>& weights, Index end) const {
     return weights.padded || end * kGroup <= hidden_;
   }
@@ -128,7 +129,7 @@ class Recurrence {
 
   // ------------------------------------------------------------------------------------ products
 
-  /// Terms of a product: those of a run of gates.
+  /// The terms of a product: those of consecutive gates.
   struct Terms {
     Index begin, end;
   };
@@ -158,14 +159,14 @@ class Recurrence {
       const Left<T> left = da(after.row);
       const Result<T> result = {sums_, 0, kLanes};
       with_constant<kMaxGroups>(taken, [&](auto P) {
-        product_tile<V, 1, P.value * kGroupVectors, false, false, false>(
+        product_tile<V, 1, P.value * kGroupVectors, false, false>(
             left, right(R, group, 0), kGates * hidden_, Onto::nothing, result);
       });
     }
   }
 
-  /// With few units, the terms are cut into chains that one row's product needs to be formed side
-  /// by side; for more rows they follow each other, with the same bits.
+  /// With few units, the terms are cut into chains, which one row's product forms together; for
+  /// more rows they follow each other, with the same bits.
   void multiply_chained(Step after, Step now, const ColumnGroups<T>& R) {
     const Index terms = kGates * hidden_;
     with_constant<kGroupVectors>(vectors(0), [&](auto C) {
@@ -189,8 +190,8 @@ class Recurrence {
     });
   }
 
-  /// sums (rows, one group) = da * weights over some terms, onto what they hold. Of what comes
-  /// next, the saved values of `now` and the weights from `next` on are fetched.
+  /// sums (rows, one group) = da * weights over some terms, combined with their old value as `onto`
+  /// says. The saved values of `now` and the weights from `next` on are prefetched.
   void multiply_rows(Step after, const ColumnGroups<T>& weights, Index group, Terms terms,
                      Onto onto, Step now, const T* next = nullptr) {
     const Index tiles = (after.rows + kRows - 1) / kRows, size = terms.end - terms.begin;
@@ -209,21 +210,19 @@ class Recurrence {
         upcoming.data += nth * share * kLanes;
         upcoming.terms += share;
       }
+      if (partial(weights, group)) {
+        product_by_rows<V>(vectors(group), left, from, size, onto, result, last - row);
+        continue;
+      }
       with_constant<kRows>(last - row, [&](auto r) {
         with_constant<kGroupVectors>(vectors(group), [&](auto C) {
-          if (partial(weights, group)) {
-            product_tile<V, r.value, C.value, false, true, false>(left, from, size, onto, result,
-                                                                  upcoming);
-          } else {
-            product_tile<V, r.value, C.value, false, false, false>(left, from, size, onto, result,
-                                                                   upcoming);
-          }
+          product_tile<V, r.value, C.value, false, false>(left, from, size, onto, result, upcoming);
         });
       });
     }
   }
 
-  /// The same in blocks of terms, one chain all the same.
+  /// The same in blocks of terms, still as one chain.
   void multiply_blocked(Step after, const ColumnGroups<T>& weights, Index group, Terms terms,
                         Onto onto, Step now) {
     const bool cached = weight_bytes() <= kCachedBytes || after.rows < kRows || !weights.padded;
@@ -258,7 +257,7 @@ class Recurrence {
   const BackwardTask<T>& task_;
   const BackwardChunk& chunk_;
   const TeamPart& team_;
-  const Cells<V, Derivatives> cells_;
+  const Cells<V> cells_;
   const Index first_rank_, last_rank_, hidden_, all_groups_, first_group_, last_group_;
 
   T* sums_ = nullptr;

@@ -2,7 +2,7 @@
 
 #include "kernels/simd/backward/inputs-inl.hpp"
 
-/// The gradients of biases and diagonal peepholes, by all of a chunk's da.
+/// The gradients of biases and diagonal peepholes, from all da of a chunk.
 namespace peephole::kernels {
 namespace {
 
@@ -81,7 +81,7 @@ class GateSums {
   const BackwardChunk& chunk_;
   const ProductShare share_;
   const Index hidden_;
-  const bool first_;  // nothing was added yet
+  const bool first_;  // no gradients before: overwrite
 };
 
 }  // namespace

@@ -3,21 +3,22 @@
 #include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
-/// The matrix products of backward: a few rows times a few vectors, with the sums in registers.
+/// The matrix products of backward: a few rows times a few vectors of columns, with the sums in
+/// registers.
 namespace peephole::kernels {
 namespace {
 
 /// Vectors of a group of columns.
 inline constexpr int kGroupVectors = kGates;
 
-/// Where a column begins in a row of lines; in panels, one that begins a vector.
+/// The position of a column in a row of lines; in panels, the column must begin a vector.
 template <class T>
 [[gnu::always_inline]] inline Index offset(const Lines<T>& lines, Index column) {
   constexpr Index kLine = kLineValues<T>;
   return column / kLine * lines.line_stride + column % kLine;
 }
 
-/// The same of the vector after the column's, from `at`, where the column begins.
+/// The position of the next vector, given that the column is at `at`.
 template <Index kLanes, class T>
 [[gnu::always_inline]] inline Index next_offset(const Lines<T>& lines, Index column, Index at) {
   constexpr Index kLine = kLineValues<T>;
@@ -25,8 +26,8 @@ template <Index kLanes, class T>
   return at + kLanes + (last ? lines.line_stride - kLine : 0);
 }
 
-/// The factor that is broadcast: (rows, terms), or (terms, rows) where it is read transposed. Rows
-/// of terms are whole, or in panels whole lines.
+/// The factor that is broadcast: (rows, terms), or (terms, rows) if it is read transposed. A row of
+/// terms is one run of memory, or in panels one line after the other.
 template <class T>
 struct Left {
   const T* data;
@@ -43,10 +44,9 @@ struct Right {
   Index tail;  // values of the last vector, where it is not whole
 };
 
-/// What will be used after a product, in runs of kGroupVectors vectors: first those listed, then
-/// those from `data` on. While the product is formed, a run every kGroupVectors terms is fetched
-/// into L2. A burst of fetches between products, or of loads that miss, would wait for the few
-/// lines that can be under way.
+/// What is used after a product, in runs of kGroupVectors vectors: first those listed, then those
+/// from `data` on. During the product, one run is prefetched into L2 every kGroupVectors terms. A
+/// burst of prefetches between products would wait, since few lines can be in flight at a time.
 template <class T>
 struct Upcoming {
   const T* const* list = nullptr;
@@ -66,8 +66,8 @@ struct Upcoming {
   }
 };
 
-/// Lines between the one that is read of a row and the one that is fetched: in panels no two of a
-/// row's are neighbours, which processors would fetch by themselves.
+/// How many lines ahead of the current one a row is prefetched. In panels, the lines of a row are
+/// not neighbours, so the processor does not prefetch them by itself.
 inline constexpr Index kLinesAhead = 2;
 
 /// sums += left * right over `terms`, in order.
@@ -126,9 +126,9 @@ template <bool kTransposed, bool kTail, class V, int R, int C, class T>
   }
 }
 
-/// One row of products, whose terms are cut into as many equal chains: they are formed side by side
-/// where a single one would be all that waits for its additions. The left factors of chains are
-/// `apart`.
+/// One row of products, whose terms are cut into kChains equal chains, formed together: a single
+/// chain would mostly wait for its own additions. The left factors of consecutive chains are
+/// `apart` elements apart.
 template <int kChains, bool kTail, class V, int C, class T>
 [[gnu::always_inline]] inline void chained_product(V (&sums)[C], const T* left, Index apart,
                                                    const Right<T>& right, Index terms) {
@@ -163,7 +163,8 @@ template <int kChains, bool kTail, class V, int C, class T>
 /// Chains of the recurrent product of a layer whose units fill so many vectors, at most a group.
 constexpr int recurrence_chains(int vectors) { return vectors <= 2 ? kGates : 2; }
 
-/// What a tile's sums are added to, in a chain of their own (`after`) or as its beginning.
+/// How a tile's sums combine with the result so far: not at all; as their first value (`before`);
+/// or added when they are complete (`after`).
 enum class Onto { nothing, before, after };
 
 /// Rows of results.
@@ -174,14 +175,14 @@ struct Result {
   Index tail;  // values of the last vector, where it is not whole
 };
 
-/// result (R, C vectors) = left * right, onto what it holds.
-template <class V, int R, int C, bool kTransposed, bool kTail, bool kResultTail,
-          class T = typename V::Scalar>
+/// result (R, C vectors) = left * right, combined with its old value as `onto` says.
+template <class V, int R, int C, bool kTransposed, bool kTail, class T = typename V::Scalar>
 void product_tile(const Left<T>& left, const Right<T>& right, Index terms, Onto onto,
                   const Result<T>& result, const Upcoming<T>& upcoming = {}) {
   const auto at = [&](int r, int c) { return result.data + r * result.stride + c * V::lanes; };
   const auto held = [&](int r, int c) {
-    return kResultTail && c == C - 1 ? V::load(at(r, c), result.tail) : V::load(at(r, c));
+    return c == C - 1 && result.tail < V::lanes ? V::load(at(r, c), result.tail)
+                                                : V::load(at(r, c));
   };
   V sums[R][C];
 #pragma GCC unroll 6
@@ -202,12 +203,27 @@ void product_tile(const Left<T>& left, const Right<T>& right, Index terms, Onto 
 #pragma GCC unroll 16
     for (int c = 0; c < C; ++c) {
       if (onto == Onto::after) sums[r][c] = held(r, c) + sums[r][c];
-      if (kResultTail && c == C - 1) {
+      if (c == C - 1 && result.tail < V::lanes) {
         sums[r][c].store(at(r, c), result.tail);
       } else {
         sums[r][c].store(at(r, c));
       }
     }
+  }
+}
+
+/// The same of some rows and `vectors` vectors, the last of which is read in part: this happens
+/// only where weights are not packed, for the few rows of very short runs. Row by row, since tiles
+/// of every height would take the compiler long for little.
+template <class V, class T = typename V::Scalar>
+void product_by_rows(Index vectors, Left<T> left, const Right<T>& right, Index terms, Onto onto,
+                     Result<T> result, Index rows) {
+  for (Index row = 0; row < rows; ++row) {
+    with_constant<kGroupVectors>(vectors, [&](auto C) {
+      product_tile<V, 1, C.value, false, true>(left, right, terms, onto, result);
+    });
+    left.data += left.stride;
+    result.data += result.stride;
   }
 }
 

@@ -4,7 +4,7 @@
 #include "kernels/simd/backward/sums-inl.hpp"
 #include "kernels/simd/backward/weights_narrow-inl.hpp"
 
-/// The gradients of weights, by all of a chunk's da.
+/// The gradients of weights, from all da of a chunk.
 namespace peephole::kernels {
 namespace {
 
@@ -20,7 +20,7 @@ class WeightGradients {
   static constexpr Index kLine = kLineValues<T>;
 
   static constexpr Index kMaxRuns = kProductRows / kGroupVectors;  // listed for one product
-  // Gradients of so few rows are only a matter of writing them: row by row, as they lie.
+  // The gradients of so few rows cost little but their writing: they are written row by row.
   static constexpr int kFewRows = 3;
 
  public:
@@ -49,8 +49,8 @@ class WeightGradients {
       dR = nullptr;
     }
     if (dW == nullptr && dR == nullptr && task_.dweight_ch == nullptr) return;
-    // Each gradient stays in L2 from the first rows of the chunk to the last: it is read and
-    // written once a chunk.
+    // Each block of a gradient stays in L2 for all rows of the chunk: memory is read and written
+    // once per chunk.
     const Index end = first_column(share_.nth + 1);
     for (Index m = first_column(share_.nth); m < end; m += task_.block_columns) {
       const Columns block = {m, min_index(m + task_.block_columns, end)};
@@ -62,19 +62,19 @@ class WeightGradients {
   }
 
  private:
-  /// Of da: rows of the gradient.
+  /// Columns of da, which are rows of the gradient.
   struct Columns {
     Index begin, end;
   };
 
-  /// Of the nth share, which begins a line.
+  /// The first column of the nth share, at the beginning of a line.
   Index first_column(Index nth) const {
     const Index columns = kGates * hidden_, lines = (columns + kLine - 1) / kLine;
     return min_index(lines * nth / share_.count * kLine, columns);
   }
   bool few_rows() const { return first_ && chunk_.rows <= kFewRows; }
   bool in_panels() const { return task_.da.in_panels || (task_.panels_size > 0 && !few_rows()); }
-  /// The panel of a line of da, in those of a block that begins at `origin`.
+  /// The panel of a line of da, in a block that begins at column `origin`.
   const T* panel(Index column, Index origin) const {
     if (task_.da.in_panels) return task_.da.data + offset(task_.da, column);
     return panels_ + (column - origin) / kLine * chunk_.rows * kLine + (column - origin) % kLine;
@@ -82,8 +82,8 @@ class WeightGradients {
   /// da of the chunk's row `row`.
   const T* da(Index row) const { return task_.da.data + row * task_.da.row_stride; }
 
-  /// panels_ = columns of da by lines, each (rows, kLine): a tile's factors then are one run of
-  /// memory. Read where da lies, they come a line a row, and a product takes 15 % longer.
+  /// panels_ = columns of da by lines, each (rows, kLine), so that a tile's factors are one run of
+  /// memory. Read from da itself, one line per row, a product takes 15 % longer.
   void pack(Columns block) const {
     constexpr Index kAtOnce = 4;  // lines of a row
     const Index panel = chunk_.rows * kLine;
@@ -100,7 +100,7 @@ class WeightGradients {
     }
   }
 
-  /// Of the columns, which begin a block at `origin`, in the (.., width) gradient.
+  /// The gradient (.., width) of some columns, in a block that begins at `origin`.
   void gradient(const Inputs<V>& inputs, Index width, Index origin, Columns columns,
                 T* gradient) const {
     if (few_rows()) {
@@ -118,7 +118,7 @@ class WeightGradients {
         const Index then = !last ? first : first + kGroup < width ? first + kGroup : 0;
         const Product product = {row, end, taken, inputs, last ? 0 : end, then};
         for (Index m = columns.begin; m < columns.end;) {
-          // Columns up to a panel's end lie side by side.
+          // Columns up to the end of a panel are next to each other.
           const Index in_panel = (task_.da.in_panels ? m : m - origin) % kLine;
           const Index panel_end =
               in_panels() ? min_index(m + kLine - in_panel, columns.end) : columns.end;
@@ -131,7 +131,7 @@ class WeightGradients {
     }
   }
 
-  /// Of the rows row <= r < end of a chunk and a group of inputs.
+  /// The product of rows row <= r < end of a chunk and a group of inputs.
   struct Product {
     Index row, end;
     Index width;  // of the group
@@ -140,7 +140,7 @@ class WeightGradients {
     Index next_row, next_column;
   };
 
-  /// Of some of the columns, `da` (rows of the chunk, columns).
+  /// The product for some of the columns: `da` (rows of the chunk, columns).
   void block(const Product& product, Columns all, Columns columns, const Left<T>& da,
              Result<T> result) const {
     const Index vectors = (product.width + kLanes - 1) / kLanes;
@@ -164,15 +164,15 @@ class WeightGradients {
       }
       with_constant<kRows>(last - column, [&](auto R) {
         with_constant<kGroupVectors>(vectors, [&](auto C) {
-          product_tile<V, R.value, C.value, true, false, true>(
-              left, right, product.end - product.row, onto, result, upcoming);
+          product_tile<V, R.value, C.value, true, false>(left, right, product.end - product.row,
+                                                         onto, result, upcoming);
         });
       });
     }
   }
 
-  /// Lists, for the tile of columns column <= m < end, the gradients of the next and a share of the
-  /// inputs that are gathered next.
+  /// Lists what to prefetch during the tile of columns column <= m < end: the gradients of the next
+  /// tile and a part of the inputs that are gathered next.
   Index list(const Product& product, Columns all, Index column, Index end, const T* gradients,
              Index stride, const T** runs) const {
     Index count = 0;
@@ -259,7 +259,7 @@ class WeightGradients {
   const BackwardChunk& chunk_;
   const ProductShare share_;
   const Index hidden_;
-  const bool first_;  // nothing was added yet
+  const bool first_;  // no gradients before: overwrite
   T* const inputs_;   // (kProductRows, kGroup)
   T* const panels_;   // (block_columns / kLine, rows, kLine)
 };

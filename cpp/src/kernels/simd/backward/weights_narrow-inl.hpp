@@ -2,11 +2,11 @@
 
 #include "kernels/simd/backward/inputs-inl.hpp"
 
-/// Gradients of weights by inputs that would fill their vectors badly.
+/// Gradients of weights whose inputs would leave vectors mostly empty.
 namespace peephole::kernels {
 namespace {
 
-/// A share of a (4H, width) gradient, summed as (width, columns_stride): the vectors run
+/// A share of a (4H, width) gradient, summed as (width, columns_stride): the vectors are taken
 /// along da.
 template <class V>
 class NarrowGradient {
@@ -26,7 +26,7 @@ class NarrowGradient {
         last_group_((columns_ + kGroup - 1) / kGroup * (share.nth + 1) / share.count),
         gathered_(task_.inputs + share.thread * task_.inputs_size) {}
 
-  /// Adds the chunk's to `sums`, and after the last one writes `gradient`.
+  /// Adds the gradient of this chunk to `sums`; after the last chunk, writes `gradient`.
   void run(T* sums, T* gradient) const {
     for (Index row = 0; row < chunk_.rows; row += kProductRows) {
       const Index end = min_index(row + kProductRows, chunk_.rows);
@@ -58,8 +58,7 @@ class NarrowGradient {
                                 kLanes};
       with_constant<kRows>(last - i, [&](auto R) {
         with_constant<kGroupVectors>(vectors, [&](auto C) {
-          product_tile<V, R.value, C.value, true, true, false>(left, right, end - row, onto,
-                                                               result);
+          product_tile<V, R.value, C.value, true, true>(left, right, end - row, onto, result);
         });
       });
     }

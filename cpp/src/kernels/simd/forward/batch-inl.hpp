@@ -5,20 +5,20 @@
 #include "kernels/simd/forward/projection-inl.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
-/// The forward task over a batch: for each step, tiles of rows times panels of units, each
-/// multiplied out and carried through to c_t and h_t while its sums are in the nearest cache.
+/// The forward pass over a batch: each step is computed in tiles of rows times panels of units. A
+/// tile is multiplied and its cells computed, up to c_t and h_t, while its sums are in L1.
 namespace peephole::kernels {
 namespace {
 
-template <class V, class Sigma>
+template <class V>
 class Forward {
   using T = typename V::Scalar;
   static constexpr Index kLanes = V::lanes;
   static constexpr Index kSums = kPanelRow<V>;
   static constexpr int kRows = kTileRows<V>;
 
-  // Weights of more bytes do not stay in L2 from step to step: the next block is then fetched while
-  // one is used, and blocks are short enough for both to fit beside the rows.
+  // Weights of more bytes do not stay in L2 from step to step: the next block is then prefetched
+  // while one is used. Blocks are short enough for two of them to fit into L2 beside the rows.
   static constexpr Index kCachedBytes = Index{3} << 19;
   static constexpr Index kBlockTerms = 512;
 
@@ -66,7 +66,7 @@ class Forward {
     if (team_.parts > 1) team_.wait(team_.barrier);
   }
 
-  /// Rows first <= row < last, if any, begin: their state is read.
+  /// Reads the state of rows first <= row < last, which begin at this step.
   void begin_rows(Index first, Index last, Index parity) const {
     for (Index row = first; row < last; ++row) {
       for (Index p = panels_.begin; p < panels_.end; ++p) {
@@ -77,7 +77,7 @@ class Forward {
     }
   }
 
-  /// Rows first <= row < last, if any, have ended: their state is written.
+  /// Writes the state of rows first <= row < last, which have ended.
   void end_rows(Index first, Index last, Index parity) const {
     for (Index row = first; row < last; ++row) {
       for (Index p = panels_.begin; p < panels_.end; ++p) {
@@ -100,8 +100,8 @@ class Forward {
     }
   }
 
-  /// Panels are read in turn from first to last and from last to first, so that those still in
-  /// cache come first.
+  /// The i-th panel of a step. Steps alternate between first to last and last to first, so that the
+  /// panels still in cache are read first.
   Index in_turn(const Now& now, Index i, Index count) const {
     return panels_.begin + (now.parity == 0 ? i : count - 1 - i);
   }
@@ -136,7 +136,7 @@ class Forward {
     }
   }
 
-  /// All rows in one tile, of several panels where that alone makes enough independent sums.
+  /// All rows in one tile, of several panels if one panel has too few independent sums.
   template <int R>
   void few_rows(const Now& now) const {
     constexpr int kPanels = kTilePanels<V, R>;
@@ -159,7 +159,7 @@ class Forward {
     if (now.parity == 0) rest();
   }
 
-  /// Where rows of a tile come from: x, h_{t-1} and, if dense, c_{t-1}.
+  /// The factors of a tile: rows of x, h_{t-1} and, with dense peepholes, c_{t-1}.
   struct Terms {
     Factors<T> of[3];
   };
@@ -192,7 +192,7 @@ class Forward {
     }
   }
 
-  /// Terms k <= .. < end of a tile; sums of unfinished ones are kept in memory.
+  /// Terms k up to `end` of a tile; between blocks, the sums are kept in memory.
   template <int R>
   void blocked_tile(const Now& now, Index row, Index panel, Index k, Index end,
                     const Ahead<T>& ahead) const {
@@ -205,8 +205,8 @@ class Forward {
     cells_.template finish<R>(now, row, panel, sums);
   }
 
-  /// An output gate with dense peepholes that reads c_t waits for all of it. The sums of four
-  /// panels then take the place of those of four gates in a tile.
+  /// An output gate with dense peepholes that read c_t needs all of c_t first. A tile then has the
+  /// output sums of four panels in place of the sums of four gates.
   void outputs(const Now& now) const {
     const Index rows = now.step.rows, tiles = (rows + kRows - 1) / kRows;
     for (Index group = groups_.begin; group < groups_.end; ++group) {
@@ -238,7 +238,7 @@ class Forward {
   const ForwardTask<T>& task_;
   const ForwardWeights<T>& w_;
   const TeamPart& team_;
-  const ForwardCells<V, Sigma> cells_;
+  const ForwardCells<V> cells_;
   const Index width_, panel_size_;
   const Range groups_, panels_;
 

@@ -4,7 +4,7 @@
 #include "kernels/simd/activations-inl.hpp"
 #include "kernels/simd/side_by_side-inl.hpp"
 
-/// What follows from the gates' sums of one row and one panel of units.
+/// From the gates' sums of one row and one panel of units to c_t and h_t.
 namespace peephole::kernels {
 namespace {
 
@@ -13,23 +13,23 @@ struct Cell {
   V i, f, g, o, c, h;
 };
 
-/// A cell up to c_t, and what is known of o: h_t is closed in a second phase, so that the cells of
-/// some panels can wait together.
+/// A cell up to c_t, and o or its denominator. h_t follows in a second phase, so that the cells of
+/// several panels overlap.
 template <class V>
 struct OpenCell {
   V i, f, g, c;
-  V o;  // o, or what it is 1 divided by
+  V o;  // o, or the denominator of 1 / o
 };
 
-/// What the usual activations of the gates' sums divide, and by what.
+/// The default activations of the gates' sums, as numerators and denominators.
 template <class V>
 struct GateFractions {
   V i, f, o;  // 1 + exp(-a)
   Fraction<V> g;
 };
 
-/// c_t = f ⊙ c_{t-1} + g ⊙ i, dividing once for i and g. A product of denominators that overflows
-/// stands for an i of less than 1e-28, which then counts as 0.
+/// c_t = f ⊙ c_{t-1} + g ⊙ i, with one division for i and g together. If the product of their
+/// denominators overflows, i is less than 1e-28, and counts as 0.
 template <class V>
 [[gnu::always_inline]] inline OpenCell<V> standard_state(const GateFractions<V>& a, V c) {
   const V one = constant<V>(1), f = one / a.f;
@@ -37,20 +37,21 @@ template <class V>
   return {one / a.i, f, gi * a.i, fma(f, c, gi), a.o};
 }
 
-/// h_t = h(c_t) ⊙ o, dividing once.
+/// h_t = h(c_t) ⊙ o, with one division.
 template <class V>
 [[gnu::always_inline]] inline V standard_output(V o, V c) {
   const Fraction<V> h = tanh_fraction(c);
   return h.numerator / (o * h.denominator);
 }
 
-/// The usual activations. Divisions are what a cell waits for most, so there are three of them for
-/// the five, and two more only where i, g and o are kept.
+/// The default activations. Divisions take the longest in a cell: three serve the five activations,
+/// and two more are needed only where i, g and o are kept.
 struct StandardActivations {
   template <class T>
   explicit StandardActivations(const ForwardTask<T>&) {}
 
-  /// a(gate, c): the gate's sum with its peephole of c. Of i and g most depends.
+  /// a(gate, c): the gate's sum, with its peephole from c. i and g come first: most depends on
+  /// them.
   template <class V, class A>
   [[gnu::always_inline]] OpenCell<V> open(const A& a, V c, bool output_reads_current) const {
     GateFractions<V> of = {};
@@ -76,7 +77,7 @@ struct StandardActivations {
   }
 };
 
-/// Any others, and f = 1 - i.
+/// Any other activations, and f = 1 - i.
 struct ChosenActivations {
   template <class T>
   explicit ChosenActivations(const ForwardTask<T>& task)
@@ -117,7 +118,7 @@ struct ChosenActivations {
   }
 };
 
-/// Where a row's values of one panel belong; those of arrays of width H end after `units`.
+/// Where the values of one row and panel are stored; rows of width H end after `units`.
 template <class T>
 struct CellRows {
   Index units;
@@ -130,8 +131,8 @@ struct CellRows {
   Index gate_stride;
 };
 
-/// The equations of the architecture note (Gers & Schmidhuber 2000 with peepholes on all gates), of
-/// which the first sums without the diagonal peepholes are given:
+/// The equations of the layer (F. Gers, J. Schmidhuber, "Recurrent nets that time and count", IJCNN
+/// 2000, with peepholes on all gates). The sums are given, without the diagonal peepholes:
 ///
 ///     a_k,t = W_k x_t + R_k h_{t-1} + b_k + P_k ⊙ c_{t-1}       (or, in the output gate, c_t)
 ///     i = σ_i(a_i)   f = σ_f(a_f)   g = g(a_g)   o = σ_o(a_o)
@@ -155,8 +156,7 @@ template <class V, class Sigma, class Sums, class T = typename V::Scalar>
   return sigma.close(open_cell(task, sigma, sums, diagonal, c));
 }
 
-/// The gates' sums of up to lanes / 4 units, in the quarters of one vector, as vectors of their
-/// own.
+/// The gates' sums of up to lanes / 4 units, from the quarters of one vector to one vector each.
 template <class V>
 [[gnu::always_inline]] inline void split_quarters(V sums, V (&gates)[kGates]) {
   gates[kInput] = V::widen(sums.template quarter<kInput>());
@@ -173,7 +173,7 @@ template <class T>
   return all || task.peephole_gates == 0;
 }
 
-/// The same of up to lanes / 4 units, whose gates are the quarters of one vector, with the usual
+/// The same of up to lanes / 4 units, whose gates are the quarters of one vector, with the default
 /// activations.
 template <class V, class Part = typename V::Quarter, class T = typename V::Scalar>
 [[gnu::always_inline]] inline OpenCell<Part> open_quarters(const ForwardTask<T>& task, V sums,

@@ -5,65 +5,76 @@
 #include "kernels/simd/forward/cell-inl.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
-/// The cells of a step of a batch, by tiles.
+/// The cells of one step of a batch, tile by tile.
 namespace peephole::kernels {
 namespace {
 
-/// The step at hand. State is read from the rows of its parity, and written to the others.
+/// The current step. State is read from the buffers of its parity and written to the others.
 template <class T>
 struct StepNow {
   ForwardStep step;
   Index parity;
-  const T* projected;  // b + W x of its rows; null: x is still to be multiplied
+  const T* projected;  // b + W x of its rows; null: W x is not computed yet
 };
 
 inline Index panel_groups(Index panels) { return (panels + kGates - 1) / kGates; }
 
-/// Rows whose cells are computed side by side: as many as registers hold. Activations that are
-/// chosen at run time take one vector at a time.
+/// Rows whose cells are computed together: as many as registers hold. Activations chosen at run
+/// time take one vector at a time.
 template <class V, class Sigma>
 inline constexpr int kCellsAtOnce =
     std::is_same_v<Sigma, StandardActivations> && V::registers == 32 ? 3 : 1;
 
-template <class V, class Sigma>
+template <class V>
 class ForwardCells {
   using T = typename V::Scalar;
   static constexpr Index kLanes = V::lanes;
 
  public:
   explicit ForwardCells(const ForwardTask<T>& task)
-      : task_(task), w_(task.weights), sigma_(task), width_(w_.panels * kLanes) {}
+      : task_(task), w_(task.weights), chosen_(task), width_(w_.panels * kLanes) {}
 
   /// Units of a panel, without the padding.
   Index units(Index panel) const { return min_index(task_.hidden_size - panel * kLanes, kLanes); }
-  /// Of rows of output_sums, which are read by groups of panels.
+  /// The width of output_sums' rows, which are read by groups of panels.
   Index output_width() const { return panel_groups(w_.panels) * kPanelRow<V>; }
 
   /// From the sums of R rows and a panel to c_t and h_t.
   template <int R>
   void finish(const StepNow<T>& now, Index row, Index panel, Sums<T> sums) const {
-    constexpr int kAtOnce = kCellsAtOnce<V, Sigma>;
-    int r = 0;
-    for (; r + kAtOnce <= R; r += kAtOnce) {
-      rows<kAtOnce>(now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
-    }
-    if constexpr (R % kAtOnce != 0) {
-      rows<R % kAtOnce>(now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
+    if (task_.standard) {
+      finish_with<R>(StandardActivations(task_), now, row, panel, sums);
+    } else {
+      finish_with<R>(chosen_, now, row, panel, sums);
     }
   }
 
-  /// What finish() leaves to be done where the output gate has dense peepholes that read c_t: its
-  /// sums are whole.
+  /// The rest of finish() where the output gate has dense peepholes that read c_t: o and h_t, when
+  /// the sums of o are complete.
   void after_dense_output(const StepNow<T>& now, Index row, Index panel, V sum) const {
     const CellRows<T> at = row_of(now, row, panel);
-    const V o = sigma_.o(sum);
-    const V h = sigma_.c(V::load(at.c_next)) * o;
+    const V c = V::load(at.c_next);
+    const V o = task_.standard ? StandardActivations(task_).o(sum) : chosen_.o(sum);
+    const V h = (task_.standard ? StandardActivations(task_).c(c) : chosen_.c(c)) * o;
     h.store(at.h_next);
     h.store(at.h, at.units);
     if (at.gates != nullptr) o.store(at.gates + kOutput * at.gate_stride, at.units);
   }
 
  private:
+  template <int R, class Sigma>
+  [[gnu::always_inline]] void finish_with(const Sigma& sigma, const StepNow<T>& now, Index row,
+                                          Index panel, Sums<T> sums) const {
+    constexpr int kAtOnce = kCellsAtOnce<V, Sigma>;
+    int r = 0;
+    for (; r + kAtOnce <= R; r += kAtOnce) {
+      rows<kAtOnce>(sigma, now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
+    }
+    if constexpr (R % kAtOnce != 0) {
+      rows<R % kAtOnce>(sigma, now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
+    }
+  }
+
   CellRows<T> row_of(const StepNow<T>& now, Index row, Index panel) const {
     const Index unit = panel * kLanes, state = row * width_ + unit, packed = now.step.row + row;
     const Index next = now.parity ^ 1;
@@ -90,13 +101,14 @@ class ForwardCells {
     }
   };
 
-  template <int N>
-  [[gnu::noinline]] void rows(const StepNow<T>& now, Index row, Index panel, Sums<T> sums) const {
+  template <int N, class Sigma>
+  [[gnu::noinline]] void rows(const Sigma& sigma, const StepNow<T>& now, Index row, Index panel,
+                              Sums<T> sums) const {
     const T* const diagonal = w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kPanelRow<V>;
     const T* const c = row_of(now, row, panel).c_previous;
     const auto previous = SideBySide<V, N>::of(
         [&](int n) __attribute__((always_inline)) { return V::load(c + n * width_); });
-    const auto y = cell(task_, sigma_, RowSums<N>{sums}, diagonal, previous);
+    const auto y = cell(task_, sigma, RowSums<N>{sums}, diagonal, previous);
 #pragma GCC unroll 6
     for (int n = 0; n < N; ++n) {
       const CellRows<T> at = row_of(now, row + n, panel);
@@ -114,7 +126,7 @@ class ForwardCells {
 
   const ForwardTask<T>& task_;
   const ForwardWeights<T>& w_;
-  const Sigma sigma_;
+  const ChosenActivations chosen_;
   const Index width_;
 };
 

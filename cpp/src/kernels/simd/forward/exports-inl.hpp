@@ -9,10 +9,8 @@ namespace peephole::kernels {
 namespace {
 
 template <class V, class Sigma, class T = typename V::Scalar>
-void forward_with(const ForwardTask<T>& task, const TeamPart& team) {
-  if (!one_row_of_few_units(task, team)) {
-    Forward<V, Sigma>(task, team).run();
-  } else if (task.weights.panels == 1) {
+void forward_one_row(const ForwardTask<T>& task) {
+  if (task.weights.panels == 1) {
     OneRowForward<V, 1, Sigma>(task).run();
   } else {
     OneRowForward<V, 2, Sigma>(task).run();
@@ -21,10 +19,12 @@ void forward_with(const ForwardTask<T>& task, const TeamPart& team) {
 
 template <template <class> class V, class T>
 void forward(const ForwardTask<T>& task, const TeamPart& team) noexcept {
-  if (task.standard) {
-    forward_with<V<T>, StandardActivations>(task, team);
+  if (!one_row_of_few_units(task, team)) {
+    Forward<V<T>>(task, team).run();
+  } else if (task.standard) {
+    forward_one_row<V<T>, StandardActivations>(task);
   } else {
-    forward_with<V<T>, ChosenActivations>(task, team);
+    forward_one_row<V<T>, ChosenActivations>(task);
   }
 }
 

@@ -7,12 +7,12 @@
 #include "kernels/simd/forward/projection-inl.hpp"
 #include "kernels/simd/two_chains-inl.hpp"
 
-/// The task of one sequence through few units, of which only latency counts: what tasks from step
-/// to step stays in registers or in the nearest cache. Its values have the same bits as Forward's.
+/// The forward pass of one sequence through few units, where only latency counts: the state stays
+/// in registers or L1 from step to step. The results have the same bits as those of Forward.
 namespace peephole::kernels {
 namespace {
 
-/// Whether OneRowForward computes a task: all steps have the same one row, and the sums two chains.
+/// Whether OneRowForward can compute a task: all steps have one row, and the sums two chains.
 template <class T>
 bool one_row_of_few_units(const ForwardTask<T>& task, const TeamPart& team) {
   const ForwardWeights<T>& w = task.weights;
@@ -27,7 +27,7 @@ template <class V, int P, class Sigma>
 class OneRowForward {
   using T = typename V::Scalar;
   static constexpr Index kLanes = V::lanes;
-  // Of so few columns, W x costs less in its step than to keep it from a projection.
+  // With so few columns, W x costs less within its step than ahead of the recurrence.
   static constexpr Index kNarrowInput = 8;
 
  public:
@@ -61,7 +61,7 @@ class OneRowForward {
  private:
   Index units(int p) const { return p == P - 1 ? hidden_ - p * kLanes : kLanes; }
 
-  /// projected: b + W x; null: x is still to be multiplied.
+  /// projected: b + W x; null: W x is not computed yet.
   [[gnu::always_inline]] void step(const ForwardStep& now, const T* projected, T* h,
                                    V (&c)[P]) const {
     const RowTerms<T> row = {projected != nullptr ? projected : w_.bias,

@@ -3,7 +3,7 @@
 #include "kernels/plain/forward_task.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
-/// b + W x, ahead of the recurrence. Where single steps have too few rows to fill a tile, those of
+/// b + W x, ahead of the recurrence. Single steps may have too few rows to fill a tile; the rows of
 /// many steps do, and W is read once for all of them (200 steps of one row, I = 256, H = 512: 1.6
 /// times faster).
 namespace peephole::kernels {
@@ -13,7 +13,7 @@ struct Range {
   Index begin, end;
 };
 
-/// Takes the rows of a task one by one.
+/// Iterates over the rows of a task.
 template <class T>
 class TaskRows {
  public:
@@ -43,7 +43,7 @@ void project_panel(const ForwardTask<T>& task, Index begin, Index end, Index pan
   Sums<T> to = {task.projected + panel * kPanelRow<V>, w.panels * kPanelRow<V>};
   TaskRows<T> rows(task, begin);
   while (rows.step() < end) {
-    // As many as lie evenly spaced: all of them, but in ragged batches.
+    // As many rows as are evenly spaced: all of them, except in ragged batches.
     const Index first = rows.x();
     Index count = 0, spacing = 0;
     for (; rows.step() < end && count < kTileRows<V>; ++count) {
@@ -59,8 +59,8 @@ void project_panel(const ForwardTask<T>& task, Index begin, Index end, Index pan
   }
 }
 
-/// Fills task.projected for the steps from s up to the one returned, of the given panels. Returns s
-/// where there is nothing to gain.
+/// Fills task.projected for the steps from s up to the one returned, for the given panels. Returns
+/// s if there is nothing to gain.
 template <class V, class T = typename V::Scalar>
 Index project(const ForwardTask<T>& task, Index s, Range panels) {
   Index end = s, rows = 0;

@@ -9,7 +9,8 @@ namespace {
 /// Partial sums of a dot product, as in head_logits.
 inline constexpr Index kPartialSums = 16;
 
-/// bias + weight · h, with the partial sums of head_logits side by side, added up by halves.
+/// bias + weight · h, with the partial sums of head_logits in the lanes of vectors, added up by
+/// halves.
 template <class V, class T = typename V::Scalar>
 [[gnu::always_inline]] inline T head_dot(T bias, const T* weight, const T* h, Index size) {
   constexpr int kVectors = kPartialSums / V::lanes;
@@ -25,7 +26,7 @@ template <class V, class T = typename V::Scalar>
     }
   }
   if (i < size) {
-    // Beyond the size stand zeros: a sum that began with +0 stays as it is.
+    // Lanes beyond the size are zeros, which leave a sum that began with +0 unchanged.
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       const Index at = i + v * V::lanes, left = size - at;

@@ -6,12 +6,12 @@
 #include "kernels/simd/forward/cell-inl.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
-/// A layer at one step of one sequence: all that the forward kernels do around their sums for
-/// batches, chunks and teams is left out, nothing is copied, and weights are read as one stream.
+/// One step of one sequence through a layer. Without what the forward kernels do for batches,
+/// chunks and teams: nothing is copied, and the weights are read as one run of memory.
 namespace peephole::kernels {
 namespace {
 
-/// Some consecutive factors, and where their weights begin.
+/// Some consecutive factors, and the weights of the first of them.
 template <class T>
 struct StepTerms {
   const T* factors;
@@ -37,6 +37,7 @@ class LayerStep {
   static constexpr Index kLanes = V::lanes;
   static constexpr Index kSums = kPanelRow<V>;
   static constexpr int kPanels = kTilePanels<V, 1>;
+  static constexpr bool kStandard = std::is_same_v<Sigma, StandardActivations>;
 
  public:
   LayerStep(StepTask<T>& step, const T* x)
@@ -49,27 +50,36 @@ class LayerStep {
 
   [[gnu::always_inline]] void run() {
     if (w_.panels <= step_.tile_panels && !dense_) {
-      // All sums are formed before any of h is replaced.
-      last_tile(0, step_.weights, task_.state_h, task_.state_c);
+      // All sums are complete before h is replaced.
+      const Tile only = {0, step_.whole_panels, step_.tail_vectors, step_.weights};
+      if constexpr (kStandard) {
+        tile(only, task_.state_h, task_.state_c);
+      } else {
+        shared_tile(only, task_.state_h, task_.state_c);
+      }
     } else {
       many_tiles();
     }
   }
 
  private:
-  /// Tiles are taken from first to last and from last to first by turns, so that those still in
-  /// cache come first. h, and c where it is among the terms, are replaced when all sums are formed.
+  /// Steps alternate between first to last tile and last to first, so that the tiles still in cache
+  /// come first. h, and c if it is among the terms, are replaced when all sums are complete.
   void many_tiles() {
     T* const h = task_.h_rows[1];
     T* const c = dense_ ? task_.c_rows[1] : task_.state_c;
     const Index each = step_.tile_panels, last = (w_.panels - 1) / each;
     for (Index n = 0; n <= last; ++n) {
-      const Index nth = step_.backwards ? last - n : n;
-      const T* const weights = step_.weights + nth * each * kSums * w_.terms;
-      if (nth == last) {
-        last_tile(nth * each, weights, h, c);
+      const Index nth = step_.backwards ? last - n : n, panel = nth * each;
+      const T* const weights = step_.weights + panel * kSums * w_.terms;
+      const Tile now = nth == last
+                           ? Tile{panel, step_.whole_panels - panel, step_.tail_vectors, weights}
+                           : Tile{panel, each, 0, weights};
+      // A call costs little next to a tile of many panels.
+      if constexpr (kStandard && kPanels <= 2) {
+        tile(now, h, c);
       } else {
-        with_constant<kPanels>(each, [&](auto P) { tile<P.value, 0>(nth * each, weights, h, c); });
+        shared_tile(now, h, c);
       }
     }
     step_.backwards = !step_.backwards;
@@ -79,23 +89,31 @@ class LayerStep {
     }
   }
 
-  /// Of 1 to kPanels panels.
-  [[gnu::always_inline]] void last_tile(Index panel, const T* weights, T* h, T* c) const {
-    const Index whole = step_.whole_panels - panel;
+  /// Some whole panels from `panel` on and, with tail vectors, the layer's last one: at most
+  /// kPanels in all.
+  struct Tile {
+    Index panel;
+    Index whole;
+    int tail_vectors;
+    const T* weights;
+  };
+
+  [[gnu::always_inline]] void tile(const Tile& of, T* h, T* c) const {
     if constexpr (V::quarters) {
-      if (step_.tail_vectors == 1) return tailed_tile<1>(whole, panel, weights, h, c);
-      if (step_.tail_vectors == 2) return tailed_tile<2>(whole, panel, weights, h, c);
+      if (of.tail_vectors == 1) return tailed_tile<1>(of, h, c);
+      if (of.tail_vectors == 2) return tailed_tile<2>(of, h, c);
     }
-    with_constant<kPanels>(whole, [&](auto P) __attribute__((always_inline)) {
-      tile<P.value, 0>(panel, weights, h, c);
+    with_constant<kPanels>(of.whole, [&](auto P) __attribute__((always_inline)) {
+      tile<P.value, 0>(of.panel, of.weights, h, c);
     });
   }
+  /// The same, compiled once: each copy costs the compiler a dozen tiles.
+  [[gnu::noinline]] void shared_tile(const Tile& of, T* h, T* c) const { tile(of, h, c); }
 
   template <int kTail>
-  [[gnu::always_inline]] void tailed_tile(Index whole, Index panel, const T* weights, T* h,
-                                          T* c) const {
-    with_constant<kPanels>(whole + 1, [&](auto P) __attribute__((always_inline)) {
-      tile<P.value - 1, kTail>(panel, weights, h, c);
+  [[gnu::always_inline]] void tailed_tile(const Tile& of, T* h, T* c) const {
+    with_constant<kPanels>(of.whole + 1, [&](auto P) __attribute__((always_inline)) {
+      tile<P.value - 1, kTail>(of.panel, of.weights, h, c);
     });
   }
 
@@ -105,9 +123,10 @@ class LayerStep {
     constexpr int N = P * kGates + kTail;
     V sums[N];
     begin<P, kTail>(panel, sums);
-    if (w_.second_chain == w_.terms) {
+    constexpr bool kMayHaveTwoChains = P + (kTail > 0 ? 1 : 0) <= kPanelsOfTwoChains;
+    if (!kMayHaveTwoChains || w_.second_chain == w_.terms) {
       add_range(0, w_.terms, weights, sums);
-    } else {
+    } else if constexpr (kMayHaveTwoChains) {
       V second[N];
 #pragma GCC unroll 16
       for (int n = 0; n < N; ++n) second[n] = V::zero();
@@ -154,7 +173,7 @@ class LayerStep {
     if (dense_) add(task_.state_c, I + H, H);
   }
 
-  /// Both chains of x and h, where registers hold the sums of both.
+  /// Both chains together, if registers hold the sums of both.
   template <int N>
   [[gnu::always_inline]] void add_side_by_side(const T* weights, V (&first)[N],
                                                V (&second)[N]) const {
@@ -171,8 +190,8 @@ class LayerStep {
     add_terms<V, N>({h + both, last, a + both * N * kLanes}, first);
   }
 
-  /// From the sums of all panels to c_t and h_t. c_t of all comes first: only then are there enough
-  /// operations that wait for none other.
+  /// From the sums of all panels to c_t and h_t. c_t of all panels comes first: this gives enough
+  /// independent operations.
   template <int P, int kTail, int N>
   [[gnu::always_inline]] void finish(Index panel, const V (&sums)[N], T* h, T* c) const {
     OpenCell<V> open[P + 1];
@@ -187,11 +206,11 @@ class LayerStep {
       for (int p = 0; p < P; ++p) sigma_.close(open[p]).h.store(h + (panel + p) * kLanes);
     };
     if constexpr (kTail > 0) {
-      if constexpr (std::is_same_v<Sigma, StandardActivations>) {
+      if constexpr (kStandard) {
         if (gates_alike(task_)) {
           const auto tail = begin_tail<kTail>(panel + P, &sums[P * kGates], c);
           end_panels();
-          // All lanes: loads of whole vectors would wait for a shorter store to reach the cache.
+          // All lanes: a load of a whole vector would wait for a shorter store to reach the cache.
           V::widen(sigma_.close(tail).h).store(h + (panel + P) * kLanes);
           return;
         }
@@ -218,7 +237,7 @@ class LayerStep {
     return open;
   }
 
-  /// The last panel, whose gates share vectors.
+  /// The cell of the last panel, whose gates share vectors.
   template <int kTail>
   [[gnu::always_inline]] auto begin_tail(Index panel, const V* sums, T* c) const {
     const Index unit = panel * kLanes;

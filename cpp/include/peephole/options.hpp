@@ -1,0 +1,140 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+
+#include "peephole/config.hpp"
+
+/// The options of LSTMConfig and NetworkConfig, each listed once with its name. Validation, model
+/// files and the Python binding follow this list.
+///
+/// To add an option: a member of the configuration, whose default leaves the model as it was; a row
+/// below; and for a new enumeration its names. Its names and default in Python are compared with
+/// this list by tests/package/test_option_list.py.
+namespace peephole {
+
+/// A value of an enumeration, and its name in Python and in files.
+template <class Enum>
+struct Name {
+  Enum value;
+  const char* text;
+};
+
+/// All values of an enumeration, with their names.
+template <class Enum>
+Span<const Name<Enum>> names() noexcept;
+template <>
+Span<const Name<Activation>> names<Activation>() noexcept;
+template <>
+Span<const Name<Peephole>> names<Peephole>() noexcept;
+template <>
+Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept;
+template <>
+Span<const Name<HeadActivation>> names<HeadActivation>() noexcept;
+template <>
+Span<const Name<Readout>> names<Readout>() noexcept;
+
+/// The name of `value`; "?" for a value that the enumeration does not have.
+template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
+const char* to_string(Enum value) noexcept {
+  for (const Name<Enum>& name : names<Enum>()) {
+    if (name.value == value) return name.text;
+  }
+  return "?";
+}
+
+/// "diagonal, dense, none"
+template <class Enum>
+std::string names_text() {
+  std::string text;
+  for (const Name<Enum>& name : names<Enum>()) {
+    text += (text.empty() ? "" : ", ") + std::string(name.text);
+  }
+  return text;
+}
+
+/// The value called `text`. Throws std::invalid_argument that names `argument` and lists the names.
+template <class Enum>
+Enum parse(const std::string& argument, const std::string& text) {
+  for (const Name<Enum>& name : names<Enum>()) {
+    if (text == name.text) return name.value;
+  }
+  throw std::invalid_argument(argument + ": expected one of " + names_text<Enum>() + ", got \"" +
+                              text + "\"");
+}
+
+/// When model files hold an option. Files from before an option existed lack it, and releases from
+/// before it refuse files that have it.
+enum class InFiles {
+  always,         // in every file; a file without it is refused
+  added,          // written always; a file without it has the default
+  unless_default  // every newer option: written only where it is not the default, so that older
+                  // releases still read all models that they can compute
+};
+
+/// One row of the list. `name` is that in Python, in files and in messages.
+template <class Config, class Value>
+struct Option {
+  const char* name;
+  Value Config::* member;
+  InFiles in_files;
+
+  Value default_value() const { return Config{}.*member; }
+};
+template <class Config, class Value>
+Option(const char*, Value Config::*, InFiles) -> Option<Config, Value>;
+
+/// The sizes: positional arguments in Python.
+inline constexpr auto kLSTMSizes =
+    std::make_tuple(Option{"input_size", &LSTMConfig::input_size, InFiles::always},
+                    Option{"hidden_size", &LSTMConfig::hidden_sizes, InFiles::always});
+inline constexpr auto kNetworkSizes =
+    std::make_tuple(Option{"output_size", &NetworkConfig::output_size, InFiles::always});
+
+/// The choices: keyword arguments in Python. A double is a probability in [0, 1).
+inline constexpr auto kLSTMOptions = std::make_tuple(
+    Option{"peephole", &LSTMConfig::peephole, InFiles::always},
+    Option{"peephole_gates", &LSTMConfig::peephole_gates, InFiles::always},
+    Option{"output_peephole", &LSTMConfig::output_peephole, InFiles::always},
+    Option{"bias", &LSTMConfig::bias, InFiles::always},
+    Option{"activations", &LSTMConfig::activations, InFiles::always},
+    Option{"coupled_input_forget", &LSTMConfig::coupled_input_forget, InFiles::always},
+    Option{"bidirectional", &LSTMConfig::bidirectional, InFiles::always},
+    Option{"dropout", &LSTMConfig::dropout, InFiles::added},
+    Option{"recurrent_dropout", &LSTMConfig::recurrent_dropout, InFiles::added},
+    Option{"zoneout", &LSTMConfig::zoneout, InFiles::added});
+inline constexpr auto kNetworkOptions =
+    std::make_tuple(Option{"head", &NetworkConfig::head, InFiles::always},
+                    Option{"readout", &NetworkConfig::readout, InFiles::always});
+
+/// visit(row, value) for each row of one list, in its order; `value` is the member of `config`.
+template <class List, class Config, class Visitor>
+void for_each_row(const List& list, Config& config, Visitor&& visit) {
+  std::apply([&](const auto&... row) { (visit(row, config.*row.member), ...); }, list);
+}
+
+/// visit(row, value) for each size of an LSTMConfig or NetworkConfig, const or not.
+template <class Config, class Visitor>
+void for_each_size(Config& config, Visitor&& visit) {
+  if constexpr (std::is_same_v<std::remove_const_t<Config>, NetworkConfig>) {
+    for_each_row(kLSTMSizes, config.lstm, visit);
+    for_each_row(kNetworkSizes, config, visit);
+  } else {
+    for_each_row(kLSTMSizes, config, visit);
+  }
+}
+
+/// The same for each choice.
+template <class Config, class Visitor>
+void for_each_option(Config& config, Visitor&& visit) {
+  if constexpr (std::is_same_v<std::remove_const_t<Config>, NetworkConfig>) {
+    for_each_row(kLSTMOptions, config.lstm, visit);
+    for_each_row(kNetworkOptions, config, visit);
+  } else {
+    for_each_row(kLSTMOptions, config, visit);
+  }
+}
+
+}  // namespace peephole

@@ -1,0 +1,56 @@
+"""Difference quotients of a model's own values, to compare its gradients with."""
+
+import numpy as np
+from reference import derivatives
+from reference import lstm as reference
+
+from support.tolerances import relative_error
+
+# Entries that are checked one by one in each array, and how often to look for ones without a kink.
+ENTRIES = 4
+CANDIDATES = 3 * ENTRIES
+
+
+def initial_state(case):
+    return case.state or tuple(
+        (np.zeros((case.batch, H)), np.zeros((case.batch, H)))
+        for H in reference.state_sizes(case.options)
+    )
+
+
+def weights_of(case):
+    """What weighs y and the final states in the loss: dy without padding, dstate."""
+    dy = np.where(case.real_steps[..., None], case.dy, 0.0)
+    return [dy, *(array for pair in case.dstate for array in pair)]
+
+
+def smooth_probes(rng, case, point, name):
+    """Directions in one array, each with a step within which the model has no kink."""
+    model = derivatives.ReferenceModel(case)
+    entries = rng.permutation(point[name].size)[:CANDIDATES]
+    candidates = list(derivatives.unit_entries(point, name, entries))
+    every = [derivatives.random_direction(rng, point, [name]) for _ in range(3)]
+    for group, wanted in ((candidates, ENTRIES), (every, 1)):
+        found = 0
+        for direction in group:
+            for step in derivatives.STEPS:
+                if found < wanted and (
+                    not model.has_kinks
+                    or derivatives.is_smooth(model.regions_at, point, direction, step)
+                ):
+                    found += 1
+                    yield direction, step
+                    break
+
+
+def compare_quotients(case, model, gradient, point, weights):
+    """For each array: its name, how many probes were made, and their relative error."""
+    library, rng = derivatives.LibraryModel(case, model), case.rng("probes")
+    for name in point:
+        quotients, exact = [], []
+        for direction, step in smooth_probes(rng, case, point, name):
+            quotients.append(
+                derivatives.difference_quotient(library.run, weights, point, direction, step)
+            )
+            exact.append(derivatives.inner(gradient, direction))
+        yield name, len(exact), relative_error(quotients, exact)
