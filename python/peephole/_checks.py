@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -30,7 +31,7 @@ def at_least_one(value: SupportsIndex, name: str) -> int:
 
 def positive(value: Any, name: str) -> float:
     """`value` as a finite float above 0."""
-    number = _real(value, name)
+    number = real(value, name)
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{name}: expected a finite number above 0, got {value}")
     return number
@@ -38,7 +39,7 @@ def positive(value: Any, name: str) -> float:
 
 def not_negative(value: Any, name: str) -> float:
     """`value` as a finite float of 0 or more."""
-    number = _real(value, name)
+    number = real(value, name)
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(f"{name}: expected a finite number of 0 or more, got {value}")
     return number
@@ -46,7 +47,7 @@ def not_negative(value: Any, name: str) -> float:
 
 def fraction(value: Any, name: str) -> float:
     """`value` as a float in 0..1."""
-    number = _real(value, name)
+    number = real(value, name)
     if not 0 <= number <= 1:
         raise ValueError(f"{name}: expected a number in 0..1, got {value}")
     return number
@@ -66,8 +67,9 @@ def array(value: Any, name: str) -> NDArray[Any]:
     mask would be lost, and for nested lists of unequal lengths.
     """
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        count = int(np.ma.getmaskarray(value).sum())
         raise ValueError(
-            f"{name}: expected an array without masked values, got {int(np.ma.getmaskarray(value).sum())}; "
+            f"{name}: expected an array without masked values, got {count} of them; "
             "fill them first, for example by value.filled(np.nan)"
         )
     try:
@@ -88,6 +90,21 @@ def transposed_hint(shape: tuple[int, ...], features: int) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
+
+
+def path_text(path: Any, name: str) -> str:
+    """A path as the operating system takes it."""
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"{name}: expected a path, a str or os.PathLike, got {path!r}") from None
+    if not text or "\0" in text:
+        raise ValueError(f"{name}: expected the path of a file, got {path!r}")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        raise ValueError(f"{name}: expected a path that can be encoded, got {path!r}") from None
+    return text
 
 
 def dtype_name(dtype: Any) -> str:
@@ -124,7 +141,8 @@ def seed_number_or_none(seed: Any) -> int | None:
     return None if seed is None else seed_number(seed)
 
 
-def _real(value: Any, name: str) -> float:
+def real(value: Any, name: str) -> float:
+    """`value` as a float. True and False are refused."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {value!r}")
     return float(value)

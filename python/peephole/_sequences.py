@@ -62,8 +62,9 @@ def read_sequences(
         _check_dtype(values, dtype, "x")
         if values.ndim != 3 or values.shape[2] != features:
             raise ValueError(
-                f"x: expected (n, time, {features}) or a list of (time, {features}), "
-                f"got {values.shape}{transposed_hint(values.shape, features)}"
+                f"x: expected (n, time, {features}), a list of (time, {features}), or "
+                f"(time, {features}) for a single sequence, got {values.shape}"
+                + transposed_hint(values.shape, features)
             )
         return Sequences(values, _read_lengths(lengths, *values.shape[:2]), dtype)
     if lengths is not None:

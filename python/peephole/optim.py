@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
-from peephole._checks import integer
+from peephole._checks import integer, real
+from peephole._keywords import explains_keywords
 from peephole._types import Gradients
 from peephole.parameters import Parameters
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimiser", "RMSprop", "clip_norm", "clip_value"]
 
@@ -25,15 +30,38 @@ class Optimiser:
     `head.weight`, never on biases. Masked weights always stay 0.
     """
 
-    __slots__ = ("_core",)
+    __slots__ = ("_core", "_options", "_parameters")
 
     def __init__(self, parameters: Parameters, learning_rate: float, **rule: Any) -> None:
         if not isinstance(parameters, Parameters):
             raise TypeError(
                 f"parameters: expected a model's parameters, got {type(parameters).__name__}"
             )
+        self._parameters, self._options = parameters, rule
         cls = _CLASSES[parameters._core.dtype.name]
         self._core = cls(parameters._core, type(self).__name__, learning_rate, **rule)
+
+    def __copy__(self) -> Self:
+        """An optimiser of the same parameters, with a state of its own that starts as this one."""
+        copy = type(self).__new__(type(self))
+        Optimiser.__init__(copy, self._parameters, self.learning_rate, **self._options)
+        copy.set_state(self.state())
+        return copy
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__}: cannot be pickled or copied deeply, since it updates the "
+            "parameters of its model; keep state() and give it to set_state() of a new one"
+        )
+
+    def __repr__(self) -> str:
+        options = dict(self._options)
+        if "beta1" in options:
+            options = {"betas": (options.pop("beta1"), options.pop("beta2")), **options}
+        defaults = inspect.signature(type(self)).parameters
+        texts = ["parameters", f"learning_rate={self.learning_rate!r}"]
+        texts += [f"{k}={v!r}" for k, v in options.items() if v != defaults[k].default]
+        return f"{type(self).__name__}({', '.join(texts)})  # {self.steps:,} steps"
 
     @property
     def learning_rate(self) -> float:
@@ -113,6 +141,7 @@ class Adam(Optimiser):
 
     __slots__ = ()
 
+    @explains_keywords
     def __init__(
         self,
         parameters: Parameters,
@@ -124,8 +153,7 @@ class Adam(Optimiser):
         super().__init__(
             parameters,
             learning_rate,
-            beta1=betas[0],
-            beta2=betas[1],
+            **_two(betas),
             epsilon=epsilon,
             weight_decay=weight_decay,
         )
@@ -140,6 +168,7 @@ class AdamW(Adam):
 
     __slots__ = ()
 
+    @explains_keywords
     def __init__(
         self,
         parameters: Parameters,
@@ -169,6 +198,7 @@ class SGD(Optimiser):
 
     __slots__ = ()
 
+    @explains_keywords
     def __init__(
         self,
         parameters: Parameters,
@@ -208,6 +238,7 @@ class RMSprop(Optimiser):
 
     __slots__ = ()
 
+    @explains_keywords
     def __init__(
         self,
         parameters: Parameters,
@@ -241,6 +272,15 @@ def clip_norm(gradients: Gradients | Mapping[str, NDArray[Any]], max_norm: float
 def clip_value(gradients: Gradients | Mapping[str, NDArray[Any]], max_value: float) -> None:
     """Clips each value of the parameters' gradients in place to ±`max_value`."""
     core.clip_value(_by_name(gradients), max_value)
+
+
+def _two(betas: Any) -> dict[str, float]:
+    """beta1 and beta2. The core checks their values."""
+    if isinstance(betas, (str, bytes)) or not isinstance(betas, (Sequence, np.ndarray)):
+        raise TypeError(f"betas: expected two numbers, got {betas!r}")
+    if len(betas) != 2:
+        raise ValueError(f"betas: expected two numbers, got {len(betas)}")
+    return {f"beta{k}": real(value, f"betas[{k - 1}]") for k, value in enumerate(betas, start=1)}
 
 
 def _by_name(

@@ -13,15 +13,21 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from peephole._checks import at_least_one, fraction, positive
+from peephole._keywords import call_text, explains_keywords
 
 __all__ = ["Constant", "Cosine", "OneCycle", "ReduceOnPlateau", "Schedule", "Step", "WarmUp"]
 
 
 class Schedule(ABC):
     """Base class of the schedules."""
+
+    _attributes: ClassVar[Mapping[str, str]] = {"factor": "ratio"}  # `factor` is a method
+
+    def __repr__(self) -> str:
+        return call_text(self, self._attributes)
 
     @abstractmethod
     def factor(self, step: int, steps: int | None = None) -> float:
@@ -54,6 +60,7 @@ class Cosine(Schedule):
         floor: The last factor, in 0..1, which it keeps afterwards.
     """
 
+    @explains_keywords
     def __init__(self, steps: int | None = None, floor: float = 0.0) -> None:
         self.steps = None if steps is None else at_least_one(steps, "steps")
         self.floor = fraction(floor, "floor")
@@ -72,6 +79,7 @@ class Step(Schedule):
         factor: Above 0.
     """
 
+    @explains_keywords
     def __init__(self, every: int, factor: float = 0.1) -> None:
         self.every = at_least_one(every, "every")
         self.ratio = positive(factor, "factor")
@@ -91,6 +99,7 @@ class OneCycle(Schedule):
         end: The last factor.
     """
 
+    @explains_keywords
     def __init__(
         self,
         steps: int | None = None,
@@ -122,6 +131,7 @@ class ReduceOnPlateau(Schedule):
         floor: The smallest factor.
     """
 
+    @explains_keywords
     def __init__(
         self,
         factor: float = 0.1,
@@ -168,6 +178,7 @@ class WarmUp(Schedule):
         then: The other schedule; None: a constant one.
     """
 
+    @explains_keywords
     def __init__(self, steps: int, then: Schedule | None = None) -> None:
         self.steps = at_least_one(steps, "steps")
         self.then = Constant() if then is None else schedule_of(then)

@@ -26,6 +26,7 @@ except ImportError as error:
     ) from error
 
 from peephole._checks import at_least_one
+from peephole._keywords import explains_keywords
 from peephole._sequences import alike
 from peephole._types import Activations, LSTMOptions
 from peephole.models.network import Network
@@ -45,6 +46,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
     history_: History
     n_features_in_: int
 
+    @explains_keywords
     def __init__(
         self,
         hidden_size: int | Sequence[int] = 32,

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from peephole._keywords import call_text
+
 
 class Value(NamedTuple):
     """A loss of some predictions, and its gradient."""
@@ -37,6 +39,9 @@ class Loss(ABC):
 
         Missing targets (NaN, or the ignored label) have no term.
         """
+
+    def __repr__(self) -> str:
+        return call_text(self)
 
     def width(self, outputs: int) -> int:
         """D, the values of a target for a head of O = `outputs` values."""

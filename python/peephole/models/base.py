@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
+from peephole._checks import path_text
 from peephole.models.build import default_activations
 from peephole.parameters import Parameters
 
@@ -117,7 +118,27 @@ class Model:
             OSError: If the file cannot be written.
             ValueError: If the model has several thousand layers, too many names for a file.
         """
-        self._core.save(os.fspath(path))
+        self._core.save(path_text(path, "path"))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The model that `save` wrote to `path`: `peephole.load` for a known class.
+
+        Raises:
+            ValueError: If the file is no model file, or holds a model of the other class.
+            OSError: If the file cannot be read.
+        """
+        core_model = core.load(path_text(path, "path"))
+        if not isinstance(core_model, cls._core_classes()):
+            has_head = "output_size" in core_model.options
+            mine, other = ("LSTM", "Network") if has_head else ("Network", "LSTM")
+            raise ValueError(f"path: expected the file of a model {mine}, got one of {other}")
+        return cls._over(core_model)
+
+    @classmethod
+    def _core_classes(cls) -> tuple[Any, ...]:
+        """The core's classes, one for each dtype."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         options, defaults = self.options, self._option_defaults()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from peephole import _core as core
+from peephole._checks import path_text
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
@@ -17,7 +18,7 @@ def load(path: str | os.PathLike[str]) -> LSTM | Network:
             message says what is wrong; nothing is built before all of it is checked.
         OSError: If the file cannot be read, for example FileNotFoundError.
     """
-    model = core.load(os.fspath(path))
+    model = core.load(path_text(path, "path"))
     if isinstance(model, (core.NetworkFloat32, core.NetworkFloat64)):
         return Network._over(model)
     return LSTM._over(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
 from peephole._checks import flag, seed_number_or_none
+from peephole._keywords import explains_keywords
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
 from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
@@ -56,7 +58,7 @@ class LSTM(Model):
         dropout: In training, the probability that a value passed from one layer to the next is set
             to 0; the other values are scaled up to keep the mean, here and in recurrent_dropout. In
             a `Network` it also applies to the values that the head reads, as in [6]_. The output of
-            an `LSTM`'s last layer has no dropout.
+            an `LSTM`'s last layer has no dropout, so with one layer there is a UserWarning.
         recurrent_dropout: In training, the probability that a unit's h_{t-1} is 0 for all gates, at
             all steps of a sequence: variational dropout [7]_, the form with tied weights.
         zoneout: In training, the probability at each step that a unit keeps its c_{t-1} instead of
@@ -116,6 +118,7 @@ class LSTM(Model):
 
     _core: core.LSTM
 
+    @explains_keywords
     def __init__(
         self,
         input_size: int,
@@ -158,6 +161,16 @@ class LSTM(Model):
             recurrent_init=recurrent_init,
         )
         self._adopt(core_lstm)
+        if self.options["dropout"] > 0 and self.num_layers == 1:
+            warnings.warn(
+                f"dropout={dropout} has no effect: it applies between layers, and there is one; "
+                "a Network also applies it before the head",
+                stacklevel=3,  # of explains_keywords
+            )
+
+    @classmethod
+    def _core_classes(cls) -> tuple[Any, ...]:
+        return tuple(_CLASSES.values())
 
     @staticmethod
     def _option_defaults() -> dict[str, Any]:

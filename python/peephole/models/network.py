@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
 from peephole._checks import array, at_least_one, flag, seed_number_or_none
+from peephole._keywords import explains_keywords, unexpected
 from peephole._sequences import is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
 from peephole.models.base import Model
@@ -74,9 +75,10 @@ class Network(Trainable, Model):
         readout: Literal["all", "last"] = "all",
         **lstm_options: Unpack[LSTMOptions],
     ) -> None:
-        unknown = lstm_options.keys() - keyword_defaults(LSTM.__init__)
-        if unknown:
-            raise TypeError(f"Network() got unexpected options: {', '.join(sorted(unknown))}")
+        of_lstm = keyword_defaults(LSTM.__init__)
+        for name in lstm_options:
+            if name not in of_lstm:
+                raise unexpected("Network", name, ["input_size", *self._option_defaults()])
         core_network = build(
             _CLASSES,
             input_size,
@@ -87,6 +89,10 @@ class Network(Trainable, Model):
             **lstm_options,
         )
         self._adopt(core_network)
+
+    @classmethod
+    def _core_classes(cls) -> tuple[Any, ...]:
+        return tuple(_CLASSES.values())
 
     @staticmethod
     def _option_defaults() -> dict[str, Any]:
@@ -134,6 +140,7 @@ class Network(Trainable, Model):
         """
         return call(self._core, x, state, lengths, out)
 
+    @explains_keywords
     def predict(
         self,
         x: Any,

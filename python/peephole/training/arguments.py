@@ -33,6 +33,9 @@ _OPTIMISERS: dict[str, type[Optimiser]] = {
 }
 
 
+_BATCH_SIZE = 32
+
+
 @dataclass(frozen=True)
 class FitArguments:
     """The arguments of `Network.fit`; see there.
@@ -42,7 +45,7 @@ class FitArguments:
 
     lengths: ArrayLike | None
     epochs: int
-    batch_size: int
+    batch_size: int | None
     learning_rate: float
     clip_norm: float | None
     clip_value: float | None
@@ -69,8 +72,9 @@ class FitArguments:
     resume: bool
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            at_least_one(getattr(self, name), name)
+        at_least_one(self.epochs, "epochs")
+        if self.batch_size is not None:
+            at_least_one(self.batch_size, "batch_size")
         for name in ("bucketing", "stateful", "recompute", "resume"):
             flag(getattr(self, name), name)
         for name in ("progress", "shuffle", "validation_shuffle"):
@@ -129,6 +133,11 @@ class FitArguments:
             )
 
     @property
+    def sequences_per_step(self) -> int:
+        """`batch_size`, or the default."""
+        return _BATCH_SIZE if self.batch_size is None else self.batch_size
+
+    @property
     def validates(self) -> bool:
         """Whether there is validation data."""
         return self.validation_data is not None or self.validation_share is not None
@@ -155,4 +164,5 @@ class FitArguments:
         names = ("batch_size", "tbptt", "stateful", "bucketing", "missing", "learning_rate")
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name in names}
         kind = self.optimiser if isinstance(self.optimiser, str) else "a function"
+        plain["batch_size"] = self.sequences_per_step
         return plain | {"optimiser": kind, "shuffle": self.shuffle is not False}

@@ -102,7 +102,7 @@ def _read(
     random: np.random.Generator,
 ) -> tuple[Source, Validation | None]:
     """The source to train on, and the validation."""
-    size, missing = arguments.batch_size, arguments.missing
+    size, missing = arguments.sequences_per_step, arguments.missing
     validate: Part | None = None
     if arguments.validation_data is not None:
         x_held, y_held, lengths, weights = (*arguments.validation_data, None, None)[:4]
@@ -116,6 +116,9 @@ def _read(
             ("y", y),
             ("lengths", arguments.lengths),
             ("sample_weight", arguments.sample_weight),
+            ("batch_size", arguments.batch_size),
+            ("shuffle", arguments.shuffle or None),
+            ("bucketing", arguments.bucketing or None),
             ("validation_share", arguments.validation_share),
         ):
             if value is not None:
@@ -145,9 +148,9 @@ def _validation(
         return None
     data, rows = validate
     if arguments.stateful:
-        _check_stateful(rows, arguments.batch_size, "validation_data")
+        _check_stateful(rows, arguments.sequences_per_step, "validation_data")
     return Validation(
-        data, rows, arguments.batch_size, loss, metrics, arguments.tbptt, arguments.stateful
+        data, rows, arguments.sequences_per_step, loss, metrics, arguments.tbptt, arguments.stateful
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from peephole._checks import array
 from peephole._sequences import Sequences, is_ragged, read_sequences, real_steps
 from peephole.losses import Loss
 from peephole.losses.base import Value
@@ -154,12 +155,41 @@ def read_data(
     missing: str = "error",
 ) -> Data:
     """The arguments of `Network.fit` and `score`, checked; raises ValueError or TypeError."""
+    if not is_ragged(x):
+        x = array(x, "x")
+        if x.ndim == 2:
+            return _read_single(net, loss, x, y, lengths, sample_weight, missing)
     inputs = read_sequences(x, lengths, net.input_size, net.dtype)
     targets = read_targets(y, inputs, net._core.options, net.dtype, loss, missing)
     data = Data(inputs, targets, _read_weights(sample_weight, inputs, targets.per_step, loss))
     if data.terms() == 0:
         raise ValueError("x: expected at least one sequence with at least one step, got none")
     return data
+
+
+def _read_single(
+    net: NetworkLike,
+    loss: Loss | Custom,
+    x: NDArray[Any],
+    y: Any,
+    lengths: ArrayLike | None,
+    sample_weight: Any,
+    missing: str,
+) -> Data:
+    """The data of x (T, I), a single sequence: nothing has a batch axis."""
+    if x.shape[1] != net.input_size:
+        raise ValueError(
+            f"x: expected (n, time, {net.input_size}), a list of (time, {net.input_size}), or "
+            f"(time, {net.input_size}) for a single sequence, got {x.shape}"
+        )
+    if lengths is not None:
+        raise ValueError("lengths: expected None for a single sequence (time, features), got some")
+    if sample_weight is not None:
+        sample_weight = array(sample_weight, "sample_weight")[None]
+    try:
+        return read_data(net, loss, x[None], array(y, "y")[None], None, sample_weight, missing)
+    except ValueError as error:
+        raise ValueError(f"{error} (with a first axis for the single sequence x)") from None
 
 
 def _read_weights(
