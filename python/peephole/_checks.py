@@ -29,6 +29,14 @@ def at_least_one(value: SupportsIndex, name: str) -> int:
     return number
 
 
+def at_least_zero(value: SupportsIndex, name: str) -> int:
+    """`value` as an int of 0 or more."""
+    number = integer(value, name)
+    if number < 0:
+        raise ValueError(f"{name}: expected 0 or more, got {number}")
+    return number
+
+
 def positive(value: Any, name: str) -> float:
     """`value` as a finite float above 0."""
     number = real(value, name)
@@ -60,6 +68,17 @@ def flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
+def text(value: Any, name: str) -> str:
+    """`value`, which must be a str that can be encoded as UTF-8."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a string, got {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: expected a string without surrogates, got {value!r}") from None
+    return value
+
+
 def array(value: Any, name: str) -> NDArray[Any]:
     """`value` as an array, without copying it where possible.
 
@@ -79,6 +98,11 @@ def array(value: Any, name: str) -> NDArray[Any]:
     except (TypeError, RuntimeError) as error:  # torch raises RuntimeError
         kind = type(value).__name__
         raise TypeError(f"{name}: expected an array, got {kind}: {_first_line(error)}") from None
+
+
+def given(value: Any, name: str) -> NDArray[Any] | None:
+    """`value` as an array; None where it is None."""
+    return None if value is None else array(value, name)
 
 
 def transposed_hint(shape: tuple[int, ...], features: int) -> str:
@@ -112,7 +136,7 @@ def dtype_name(dtype: Any) -> str:
     try:
         # NumPy reads None as float64; here it is more likely a mistake.
         name = "" if dtype is None else str(np.dtype(dtype).name)
-    except TypeError:
+    except (TypeError, ValueError):
         name = ""
     if name not in ("float32", "float64"):
         raise ValueError(f'dtype: expected "float32" or "float64", got {dtype!r}')
@@ -145,4 +169,7 @@ def real(value: Any, name: str) -> float:
     """`value` as a float. True and False are refused."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: expected a number that a float can hold, got {value}") from None

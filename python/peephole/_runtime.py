@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from peephole import _core as core
+from peephole._checks import text
 
 
 def num_threads() -> int:
@@ -32,7 +33,11 @@ def set_isa(name: str) -> None:
     the kernels are tested against. Results of different sets differ by rounding. Raises ValueError
     for another name.
     """
-    core.set_isa(name)
+    text(name, "name")
+    try:
+        core.set_isa(name)
+    except ValueError as error:
+        raise ValueError(f"name: {str(error).removeprefix('isa: ')}") from None
 
 
 def build_info() -> dict[str, Any]:

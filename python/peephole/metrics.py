@@ -111,6 +111,17 @@ def _mean(values: NDArray[Any], w: NDArray[np.float64]) -> float:
     return float(np.multiply(values, w, out=np.zeros(w.shape), where=w != 0).sum() / total)
 
 
+def call(name: str, metric: Metric, y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
+    """The value of a metric, which may be a user's function."""
+    value = np.asarray(metric(y_pred, y_true))
+    if value.shape or value.dtype.kind not in "fiub":
+        raise TypeError(
+            f"metrics[{name!r}]: expected the function to return a number, "
+            f"got {value.dtype} of shape {value.shape}"
+        )
+    return float(value)
+
+
 BY_NAME: dict[str, Metric] = {f.__name__: f for f in (accuracy, mse, rmse, mae, r2)}
 GREATER_IS_BETTER = frozenset({"accuracy", "r2"})
 
@@ -126,6 +137,8 @@ def metrics_of(metrics: Metrics, labels: bool) -> dict[str, Metric]:
                     f"metrics: expected names (not loss) to functions, got {name!r}: {metric!r}"
                 )
         return dict(metrics)
+    if isinstance(metrics, bytes) or not isinstance(metrics, Sequence):
+        raise TypeError(f"metrics: expected names, or names to functions, got {metrics!r}")
     known = [name for name in BY_NAME if not labels or name == "accuracy"]
     for name in metrics:
         if name not in known:

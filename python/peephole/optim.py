@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimiser", "RMSprop", "clip_norm", "clip_value"]
 
+_FLAGS = ("nesterov", "centred")
 _CLASSES = {"float32": core.OptimiserFloat32, "float64": core.OptimiserFloat64}
 
 
@@ -37,6 +38,9 @@ class Optimiser:
             raise TypeError(
                 f"parameters: expected a model's parameters, got {type(parameters).__name__}"
             )
+        learning_rate = real(learning_rate, "learning_rate")
+        for name, value in rule.items():
+            rule[name] = value if name in _FLAGS else real(value, name)
         self._parameters, self._options = parameters, rule
         cls = _CLASSES[parameters._core.dtype.name]
         self._core = cls(parameters._core, type(self).__name__, learning_rate, **rule)
@@ -70,7 +74,7 @@ class Optimiser:
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        self._core.learning_rate = value
+        self._core.learning_rate = real(value, "learning_rate")
 
     @property
     def steps(self) -> int:
@@ -103,6 +107,8 @@ class Optimiser:
         Raises ValueError or TypeError if an entry is missing or has another shape, before anything
         is changed.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state: expected what state() returned, got {type(state).__name__}")
         for name in ("steps", "learning_rate"):
             if name not in state:
                 raise ValueError(f"state: expected an entry {name}, got none")
@@ -266,12 +272,12 @@ def clip_norm(gradients: Gradients | Mapping[str, NDArray[Any]], max_norm: float
     All are scaled by the same factor (R. Pascanu, T. Mikolov, Y. Bengio, ICML 2013,
     arXiv:1211.5063). Returns the norm before; if it is not finite, nothing is scaled.
     """
-    return core.clip_norm(_by_name(gradients), max_norm)
+    return core.clip_norm(_by_name(gradients), real(max_norm, "max_norm"))
 
 
 def clip_value(gradients: Gradients | Mapping[str, NDArray[Any]], max_value: float) -> None:
     """Clips each value of the parameters' gradients in place to ±`max_value`."""
-    core.clip_value(_by_name(gradients), max_value)
+    core.clip_value(_by_name(gradients), real(max_value, "max_value"))
 
 
 def _two(betas: Any) -> dict[str, float]:
@@ -286,4 +292,11 @@ def _two(betas: Any) -> dict[str, float]:
 def _by_name(
     gradients: Gradients | Mapping[str, NDArray[Any]],
 ) -> Mapping[str, NDArray[Any]]:
-    return gradients.parameters if isinstance(gradients, Gradients) else gradients
+    if isinstance(gradients, Gradients):
+        return gradients.parameters
+    if not isinstance(gradients, Mapping):
+        raise TypeError(
+            "gradients: expected what backward returned, or a mapping of names to arrays, "
+            f"got {type(gradients).__name__}"
+        )
+    return gradients

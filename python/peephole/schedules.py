@@ -15,7 +15,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from peephole._checks import at_least_one, fraction, positive
+import numpy as np
+
+from peephole._checks import at_least_one, at_least_zero, fraction, positive
 from peephole._keywords import call_text, explains_keywords
 
 __all__ = ["Constant", "Cosine", "OneCycle", "ReduceOnPlateau", "Schedule", "Step", "WarmUp"]
@@ -140,7 +142,7 @@ class ReduceOnPlateau(Schedule):
         floor: float = 0.0,
     ) -> None:
         self.ratio = fraction(factor, "factor")
-        self.patience = at_least_one(patience, "patience") if patience else 0
+        self.patience = at_least_zero(patience, "patience")
         self.threshold = fraction(threshold, "threshold")
         self.floor = fraction(floor, "floor")
         self._current, self._best, self._waited = 1.0, math.inf, 0
@@ -181,7 +183,7 @@ class WarmUp(Schedule):
     @explains_keywords
     def __init__(self, steps: int, then: Schedule | None = None) -> None:
         self.steps = at_least_one(steps, "steps")
-        self.then = Constant() if then is None else schedule_of(then)
+        self.then = Constant() if then is None else schedule_of(then, "then")
 
     def factor(self, step: int, steps: int | None = None) -> float:
         """See Schedule."""
@@ -208,19 +210,28 @@ class _Function(Schedule):
         self.function = function
 
     def factor(self, step: int, steps: int | None = None) -> float:
-        return float(self.function(step))
+        result = np.asarray(self.function(step))
+        if result.shape or result.dtype.kind not in "fiu":
+            raise TypeError(f"schedule: expected the function to return a number, got {result!r}")
+        factor = float(result)
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(
+                "schedule: expected the function to return a finite number of 0 or more, "
+                f"got {factor} for step {step}"
+            )
+        return factor
 
 
-def schedule_of(schedule: Schedule | Callable[[int], float] | None) -> Schedule:
+def schedule_of(
+    schedule: Schedule | Callable[[int], float] | None, name: str = "schedule"
+) -> Schedule:
     """The schedule for an argument of `fit`; None is a constant one."""
     if schedule is None:
         return Constant()
     if isinstance(schedule, Schedule):
         return schedule
     if isinstance(schedule, type) or not callable(schedule):
-        raise TypeError(
-            f"schedule: expected a Schedule or a function of the step, got {schedule!r}"
-        )
+        raise TypeError(f"{name}: expected a Schedule or a function of the step, got {schedule!r}")
     return _Function(schedule)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from peephole._checks import array as checked
 from peephole._checks import at_least_one
 
 __all__ = ["windows"]
@@ -30,10 +31,12 @@ def windows(series: ArrayLike, length: int, *, stride: int = 1) -> NDArray[Any]:
         x, y = peephole.windows(series[:-1], 100), peephole.windows(series[1:], 100)
         peephole.Network(1, 32, 1).fit(x, y)
     """
-    array = np.asarray(series)
+    array = checked(series, "series")
     length, stride = at_least_one(length, "length"), at_least_one(stride, "stride")
     if array.ndim not in (1, 2):
         raise ValueError(f"series: expected (time, features) or (time,), got {array.shape}")
+    if not len(array):
+        raise ValueError(f"series: expected at least one step, got {array.shape}")
     if array.ndim == 1:
         array = array[:, None]
     if length > len(array):

@@ -23,9 +23,6 @@ from peephole.training.loss import BY_NAME as LOSSES
 from peephole.views.inspection import _ACTIVATIONS as ACTIVATIONS_OF_VIEWS
 from reference import lstm as reference
 
-# An LSTM of one layer says that its dropout has no effect.
-pytestmark = pytest.mark.filterwarnings("ignore:dropout")
-
 SIZES = {"input_size", "hidden_sizes", "output_size"}
 OF_LSTM = sorted(_core.LSTMFloat32(1, [1]).options.keys() - SIZES)
 OF_NETWORK = sorted(_core.NetworkFloat32(1, [1], 1).options.keys() - SIZES - {*OF_LSTM})

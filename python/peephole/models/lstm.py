@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import flag, seed_number_or_none
+from peephole._checks import array, flag, seed_number_or_none
 from peephole._keywords import explains_keywords
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
 from peephole.models.base import Model
@@ -240,7 +240,9 @@ class LSTM(Model):
             (y, state, tape): `backward` needs `tape`; `tape.nbytes` is its size.
         """
         recompute = flag(recompute, "recompute")
-        return self._core.forward(x, state, lengths, seed_number_or_none(seed), recompute)
+        return self._core.forward(
+            array(x, "x"), state, lengths, seed_number_or_none(seed), recompute
+        )
 
     def backward(
         self,
@@ -264,4 +266,5 @@ class LSTM(Model):
             Gradients: of x (B, T, I), or None; of the initial state; of the parameters, {name:
                 array of its shape}.
         """
-        return Gradients(*self._core.backward(tape, dy, dstate, inputs))
+        gradients = self._core.backward(tape, array(dy, "dy"), dstate, flag(inputs, "inputs"))
+        return Gradients(*gradients)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import array, at_least_one, flag, seed_number_or_none
+from peephole._checks import array, at_least_one, flag, given, seed_number_or_none
 from peephole._keywords import explains_keywords, unexpected
 from peephole._sequences import is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
@@ -193,7 +193,7 @@ class Network(Trainable, Model):
         """The forward pass of training, (y, state, tape), with the arguments of `LSTM.forward`."""
         recompute = flag(recompute, "recompute")
         number = seed_number_or_none(seed)
-        y, _, final, tape = self._core.forward(x, state, lengths, number, recompute)
+        y, _, final, tape = self._core.forward(array(x, "x"), state, lengths, number, recompute)
         return y, final, tape
 
     def backward(
@@ -220,7 +220,10 @@ class Network(Trainable, Model):
             Gradients: of x, with its shape, or None; of the initial state; of the parameters,
                 {name: array of its shape}.
         """
-        return Gradients(*self._core.backward(tape, dy, dstate, dlogits, inputs))
+        gradients = self._core.backward(
+            tape, given(dy, "dy"), dstate, given(dlogits, "dlogits"), flag(inputs, "inputs")
+        )
+        return Gradients(*gradients)
 
 
 set_network_class(Network)

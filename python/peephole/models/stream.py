@@ -12,6 +12,8 @@ from peephole._checks import at_least_one
 from peephole._types import State, StateArrays
 from peephole.models.base import Model
 
+_MAX_BATCH = 2**31 - 1  # far beyond any memory, and products of it with other sizes fit in 64 bits
+
 _CLASSES = {"float32": core.StreamFloat32, "float64": core.StreamFloat64}
 
 
@@ -46,7 +48,7 @@ class Stream:
     def __init__(self, model: Model, batch: int = 1) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
-        self._core = _CLASSES[model.dtype.name](model._core, at_least_one(batch, "batch"))
+        self._core = _CLASSES[model.dtype.name](model._core, _size(batch))
 
     @property
     def batch(self) -> int:
@@ -116,6 +118,13 @@ class Stream:
     def __repr__(self) -> str:
         sizes = f"batch={self.batch}, input_size={self.input_size}, output_size={self.output_size}"
         return f"<Stream {sizes}, {self.dtype.name}>"
+
+
+def _size(batch: int) -> int:
+    size = at_least_one(batch, "batch")
+    if size > _MAX_BATCH:
+        raise ValueError(f"batch: expected at most {_MAX_BATCH}, got {size}")
+    return size
 
 
 def _is_single(state: Any) -> bool:

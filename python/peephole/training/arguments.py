@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from numpy.typing import ArrayLike
 
 from peephole import optim
-from peephole._checks import at_least_one, flag, fraction, not_negative, positive
+from peephole._checks import at_least_one, flag, fraction, not_negative, path_text, positive
 from peephole._types import Seed
 from peephole.losses import Loss
 from peephole.metrics import Metrics
@@ -88,6 +88,8 @@ class FitArguments:
             at_least_one(self.tbptt, "tbptt")
         if self.missing not in ("error", "skip"):
             raise ValueError(f'missing: expected "error" or "skip", got {self.missing!r}')
+        if self.checkpoint is not None:
+            path_text(self.checkpoint, "checkpoint")
         not_negative(self.checkpoint_every, "checkpoint_every")
         schedule_of(self.schedule)
         callbacks_of(self.callbacks)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import seed_number
+from peephole._checks import path_text, seed_number
 from peephole.losses import Loss
 from peephole.metrics import metrics_of
 from peephole.schedules import Schedule, schedule_of
@@ -89,7 +89,9 @@ def _checkpoint(
 ) -> tuple[Checkpoint | None, Snapshot | None]:
     if arguments.checkpoint is None:
         return None, None
-    checkpoint = Checkpoint(arguments.checkpoint, arguments.checkpoint_every)
+    checkpoint = Checkpoint(
+        path_text(arguments.checkpoint, "checkpoint"), arguments.checkpoint_every
+    )
     return checkpoint, checkpoint.read(net) if arguments.resume else None
 
 

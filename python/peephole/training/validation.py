@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from peephole import _core as core
 from peephole.losses import Loss
-from peephole.metrics import Metric
+from peephole.metrics import Metric, call
 from peephole.training.data.batches import Batch, Data, in_batches
 from peephole.training.loss import Custom
 from peephole.training.pieces import without_gradient
@@ -50,7 +50,7 @@ class Validation:
         scores = {"loss": total / weight if weight else math.nan}
         if self.metrics:
             y_pred, y_true = np.concatenate(predicted), np.concatenate(wanted)
-            scores |= {name: float(f(y_pred, y_true)) for name, f in self.metrics.items()}
+            scores |= {name: call(name, f, y_pred, y_true) for name, f in self.metrics.items()}
         return scores
 
     def _batches(self) -> Iterator[Batch]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import integer
+from peephole._checks import array, flag, integer
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
@@ -57,7 +57,7 @@ def gate_activities(
         ValueError, TypeError: If an argument is wrong; the message names it.
     """
     lstm = stack_of(model)
-    values = np.asarray(x)
+    values = array(x, "x")
     if not np.can_cast(values.dtype, lstm.dtype, "same_kind"):
         raise TypeError(f"x: expected values castable to {lstm.dtype}, got {values.dtype}")
     if values.ndim != 2 or values.shape[1] != lstm.input_size or not len(values):
@@ -69,7 +69,7 @@ def gate_activities(
         raise ValueError(
             f"layer: expected one in {-lstm.num_layers}..{lstm.num_layers - 1}, got {number}"
         )
-    if reverse and not lstm.bidirectional:
+    if flag(reverse, "reverse") and not lstm.bidirectional:
         raise ValueError("reverse: expected False for a model that is not bidirectional, got True")
     below = values.astype(np.float64)
     for k in range(number % lstm.num_layers):

@@ -125,10 +125,6 @@ class Data(NamedTuple):
         x, lengths = self.inputs.take(rows), self.lengths[rows]
         return Batch(x, lengths, targets, weights, rows, self.targets.per_step)
 
-    def terms(self) -> int:
-        """The number of targets."""
-        return int(self.lengths.sum()) if self.targets.per_step else len(self)
-
     def steps(self, start: int, stop: int) -> Data:
         """Steps `start` to `stop` of each sequence, if there is a target per step."""
 
@@ -160,11 +156,10 @@ def read_data(
         if x.ndim == 2:
             return _read_single(net, loss, x, y, lengths, sample_weight, missing)
     inputs = read_sequences(x, lengths, net.input_size, net.dtype)
-    targets = read_targets(y, inputs, net._core.options, net.dtype, loss, missing)
-    data = Data(inputs, targets, _read_weights(sample_weight, inputs, targets.per_step, loss))
-    if data.terms() == 0:
+    if not inputs.lengths.any():
         raise ValueError("x: expected at least one sequence with at least one step, got none")
-    return data
+    targets = read_targets(y, inputs, net._core.options, net.dtype, loss, missing)
+    return Data(inputs, targets, _read_weights(sample_weight, inputs, targets.per_step, loss))
 
 
 def _read_single(

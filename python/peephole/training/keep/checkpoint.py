@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole._checks import path_text
 from peephole.training.protocol import NetworkLike
 
 _FORMAT = "peephole-training"
@@ -114,6 +115,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
 
     Raises ValueError if the file is not a checkpoint, and OSError if it cannot be read.
     """
+    path = path_text(path, "path")
     with Path(path).open("rb"):
         pass  # raises a clearer error than safe_open
     options, _, tensors = _read(Path(path))
