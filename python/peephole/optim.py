@@ -98,7 +98,7 @@ class Optimiser:
         return {
             "steps": np.array(self._core.steps, np.int64),
             "learning_rate": np.array(self._core.learning_rate),
-            **self._core.memories(),
+            **self._core.state(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -115,7 +115,7 @@ class Optimiser:
         before, rate = self.learning_rate, np.asarray(state["learning_rate"])
         self.learning_rate = float(rate)
         try:
-            self._core.set_memories(state, integer(state["steps"], "state[steps]"))
+            self._core.set_state(state, integer(state["steps"], "state[steps]"))
         except (TypeError, ValueError):
             self.learning_rate = before
             raise
