@@ -69,7 +69,7 @@ def test_masked_entries_are_refused():
     x = np.ma.masked_array(np.ones((1, 4, 2), np.float32), mask=np.zeros((1, 4, 2), bool))
     assert net(x)[0].shape == (1, 4, 1)  # none is masked
     x[0, 1, 0] = np.ma.masked
-    with pytest.raises(ValueError, match="x: expected .* without masked entries, got some masked"):
+    with pytest.raises(ValueError, match=r"x: expected .* without masked entries, got some masked"):
         net(x)
     with pytest.raises(ValueError, match="without masked entries"):
         net.parameters["bias_l0"] = np.ma.masked_less(np.arange(12.0), 3)

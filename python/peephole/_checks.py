@@ -86,9 +86,8 @@ def array(value: Any, name: str) -> NDArray[Any]:
     mask would be lost, and for nested lists of unequal lengths.
     """
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        count = int(np.ma.getmaskarray(value).sum())
         raise ValueError(
-            f"{name}: expected an array without masked values, got {count} of them; "
+            f"{name}: expected an array without masked entries, got some masked; "
             "fill them first, for example by value.filled(np.nan)"
         )
     try:

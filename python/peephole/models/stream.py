@@ -154,9 +154,7 @@ def _restore(
     state: StateArrays,
 ) -> Stream:
     """The stream of a model that had these options and weights, in this state."""
-    model = model_class(**options, seed=0)
-    for name, value in weights.items():
-        model.parameters[name] = value
+    model = model_class._restored(options, {}, weights)
     stream = Stream(model, batch)
     stream.state = state
     return stream

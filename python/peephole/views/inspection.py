@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -104,6 +104,6 @@ def _peepholes(lstm: LSTM, layer: int, reverse: bool, gates: dict[str, Array]) -
 
 
 def _before(c: Array, reverse: bool) -> Array:
-    """c of the step before, in the direction of the layer; zeros at first."""
+    """The c of the step before, in the direction of the layer; zeros at first."""
     zeros = np.zeros_like(c[:1])
     return np.concatenate([c[1:], zeros] if reverse else [zeros, c[:-1]])
