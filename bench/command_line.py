@@ -23,6 +23,7 @@ from bench import (
     step_program,
     tables,
 )
+from bench import threads as beside_others
 from bench.answers import WrongAnswerError
 from bench.bits import command as bits
 from bench.build import BuildError
@@ -32,7 +33,7 @@ from bench.progress import done, say
 from bench.shapes import Shape, select
 from bench.timing import Effort
 
-MODES = ("peers", *comparisons.COMPARISONS, "linearity", "calls", "fit", "step")
+MODES = ("peers", *comparisons.COMPARISONS, "linearity", "calls", "fit", "step", "threads")
 
 # What --quick measures: enough to see that everything runs, too little to believe.
 QUICK = Effort(seconds=0.02, rounds=2, pause=0)
@@ -175,6 +176,13 @@ class Run:
                 self.threads, self.effort, "torch" in {peer.name for peer in self.peers}
             )
             title, table = "Training, float32", fit.table(records)
+        elif mode == "threads":
+            named = self.options.shapes
+            shapes = self.shapes if named else self._small(select(beside_others.SHAPES))
+            counts = self.options.threads or [self.threads[-1]]
+            records = beside_others.measure(shapes, counts, dtype, self.effort)
+            title = "Beside other users of the cores: times alone (medians)"
+            table = beside_others.table(records)
         else:
             records = self._step()
             title = "Single steps in C++, float32, 1 thread"

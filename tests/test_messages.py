@@ -29,10 +29,10 @@ KEYWORDS = {
         "Network.fit",
         "validation_share",
     ),
-    "fit(class_weight=)": (
-        lambda: NET.fit(*ZEROS, class_weight={0: 2}),
+    "fit(pos_weight=)": (
+        lambda: NET.fit(*ZEROS, pos_weight=2),
         "Network.fit",
-        "CrossEntropy(class_weight=",
+        "BinaryCrossEntropy(",
     ),
     "score(batchsize=)": (lambda: NET.score(*ZEROS, batchsize=2), "Network.score", "batch_size"),
     "predict(batchsize=)": (lambda: NET.predict(ZEROS[0], batchsize=2), "Network", "batch_size"),

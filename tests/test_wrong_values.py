@@ -284,7 +284,7 @@ def test_masked_arrays():
         "series": lambda: peephole.windows(x[0], 2),
         "masks: weight_ih_l0": lambda: peephole.LSTM(3, 4, masks={"weight_ih_l0": mask}),
     }.items():
-        with pytest.raises(ValueError, match="without masked entries") as caught:
+        with pytest.raises(TypeError, match="without masked values") as caught:
             call()
         assert str(caught.value).startswith(argument.strip())
     NET.predict(np.ma.masked_array(X))  # nothing is masked

@@ -11,6 +11,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "gil.hpp"
 #include "options.hpp"
 #include "peephole/tensors.hpp"
 
@@ -22,7 +23,7 @@ namespace py = pybind11;
 /// The parts that have a Python class; each is held by shared_ptr.
 py::object load_model(const std::filesystem::path& path) {
   auto model = [&] {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     return load(path);
   }();
   return std::visit(
@@ -90,7 +91,7 @@ void write_arrays(const std::filesystem::path& path, py::handle arrays, py::hand
     const std::string name = utf8(key, "metadata");
     texts[name] = utf8(value, "metadata[\"" + name + "\"]");
   }
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   write_tensors(path, tensors, texts);
 }
 
@@ -104,7 +105,7 @@ py::array read_array(const TensorFile& file, const std::string& name) {
     py::array array(py::dtype(dtype.numpy), Shape(spec.shape.begin(), spec.shape.end()));
     void* const data = array.mutable_data();
     {
-      const py::gil_scoped_release release;
+      const WithoutGil release;
       file.read(name, data);
       if (spec.dtype == "BOOL") {  // any other byte of a forged file is no bool
         auto* const bytes = static_cast<unsigned char*>(data);

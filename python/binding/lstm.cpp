@@ -4,6 +4,7 @@
 
 #include "bindings.hpp"
 #include "classes.hpp"
+#include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -25,7 +26,7 @@ py::tuple infer(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
   const StateOut<T> final(in.shapes);
   const Outputs<T> outputs{sequence_view<T>(y, in.x.batch(), in.x.time()), final.span()};
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self.infer(in.call(), outputs);
   }
   return py::make_tuple(std::move(y), final.tuple());
@@ -39,7 +40,7 @@ py::tuple fill_tape(const LSTM<T>& self, const Inputs<T>& in, bool recompute, Ru
   const Outputs<T> outputs{sequence_view<T>(y, in.x.batch(), in.x.time()), final.span()};
   auto tape = std::make_unique<TapeOf<T>>(in.x.batched(), recompute);
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     run(in.call(), outputs, tape->tape);
   }
   return py::make_tuple(std::move(y), final.tuple(), std::move(tape));
@@ -67,7 +68,7 @@ py::tuple trace(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
 template <class T>
 py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object, py::handle dy,
                    py::handle dstate, bool inputs) {
-  const TapeOf<T>& tape = tape_of<T>(tape_object);
+  const TapeOf<T>& tape = tape_of<T>(tape_object, /*of_network=*/false);
   const LSTMConfig& config = self->config();
   const Index B = tape.tape.batch(), time = tape.tape.time();
   const auto dy_array = numbers<T>(dy, "dy", tape.shape({time, config.output_size()}));
@@ -78,7 +79,7 @@ py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object,
   const auto gradient = Gradient<T>::of_y(sequence_view<const T>(dy_array, B, time), dfinal.span());
   const Span<T> dparameters{flat.mutable_data(), flat.size()};
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self->backward(tape.tape, gradient, dparameters, results.views());
   }
   return py::make_tuple(results.x(), results.initial(), parameters.split(flat));
@@ -104,7 +105,7 @@ void bind(py::module_& module, const char* name) {
             initialise(self, seed, parse_initialisation(text(recurrent, "recurrent_init")));
           },
           "seed"_a, "recurrent"_a)
-      .def("save", &save<LSTM<T>>, "path"_a, py::call_guard<py::gil_scoped_release>())
+      .def("save", &save<LSTM<T>>, "path"_a, py::call_guard<WithoutGil>())
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,
            "recompute"_a = false)

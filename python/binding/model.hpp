@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <mutex>
+#include <memory>
+#include <new>
 #include <optional>
 #include <vector>
 
@@ -71,26 +73,22 @@ class SpareTape {
   static constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
   static Tape<T> take(Keep keep) {
-    const std::lock_guard lock(mutex_);
-    std::optional<Tape<T>>& spare = of(keep);
-    if (!spare) return Tape<T>(keep);
-    Tape<T> taken = *std::move(spare);
-    spare.reset();
-    return taken;
+    const std::unique_ptr<Tape<T>> spare(of(keep).exchange(nullptr));
+    return spare ? std::move(*spare) : Tape<T>(keep);
   }
   static void leave(Keep keep, Tape<T> tape) {
     if (tape.bytes() > kMostBytes) return;
-    const std::lock_guard lock(mutex_);
-    of(keep) = std::move(tape);
+    const std::unique_ptr<Tape<T>> before(
+        of(keep).exchange(new (std::nothrow) Tape<T>(std::move(tape))));
   }
 
  private:
-  static std::optional<Tape<T>>& of(Keep keep) {
-    static std::optional<Tape<T>> spares[2];
+  // No mutex, which a forked child could inherit locked; never destroyed, as a daemon thread may
+  // still compute when the process ends.
+  static std::atomic<Tape<T>*>& of(Keep keep) {
+    static std::atomic<Tape<T>*> spares[2] = {nullptr, nullptr};
     return spares[keep == Keep::all ? 0 : 1];
   }
-
-  static inline std::mutex mutex_;
 };
 
 /// A core tape, whether its arrays have a batch axis in Python, and a network's logits.
@@ -140,12 +138,17 @@ class InputGradientsOf {
   SequenceView<T> view_ = {};
 };
 
+/// The tape that an LSTM, or a network, is given; TypeError for anything else, also for the tape of
+/// the other kind of model. Whether it is this model's is the core's to check.
 template <class T>
-const TapeOf<T>& tape_of(py::handle object) {
-  if (!py::isinstance<TapeOf<T>>(object)) {
-    refuse_type("tape", "one that this model's forward returned", type_text(object));
+const TapeOf<T>& tape_of(py::handle object, bool of_network) {
+  const char* const expected = "one that this model's forward returned";
+  if (!py::isinstance<TapeOf<T>>(object)) refuse_type("tape", expected, type_text(object));
+  const auto& tape = py::cast<const TapeOf<T>&>(object);
+  if (tape.logits.is_none() == of_network) {
+    refuse_type("tape", expected, of_network ? "one of an LSTM" : "one of a network");
   }
-  return py::cast<const TapeOf<T>&>(object);
+  return tape;
 }
 
 }  // namespace peephole::binding

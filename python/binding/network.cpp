@@ -4,6 +4,7 @@
 
 #include "bindings.hpp"
 #include "classes.hpp"
+#include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -43,7 +44,7 @@ py::tuple infer(const Network<T>& self, py::handle x, py::handle state, py::hand
   const StateOut<T> final(in.shapes);
   const Outputs<T> outputs{output_view<T>(config, y, B, time), final.span()};
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self.infer(in.call(), outputs);
   }
   return py::make_tuple(std::move(y), final.tuple());
@@ -61,7 +62,7 @@ py::tuple evaluate(const Network<T>& self, py::handle x, py::handle state, py::h
   const Outputs<T> outputs{output_view<T>(config, y, B, time), final.span(),
                            output_view<T>(config, logits, B, time)};
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self.infer(in.call(), outputs);
   }
   return py::make_tuple(std::move(y), std::move(logits), final.tuple());
@@ -81,7 +82,7 @@ py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::ha
   const std::optional<std::uint64_t> seed = seed_of(seed_object);
   auto tape = std::make_unique<TapeOf<T>>(in.x.batched(), recompute);
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self.forward(in.call(), outputs, tape->tape, seed);
   }
   tape->logits = logits;
@@ -95,7 +96,7 @@ py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_obje
     refuse_value("dy", "exactly one of dy and dlogits", dy.is_none() ? "neither" : "both");
   }
   const bool of_y = dlogits.is_none();
-  const TapeOf<T>& tape = tape_of<T>(tape_object);
+  const TapeOf<T>& tape = tape_of<T>(tape_object, /*of_network=*/true);
   const NetworkConfig& config = self->config();
   const Index B = tape.tape.batch(), time = tape.tape.time();
   const auto array = numbers<T>(of_y ? dy : dlogits, of_y ? "dy" : "dlogits",
@@ -109,7 +110,7 @@ py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_obje
       of_y ? Gradient<T>::of_y(view, dfinal.span()) : Gradient<T>::of_logits(view, dfinal.span());
   const Span<T> dparameters{flat.mutable_data(), flat.size()};
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     self->backward(tape.tape, gradient, dparameters, results.views());
   }
   return py::make_tuple(results.x(), results.initial(), parameters.split(flat));
@@ -137,7 +138,7 @@ void bind(py::module_& module, const char* name) {
             initialise(self, seed, parse_initialisation(text(recurrent, "recurrent_init")));
           },
           "seed"_a, "recurrent"_a)
-      .def("save", &save<Network<T>>, "path"_a, py::call_guard<py::gil_scoped_release>())
+      .def("save", &save<Network<T>>, "path"_a, py::call_guard<WithoutGil>())
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("evaluate", &evaluate<T>, "x"_a, "state"_a = none, "lengths"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,

@@ -3,6 +3,7 @@
 
 #include "bindings.hpp"
 #include "classes.hpp"
+#include "gil.hpp"
 #include "options.hpp"
 #include "parameters.hpp"
 
@@ -53,7 +54,7 @@ class OptimiserOf {
       arrays.push_back(item(gradients, "gradients", parameters_.spec(i).name, i));
       tensors.push_back(arrays.back().data());
     }
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     optimiser_.step(tensors);
   }
 

@@ -3,6 +3,8 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <optional>
+#include <stdexcept>
 
 #include "bindings.hpp"
 #include "options.hpp"
@@ -16,6 +18,30 @@ void set_threads(py::handle threads) {
   set_num_threads(static_cast<int>(std::clamp<Index>(count, -1, kMostThreads + 1)));
 }
 
+/// nullptr: peephole's own threads.
+Executor* executor_of(py::handle object) {
+  const std::string name = text(object, "executor");
+  if (name == "own") return nullptr;
+  if (name == "openmp") return &openmp_executor();
+  throw py::value_error("executor: expected \"own\" or \"openmp\", got \"" + name + "\"");
+}
+
+/// `with executor(name)`: ScopedExecutor from __enter__ to __exit__.
+class ExecutorScope {
+ public:
+  explicit ExecutorScope(py::handle name) : executor_(executor_of(name)) {}
+
+  void enter() {
+    if (scope_) throw std::runtime_error("executor: entered twice");
+    scope_.emplace(executor_);
+  }
+  void exit(const py::args&) { scope_.reset(); }
+
+ private:
+  Executor* const executor_;
+  std::optional<ScopedExecutor> scope_;
+};
+
 py::dict build_info() {
   py::dict info;
   info["version"] = PEEPHOLE_VERSION;
@@ -23,6 +49,7 @@ py::dict build_info() {
   info["backend"] = backend();
   info["isas"] = py::cast(isas());
   info["num_threads"] = num_threads();
+  info["executor"] = executor() == nullptr ? "own" : "openmp";
   info["compiler"] = PEEPHOLE_COMPILER;
   return info;
 }
@@ -33,8 +60,16 @@ void bind_runtime(py::module_& module) {
   using namespace py::literals;
   module.def("num_threads", &num_threads);
   module.def("set_num_threads", &set_threads, "num_threads"_a);
+  module.def("set_executor", [](py::handle name) { set_executor(executor_of(name)); }, "name"_a);
+  py::class_<ExecutorScope>(module, "executor")
+      .def(py::init<py::handle>(), "name"_a)
+      .def("__enter__", &ExecutorScope::enter)
+      .def("__exit__", &ExecutorScope::exit);
   module.def("set_isa", [](py::handle name) { set_isa(text(name, "isa")); }, "name"_a);
   module.def("build_info", &build_info);
 }
 
 }  // namespace peephole::binding
+
+/// By this symbol threadpoolctl recognises the library among those that are loaded.
+extern "C" PYBIND11_EXPORT int peephole_core_num_threads() { return peephole::num_threads(); }

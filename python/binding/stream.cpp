@@ -6,6 +6,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "classes.hpp"
+#include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -116,7 +117,7 @@ py::array_t<T> process(StreamOf<T>& self, py::handle x, py::handle out) {
   const T* const from = in.data();
   T* const to = y.mutable_data();
   const Use<T> use(self);
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   stream.process(from, to, time);
   return y;
 }

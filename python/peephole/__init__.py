@@ -2,7 +2,15 @@
 
 from peephole import datasets, inspection, losses, metrics, optim, plot, schedules, training
 from peephole._core import __version__
-from peephole._runtime import build_info, num_threads, set_isa, set_num_threads
+from peephole._runtime import (
+    build_info,
+    executor,
+    num_threads,
+    register_with_threadpoolctl,
+    set_executor,
+    set_isa,
+    set_num_threads,
+)
 from peephole._types import Gradients
 from peephole.models.files import load
 from peephole.models.lstm import LSTM
@@ -18,6 +26,7 @@ __all__ = [
     "__version__",
     "build_info",
     "datasets",
+    "executor",
     "inspection",
     "load",
     "losses",
@@ -25,7 +34,9 @@ __all__ = [
     "num_threads",
     "optim",
     "plot",
+    "register_with_threadpoolctl",
     "schedules",
+    "set_executor",
     "set_isa",
     "set_num_threads",
     "training",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import operator
 import os
+import sys
+from types import ModuleType
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -79,17 +81,13 @@ def text(value: Any, name: str) -> str:
     return value
 
 
-def array(value: Any, name: str) -> NDArray[Any]:
+def array(value: Any, name: str, instead: str = "fill them first") -> NDArray[Any]:
     """`value` as an array, without copying it where possible.
 
-    Raises TypeError for a tensor that requires gradients, and ValueError for masked values, whose
-    mask would be lost, and for nested lists of unequal lengths.
+    Raises TypeError for a tensor that requires gradients and for masked values (`without_mask`),
+    and ValueError for nested lists of unequal lengths.
     """
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(
-            f"{name}: expected an array without masked entries, got some masked; "
-            "fill them first, for example by value.filled(np.nan)"
-        )
+    without_mask(value, name, instead)
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -128,6 +126,39 @@ def path_text(path: Any, name: str) -> str:
     except UnicodeEncodeError:  # a surrogate that stands for no byte
         raise ValueError(f"{name}: expected a path that can be encoded, got {path!r}") from None
     return text
+
+
+def without_mask(value: Any, name: str, instead: str = "fill them first") -> None:
+    """Raises TypeError for a `numpy.ma` array, or a list of some, with masked values.
+
+    NumPy's conversions drop the mask: masked values would be used as if they were not masked.
+    `instead` is what the message suggests.
+    """
+    ma = sys.modules.get("numpy.ma")
+    if ma is not None and type(value) is not np.ndarray:  # without numpy.ma there are no masks
+        _refuse_mask(value, name, ma, instead, depth=2)
+
+
+def call_without_masks(x: Any, state: Any, lengths: Any) -> None:
+    """The same for the arguments of a model's call."""
+    without_mask(x, "x", "fill them, or make `lengths` of them if they are at the end")
+    if state is not None:
+        without_mask(state, "state")
+    if lengths is not None:
+        without_mask(lengths, "lengths")
+
+
+def _refuse_mask(value: Any, name: str, ma: ModuleType, instead: str, depth: int) -> None:
+    if isinstance(value, ma.MaskedArray):
+        if ma.is_masked(value):
+            raise TypeError(
+                f"{name}: expected an array without masked values, got a masked array with "
+                f"{ma.count_masked(value)} of them; {instead}"
+            )
+    elif isinstance(value, (list, tuple)) and depth > 0:
+        for k, item in enumerate(value):
+            if type(item) is not np.ndarray:
+                _refuse_mask(item, f"{name}[{k}]", ma, instead, depth - 1)
 
 
 def dtype_name(dtype: Any) -> str:

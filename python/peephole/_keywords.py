@@ -47,7 +47,6 @@ _ELSEWHERE = {
 }
 # What is done in another way. Used only for callables that have the argument named first.
 _OTHERWISE = {
-    "class_weight": ("loss", "loss=peephole.losses.CrossEntropy(class_weight=...)"),
     "pos_weight": ("loss", "loss=peephole.losses.BinaryCrossEntropy(...)"),
     "activation": ("activations", 'activations={"c": ...}'),
     "recurrent_activation": ("activations", 'activations={"i": ..., "f": ..., "o": ...}'),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import array, transposed_hint
+from peephole._checks import array, transposed_hint, without_mask
 
 
 class Sequences(NamedTuple):
@@ -57,6 +57,7 @@ def read_sequences(
 
     Checks shapes, dtypes and lengths before any computation; copies nothing.
     """
+    without_mask(x, "x", "fill them, or make `lengths` of them if they are at the end")
     if not is_ragged(x):
         values = array(x, "x")
         _check_dtype(values, dtype, "x")

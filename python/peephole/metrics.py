@@ -100,7 +100,8 @@ def _counted(y_true: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.f
     there = np.ones(y_true.shape) if y_true.dtype.kind in "iub" else 1.0 - np.isnan(y_true)
     if weights is None:
         return there
-    return there * (weights if there.ndim == 1 else weights[:, None])
+    weighted: NDArray[np.float64] = there * (weights if there.ndim == 1 else weights[:, None])
+    return weighted
 
 
 def _mean(values: NDArray[Any], w: NDArray[np.float64]) -> float:

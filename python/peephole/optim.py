@@ -28,10 +28,11 @@ class Optimiser:
     """Base class of the optimisers; not for use by itself.
 
     Optimisers update the model's own memory. Weight decay acts on weights, peepholes and
-    `head.weight`, never on biases. Masked weights always stay 0.
+    `head.weight`, never on biases. Masked weights always stay 0. An optimiser over some of the
+    parameters leaves the others unchanged: `Adam(net.parameters.select("head.*"))`.
     """
 
-    __slots__ = ("_core", "_options", "_parameters")
+    __slots__ = ("_core", "_frozen", "_parameters", "_rule")
 
     def __init__(self, parameters: Parameters, learning_rate: float, **rule: Any) -> None:
         if not isinstance(parameters, Parameters):
@@ -41,25 +42,41 @@ class Optimiser:
         learning_rate = real(learning_rate, "learning_rate")
         for name, value in rule.items():
             rule[name] = value if name in _FLAGS else real(value, name)
-        self._parameters, self._options = parameters, rule
         cls = _CLASSES[parameters._core.dtype.name]
-        self._core = cls(parameters._core, type(self).__name__, learning_rate, **rule)
+        self._core = cls(parameters._core, self._rule_name(), learning_rate, **rule)
+        self._parameters, self._rule = parameters, rule
+        self._frozen = [name for name in parameters._core.names if name not in parameters]
+
+    @classmethod
+    def _rule_name(cls) -> str:
+        """The rule's name in the core, also of a subclass."""
+        return next(c.__name__ for c in cls.__mro__ if c.__module__ == __name__)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters that `step` updates."""
+        return self._parameters
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """The options besides the learning rate, named as in the equations."""
+        return dict(self._rule)
 
     def __copy__(self) -> Self:
         """An optimiser of the same parameters, with a state of its own that starts as this one."""
         copy = type(self).__new__(type(self))
-        Optimiser.__init__(copy, self._parameters, self.learning_rate, **self._options)
+        Optimiser.__init__(copy, self._parameters, self.learning_rate, **self._rule)
         copy.set_state(self.state())
         return copy
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{type(self).__name__}: cannot be pickled or copied deeply, since it updates the "
+            f"{type(self).__name__}: cannot pickle or copy it deeply, since it updates the "
             "parameters of its model; keep state() and give it to set_state() of a new one"
         )
 
     def __repr__(self) -> str:
-        options = dict(self._options)
+        options = self.rule
         if "beta1" in options:
             options = {"betas": (options.pop("beta1"), options.pop("beta2")), **options}
         defaults = inspect.signature(type(self)).parameters
@@ -87,7 +104,21 @@ class Optimiser:
         `gradients` is what `backward` returned, or a mapping with one array for every parameter, of
         its shape. Raises ValueError or TypeError otherwise, before anything is changed.
         """
-        self._core.step(_by_name(gradients))
+        given = _by_name(gradients)
+        if not self._frozen:
+            self._core.step(given)
+            return
+        # The core updates all parameters; weight decay would change those without a gradient.
+        memory = self._parameters._core
+        kept = {name: np.array(memory.view(name)) for name in self._frozen}
+        zeros = {name: np.zeros_like(value) for name, value in kept.items()}
+        self._core.step(self.trained(given) | zeros)
+        for name, value in kept.items():
+            memory.assign(name, value)
+
+    def trained(self, gradients: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The gradients of the parameters that `step` updates, for example to clip them."""
+        return {name: gradients[name] for name in self._parameters if name in gradients}
 
     def state(self) -> dict[str, NDArray[Any]]:
         """A copy of the optimiser's state, to continue from later.
@@ -98,8 +129,13 @@ class Optimiser:
         return {
             "steps": np.array(self._core.steps, np.int64),
             "learning_rate": np.array(self._core.learning_rate),
-            **self._core.state(),
+            **self._rule_state(),
         }
+
+    def _rule_state(self) -> dict[str, NDArray[Any]]:
+        """The state of the rule, without that of frozen parameters."""
+        state = self._core.state()
+        return {k: v for k, v in state.items() if k.partition("/")[2] in self._parameters}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continues from what `state` returned, for an optimiser of the same class and options.
@@ -115,7 +151,11 @@ class Optimiser:
         before, rate = self.learning_rate, np.asarray(state["learning_rate"])
         self.learning_rate = float(rate)
         try:
-            self._core.set_state(state, integer(state["steps"], "state[steps]"))
+            frozen: dict[str, Any] = {}
+            if self._frozen:
+                mine = self._rule_state()
+                frozen = {k: v for k, v in self._core.state().items() if k not in mine}
+            self._core.set_state({**state, **frozen}, integer(state["steps"], "state[steps]"))
         except (TypeError, ValueError):
             self.learning_rate = before
             raise
@@ -296,7 +336,7 @@ def _by_name(
         return gradients.parameters
     if not isinstance(gradients, Mapping):
         raise TypeError(
-            "gradients: expected what backward returned, or a mapping of names to arrays, "
+            "gradients: expected a mapping of names to arrays, or what backward returned, "
             f"got {type(gradients).__name__}"
         )
     return gradients

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
+from peephole._checks import without_mask
 
 __all__ = ["Parameters", "UnknownParameter"]
 
@@ -36,9 +38,11 @@ class Parameters(Mapping[str, NDArray[Any]]):
 
     __slots__ = ("_core", "_names")
 
-    def __init__(self, core_parameters: core.Parameters) -> None:
+    def __init__(
+        self, core_parameters: core.Parameters, names: Iterable[str] | None = None
+    ) -> None:
         self._core = core_parameters
-        self._names = dict.fromkeys(core_parameters.names)
+        self._names = dict.fromkeys(core_parameters.names if names is None else names)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         self._require(name)
@@ -46,6 +50,7 @@ class Parameters(Mapping[str, NDArray[Any]]):
 
     def __setitem__(self, name: str, value: ArrayLike) -> None:
         self._require(name)
+        without_mask(value, name)
         self._core.assign(name, value)
 
     def __iter__(self) -> Iterator[str]:
@@ -67,6 +72,37 @@ class Parameters(Mapping[str, NDArray[Any]]):
         """The shape of one parameter, without a view of it."""
         self._require(name)
         return self._core.shape(name)
+
+    def select(self, *patterns: str) -> Parameters:
+        """Those that match a name or pattern, such as "head.*", in the same memory.
+
+        An optimiser over them trains these and leaves the others unchanged. The patterns are those
+        of `fnmatch`. Raises ValueError if one of them matches nothing.
+        """
+        return Parameters(self._core, self._matching(patterns))
+
+    def without(self, *patterns: str) -> Parameters:
+        """Those that match none of the names and patterns; see `select`.
+
+        Raises ValueError if one of them matches nothing, or if nothing remains.
+        """
+        matching = self._matching(patterns)
+        rest = [name for name in self if name not in matching]
+        if not rest:
+            raise ValueError(
+                f"patterns: expected to leave a parameter of {', '.join(self)}, got {patterns!r}"
+            )
+        return Parameters(self._core, rest)
+
+    def _matching(self, patterns: tuple[str, ...]) -> list[str]:
+        for pattern in patterns:
+            if not isinstance(pattern, str):
+                raise TypeError(f"patterns: expected names or patterns, got {pattern!r}")
+            if not any(fnmatchcase(name, pattern) for name in self):
+                raise ValueError(
+                    f"patterns: no parameter is named {pattern!r}; there are {', '.join(self)}"
+                )
+        return [name for name in self if any(fnmatchcase(name, p) for p in patterns)]
 
     @property
     def size(self) -> int:

@@ -11,6 +11,7 @@ one per piece of a batch. Any function step -> factor is a schedule, too. In a c
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -126,6 +127,9 @@ class OneCycle(Schedule):
 class ReduceOnPlateau(Schedule):
     """Multiplies by `factor` if the loss has not improved for more than `patience` epochs.
 
+    An epoch whose loss is NaN, as that of a validation without targets, does not count: it gives a
+    RuntimeWarning.
+
     Args:
         factor: In 0..1.
         patience: 0 or more epochs.
@@ -153,6 +157,13 @@ class ReduceOnPlateau(Schedule):
 
     def observe(self, loss: float) -> None:
         """See Schedule."""
+        if math.isnan(loss):
+            warnings.warn(
+                "schedule: the loss that ReduceOnPlateau observes is NaN; such epochs do not count",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return
         if self._best == math.inf or loss < self._best - self.threshold * abs(self._best):
             self._best, self._waited = loss, 0
             return
@@ -205,11 +216,14 @@ class WarmUp(Schedule):
         self.then.set_state(state)
 
 
-class _Function(Schedule):
+class FunctionSchedule(Schedule):
+    """A function of the step as a schedule."""
+
     def __init__(self, function: Callable[[int], float]) -> None:
         self.function = function
 
     def factor(self, step: int, steps: int | None = None) -> float:
+        """See Schedule."""
         result = np.asarray(self.function(step))
         if result.shape or result.dtype.kind not in "fiu":
             raise TypeError(f"schedule: expected the function to return a number, got {result!r}")
@@ -232,7 +246,7 @@ def schedule_of(
         return schedule
     if isinstance(schedule, type) or not callable(schedule):
         raise TypeError(f"{name}: expected a Schedule or a function of the step, got {schedule!r}")
-    return _Function(schedule)
+    return FunctionSchedule(schedule)
 
 
 def _known(steps: int | None) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ try:
         check_random_state,
         column_or_1d,
     )
+    from sklearn.utils.class_weight import compute_class_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
@@ -25,14 +27,21 @@ except ImportError as error:
         f'pip install "peephole[sklearn]" ({error})'
     ) from error
 
-from peephole._checks import at_least_one
+from peephole._checks import at_least_one, flag, without_mask
 from peephole._keywords import explains_keywords
+from peephole._runtime import register_with_threadpoolctl
 from peephole._sequences import alike
 from peephole._types import Activations, LSTMOptions
+from peephole.metrics import r2
 from peephole.models.network import Network
+from peephole.optim import Optimiser
+from peephole.parameters import Parameters
 from peephole.training.keep.history import History
+from peephole.training.optimisers import optimiser_of
 
 __all__ = ["LSTMClassifier", "LSTMRegressor"]
+
+register_with_threadpoolctl()  # scikit-learn has imported threadpoolctl
 
 _FLOATS = [np.float64, np.float32]
 _CHECKED_TOGETHER = 256  # sequences; many share the overhead, and their copy stays small
@@ -45,6 +54,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
     network_: Network
     history_: History
     n_features_in_: int
+    _optimiser_state: Mapping[str, NDArray[Any]]
+    _made_with: Mapping[str, Any]
 
     @explains_keywords
     def __init__(
@@ -72,6 +83,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         fit_options: Mapping[str, Any] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
+        warm_start: bool = False,
     ) -> None:
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -95,41 +107,95 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         self.fit_options = fit_options
         self.random_state = random_state
         self.verbose = verbose
+        self.warm_start = warm_start
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
+    def _continues(self, partial: bool) -> bool:
+        """Whether a call trains the network that there is."""
+        return hasattr(self, "network_") and (partial or flag(self.warm_start, "warm_start"))
+
     def _train(
-        self, x: Any, y: NDArray[Any], output_size: int, head: Literal["identity", "softmax"]
+        self,
+        x: Any,
+        y: NDArray[Any],
+        output_size: int,
+        head: Literal["identity", "softmax"],
+        partial: bool,
+        **weights: Any,
     ) -> None:
-        random = check_random_state(self.random_state)
-        first = x[0]
-        network = Network(
-            first.shape[-1],
-            self.hidden_size,
-            output_size,
-            head=head,
-            readout="last",
-            **self._lstm_options(int(random.randint(_SEEDS))),
-        )
+        """Trains a network; `weights` are arguments of its `fit`."""
+        continues = self._continues(partial)
+        if continues:
+            network = self.network_
+            self._check_same(network, x, output_size)
+        else:
+            self._random = check_random_state(self.random_state)
+            network = Network(
+                x[0].shape[-1],
+                self.hidden_size,
+                output_size,
+                head=head,
+                readout="last",
+                **self._lstm_options(int(self._random.randint(_SEEDS))),
+            )
         options = {
-            "epochs": self.epochs,
+            "epochs": 1 if partial else self.epochs,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "clip_norm": self.clip_norm,
             "progress": self.verbose,
             **(self.fit_options or {}),
+            **{name: value for name, value in weights.items() if value is not None},
         }
-        self.history_ = network.fit(x, y, seed=int(random.randint(_SEEDS)), **options)
+        choice = options.pop("optimiser", "adam")
+        state = self._optimiser_state if partial and continues else None
+        made: list[Optimiser] = []
+
+        def optimiser(parameters: Parameters, learning_rate: float) -> Optimiser:
+            made.append(optimiser_of(choice, parameters, learning_rate))
+            if state is not None:
+                made[0].set_state({**state, "learning_rate": learning_rate})
+            return made[0]
+
+        seed = int(self._random.randint(_SEEDS))
+        self.history_ = network.fit(x, y, seed=seed, optimiser=optimiser, **options)
         self.network_ = network
+        # State, since estimators are copied and pickled, which optimisers are not.
+        self._optimiser_state = made[0].state()
+        self._made_with = self._network_options()
+
+    def _check_same(self, network: Network, x: Any, output_size: int) -> None:
+        """Raises ValueError if the network cannot be trained on with these data and options."""
+        if x[0].shape[-1] != network.input_size:
+            raise ValueError(
+                f"X: expected {network.input_size} features, with which the network was trained, "
+                f"got {x[0].shape[-1]}"
+            )
+        if output_size != network.output_size:
+            raise ValueError(
+                f"y: expected {network.output_size} outputs, with which the network was trained, "
+                f"got {output_size}"
+            )
+        for name, value in self._network_options().items():
+            before = self._made_with[name]
+            if value != before:
+                raise ValueError(
+                    f"{name}: expected {before!r}, with which the network was made, since the "
+                    f"training continues, got {value!r}"
+                )
 
     def _lstm_options(self, seed: int) -> LSTMOptions:
         """The parameters that are options of `LSTM`, and the seed."""
         parameters = self.get_params(deep=False)
         names = Network._option_defaults().keys() & parameters.keys()
         return cast("LSTMOptions", {name: parameters[name] for name in names} | {"seed": seed})
+
+    def _network_options(self) -> dict[str, Any]:
+        return {"hidden_size": self.hidden_size, **self._lstm_options(0)}
 
     def _outputs(self, x: Any) -> NDArray[np.float64]:
         """(n, O): the network's output for each sequence."""
@@ -139,6 +205,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
 
     def _read(self, x: Any, reset: bool) -> NDArray[Any] | list[NDArray[Any]]:
         """X in the form for `Network`: (n, T, I), or a list of (T_i, I)."""
+        without_mask(x, "X")
         if _are_sequences(x):
             return self._read_sequences(x, reset)
         flat = validate_data(self, x, reset=reset, dtype=_FLOATS)
@@ -179,6 +246,14 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         return sequences
 
 
+def _with_parameters_of(base: type, function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of `function`, with the parameters of the base's constructor for its **."""
+    own = dict(inspect.signature(function).parameters)
+    rest = inspect.signature(base.__init__).parameters  # type: ignore[misc]
+    own = {k: p for k, p in own.items() if p.kind is not p.VAR_KEYWORD}
+    return inspect.Signature([*own.values(), *(p for k, p in rest.items() if k not in own)])
+
+
 class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     """Classifies sequences: an LSTM with a softmax head.
 
@@ -196,11 +271,16 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             coupled_input_forget, bidirectional, dropout, recurrent_dropout, zoneout, dtype,
             recurrent_init: As in `peephole.LSTM`.
         n_steps: T of flat windows.
+        class_weight: Weights of the labels in the loss: {label: weight}, other labels have 1;
+            "balanced" for weights in inverse proportion to the labels' numbers; None for 1. They
+            multiply the `sample_weight` of `fit`.
         epochs, batch_size, learning_rate, clip_norm: As in `peephole.Network.fit`.
         fit_options: Other keyword arguments of `peephole.Network.fit`, {name: value}.
         random_state: An int for reproducible results, a `numpy.random.RandomState`, or None for
             NumPy's global one.
         verbose: Whether to show a progress bar.
+        warm_start: Whether `fit` continues with the network of the last call, with a new state of
+            the optimiser. `partial_fit` always does, and keeps that state.
 
     Attributes:
         classes_: (O,) the labels, sorted.
@@ -220,22 +300,105 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     classes_: NDArray[Any]
 
-    def fit(self, X: Any, y: Any) -> LSTMClassifier:
-        """Trains on X and labels y (n,), of any type, with at least two classes."""
+    def __init__(
+        self,
+        hidden_size: int | Sequence[int] = 32,
+        num_layers: int = 1,
+        *,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(hidden_size, num_layers, **parameters)
+        self.class_weight = class_weight
+
+    # scikit-learn reads the names of the parameters here.
+    __init__.__signature__ = _with_parameters_of(_Estimator, __init__)  # type: ignore[attr-defined]
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LSTMClassifier:
+        """Trains on X and labels y (n,), of any type, with at least two classes.
+
+        sample_weight: (n,) weights of the sequences in the loss, 0 or more.
+        """
+        return self._fit(X, y, None, sample_weight, partial=False)
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> LSTMClassifier:
+        """Trains for one epoch on X and labels y (n,), continuing from the last call.
+
+        The first call makes the network; it needs `classes`, all labels that calls will have.
+        """
+        return self._fit(X, y, classes, sample_weight, partial=True)
+
+    def _fit(
+        self, X: Any, y: Any, classes: Any, sample_weight: Any, partial: bool
+    ) -> LSTMClassifier:
         _require_target(self, y)
-        x = self._read(X, reset=True)
+        without_mask(y, "y", 'use y.filled(numpy.nan) and fit_options={"missing": "skip"}')
+        continues = self._continues(partial)
+        if partial and not continues and classes is None:
+            raise ValueError("classes: expected all labels in the first call, got None")
+        x = self._read(X, reset=not continues)
         labels = column_or_1d(y, warn=True)
         check_consistent_length(x, labels)
         if labels.dtype.kind == "f":
             assert_all_finite(labels, estimator_name=type(self).__name__, input_name="y")
         check_classification_targets(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
+        known = self._classes(labels, classes, partial, continues)
+        if len(known) < 2:
             raise ValueError(
-                f"y: expected labels of at least two classes, got one class, {self.classes_[0]!r}"
+                f"y: expected labels of at least two classes, got one class, {known[0]!r}"
             )
-        self._train(x, codes, len(self.classes_), "softmax")
+        unknown = np.setdiff1d(labels, known)
+        if len(unknown):
+            raise ValueError(f"y: expected labels among {known.tolist()}, got {unknown[0]!r}")
+        self._train(
+            x,
+            np.searchsorted(known, labels),
+            len(known),
+            "softmax",
+            partial,
+            sample_weight=sample_weight,
+            class_weight=self._class_weight(known, labels, partial),
+        )
+        self.classes_ = known
         return self
+
+    def _classes(
+        self, labels: NDArray[Any], classes: Any, partial: bool, continues: bool
+    ) -> NDArray[Any]:
+        """(O,) the labels, sorted, which must be the same if the training continues."""
+        known: NDArray[Any] = np.unique(labels if classes is None else column_or_1d(classes))
+        if not continues or (partial and classes is None):
+            return self.classes_ if continues else known
+        if not np.array_equal(known, self.classes_):
+            name = "y" if classes is None else "classes"
+            raise ValueError(
+                f"{name}: expected the classes {self.classes_.tolist()}, with which the network "
+                f"was trained, got {known.tolist()}"
+            )
+        return known
+
+    def _class_weight(
+        self, known: NDArray[Any], labels: NDArray[Any], partial: bool
+    ) -> NDArray[np.float64] | Literal["balanced"] | None:
+        """The argument `class_weight` of `Network.fit`."""
+        weight = self.class_weight
+        if weight is None:
+            return None
+        if isinstance(weight, str) and weight == "balanced":
+            if partial:
+                raise ValueError(
+                    "class_weight: expected {label: weight} for partial_fit, which sees some of "
+                    'the labels at a time, got "balanced"'
+                )
+            return "balanced"
+        if not isinstance(weight, Mapping):
+            raise ValueError(
+                f'class_weight: expected "balanced", {{label: weight}} or None, got {weight!r}'
+            )
+        weights: NDArray[np.float64] = compute_class_weight(dict(weight), classes=known, y=labels)
+        return weights
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """(n, O): the probability of each class, in the order of `classes_`."""
@@ -276,16 +439,52 @@ class LSTMRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: Any) -> LSTMRegressor:
-        """Trains on X and targets y, (n,) or (n, O)."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LSTMRegressor:
+        """Trains on X and targets y, (n,) or (n, O).
+
+        With fit_options={"missing": "skip"}, targets that are NaN are left out. sample_weight: (n,)
+        weights of the sequences in the loss, 0 or more.
+        """
+        return self._fit(X, y, sample_weight, partial=False)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LSTMRegressor:
+        """Trains for one epoch on X and targets y, continuing from the last call, if any."""
+        return self._fit(X, y, sample_weight, partial=True)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² of the predictions; targets that are NaN are left out if `fit` does so."""
+        targets = np.asarray(y)
+        if not (self._skips_missing() and targets.dtype.kind == "f" and np.isnan(targets).any()):
+            return float(super().score(X, y, sample_weight))
+        without_mask(y, "y")
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        predicted = self.predict(X)
+        if targets.shape != predicted.shape:
+            raise ValueError(f"y: expected {predicted.shape}, got {targets.shape}")
+        rows = (len(targets), -1)
+        return r2(predicted.reshape(rows), targets.reshape(rows), weights)
+
+    def _skips_missing(self) -> bool:
+        return (self.fit_options or {}).get("missing") == "skip"
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, partial: bool) -> LSTMRegressor:
         _require_target(self, y)
-        x = self._read(X, reset=True)
-        targets = check_array(y, ensure_2d=False, dtype=_FLOATS, input_name="y", estimator=self)
+        without_mask(y, "y", 'use y.filled(numpy.nan) and fit_options={"missing": "skip"}')
+        x = self._read(X, reset=not self._continues(partial))
+        targets = check_array(
+            y,
+            ensure_2d=False,
+            dtype=_FLOATS,
+            ensure_all_finite="allow-nan" if self._skips_missing() else True,
+            input_name="y",
+            estimator=self,
+        )
         if targets.ndim > 2:
             raise ValueError(f"y: expected (n,) or (n, outputs), got {targets.shape}")
         check_consistent_length(x, targets)
+        outputs = targets.shape[1] if targets.ndim == 2 else 1
+        self._train(x, targets, outputs, "identity", partial, sample_weight=sample_weight)
         self._target_shape = targets.shape[1:]
-        self._train(x, targets, targets.shape[1] if targets.ndim == 2 else 1, "identity")
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:

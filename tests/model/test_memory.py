@@ -40,6 +40,7 @@ def grown(folder, cycles, warm_up):
             early_stopping=5,
             checkpoint=folder / "run",
         )
+        (folder / "run").unlink()
         net.save(folder / "net")
         net = peephole.load(folder / "net")
         net.predict(x)

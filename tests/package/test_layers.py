@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "_notebook": "",
     "_sequences": "_checks",
     "_runtime": "_checks _core",
-    "parameters": "_core",
+    "parameters": "_checks _core",
     "datasets": "",
     "losses": "_checks _keywords",
     "metrics": "_checks",
@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "views": "_checks _notebook models training.keep.history",
     "inspection": "views",
     "plot": "views",
-    "sklearn": "_checks _keywords _sequences _types models training.keep.history",
+    "sklearn": "_checks _keywords _runtime _sequences _types metrics models optim parameters "
+    "training.keep.history training.optimisers",
     "demo": "datasets models views",
     "__main__": "_core demo",
     "": "_core _types _runtime datasets inspection losses metrics models optim plot schedules "

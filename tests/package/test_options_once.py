@@ -17,9 +17,9 @@ from peephole import _core
 from peephole._types import LSTMOptions
 from peephole.losses import Loss
 from peephole.metrics import BY_NAME as METRICS
-from peephole.training.arguments import _OPTIMISERS as OPTIMISERS
 from peephole.training.arguments import FitArguments
 from peephole.training.loss import BY_NAME as LOSSES
+from peephole.training.optimisers import BY_NAME as OPTIMISERS
 from reference import lstm as reference
 
 SIZES = {"input_size", "hidden_sizes", "output_size"}

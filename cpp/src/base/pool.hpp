@@ -4,6 +4,8 @@
 #include <mutex>
 #include <vector>
 
+#include "base/fork_gate.hpp"
+
 namespace peephole {
 
 /// Workspaces of a model: each call borrows one, so that calls on several threads do not meet, and
@@ -31,7 +33,7 @@ class Pool {
   };
 
   Loan borrow() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Locked lock(mutex_);
     if (idle_.empty()) {
       idle_.reserve(++made_);  // so that giving back cannot fail
       return Loan(*this, std::make_unique<Workspace>());
@@ -43,14 +45,14 @@ class Pool {
 
   /// Frees the idle workspaces.
   void clear() noexcept {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Locked lock(mutex_);
     idle_.clear();
   }
 
  private:
   void give_back(std::unique_ptr<Workspace> workspace) noexcept {
     if (workspace->bytes() > kMostBytes) return;
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Locked lock(mutex_);
     idle_.push_back(std::move(workspace));
   }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/fork_gate.hpp"
 #include "compute/backend.hpp"
 #include "kernels/host/packed_backward.hpp"
 #include "kernels/host/packed_forward.hpp"
@@ -18,7 +19,7 @@ class PackCache {
   /// What `pack(Packed&)` made of parameters of this revision.
   template <class Pack>
   std::shared_ptr<const Packed> get(std::uint64_t revision, Isa isa, Pack&& pack) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Locked lock(mutex_);
     if (packed_ && revision == revision_ && isa == isa_) return packed_;
     if (!packed_ || packed_.use_count() > 1) packed_ = std::make_shared<Packed>();
     revision_ = kNone;  // should packing fail
@@ -30,7 +31,7 @@ class PackCache {
 
   /// Forgets what is packed; calls that use it keep it.
   void clear() noexcept {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Locked lock(mutex_);
     packed_.reset();
   }
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "runtime/phases.hpp"
+#include "runtime/split_limit.hpp"
+
 namespace peephole {
 namespace {
 
@@ -19,16 +22,28 @@ Plan::Split split_of(const Schedule& schedule, Index parts) noexcept {
   return schedule.batch() >= parts * kRowsPerPart ? Plan::Split::ranks : Plan::Split::units;
 }
 
-/// The first rank of a part: those before it have their share of all packed rows. Sequences are
-/// sorted by length, so equal counts of ranks would not be equal work.
-Index first_rank(const Schedule& schedule, Index part, Index parts) noexcept {
-  const double wanted = number(schedule.packed_rows()) * number(part) / number(parts);
-  double rows = 0;
-  for (Index r = 0; r < schedule.batch(); ++r) {
-    if (rows >= wanted) return r;
-    rows += number(schedule.length(r));
+/// The members that may split units at present.
+Index limited(Index members, Index directions) noexcept {
+  const Index parts = members / directions;
+  if (parts <= 1) return members;
+  return std::min(members, directions * split_limit(static_cast<int>(parts)));
+}
+
+/// Appends the ends of `count` shares that have equally many of the packed rows of the ranks from
+/// the last bound to `end`: sequences are sorted by length, so equal counts of ranks would not be
+/// equal work.
+void append_shares(const Schedule& schedule, Index end, Index count, std::vector<Index>& bounds) {
+  Index rank = bounds.back();
+  double left = 0;
+  for (Index r = rank; r < end; ++r) left += number(schedule.length(r));
+  for (Index share = 0; share < count - 1; ++share) {
+    const double enough = left / number(count - share);
+    double rows = 0;
+    while (rank < end && rows < enough) rows += number(schedule.length(rank++));
+    left -= rows;
+    bounds.push_back(rank);
   }
-  return schedule.batch();
+  bounds.push_back(end);
 }
 
 }  // namespace
@@ -46,26 +61,46 @@ Index useful_members(const LayerSpec& spec, const Schedule& schedule, Index dire
   const double worth = std::clamp(operations / kOperationsPerMember, 1.0, number(threads));
   const auto members = static_cast<Index>(worth);
   const Index parts = std::max<Index>(1, members / directions);
-  const bool shareable =
-      split_of(schedule, parts) == Plan::Split::ranks || spec.hidden_size >= kUnitsWorthSharing;
-  if (shareable) return members;
-  return std::min(members, directions * std::max<Index>(1, schedule.batch() / kRowsPerPart));
+  if (split_of(schedule, parts) == Plan::Split::ranks) return members;
+  const Index in_ranks = directions * std::max<Index>(1, schedule.batch() / kRowsPerPart);
+  const Index in_units =
+      spec.hidden_size >= kUnitsWorthSharing ? limited(members, directions) : Index{1};
+  return std::max(in_units, std::min(members, in_ranks));
 }
 
 Plan plan_for(const Schedule& schedule, Index directions, Index members) noexcept {
   const Index parts = std::max<Index>(1, members / directions);
-  return {directions, members, parts, split_of(schedule, parts)};
+  return {members, parts, split_of(schedule, parts)};
 }
 
-kernels::TeamPart share_of(const Plan& plan, Index part, Barrier& barrier) noexcept {
-  if (!plan.share_units()) return {};
-  const auto wait = [](void* shared) { static_cast<Barrier*>(shared)->wait(); };
-  return {static_cast<int>(part), static_cast<int>(plan.parts), wait, &barrier};
+void equal_shares(const Schedule& schedule, Index count, std::vector<Index>& bounds) {
+  bounds.assign(1, 0);
+  append_shares(schedule, schedule.batch(), count, bounds);
 }
 
-kernels::RankRange ranks_of(const Plan& plan, const Schedule& schedule, Index part) noexcept {
-  if (plan.parts == 1 || plan.split == Plan::Split::units) return {0, schedule.batch()};
-  return {first_rank(schedule, part, plan.parts), first_rank(schedule, part + 1, plan.parts)};
+void share_ranks(const Schedule& schedule, double operations_per_row, Index parts,
+                 std::vector<Index>& bounds) {
+  // Weights that do not stay in the cache are read again for each share of a step.
+  constexpr double kCachedBytes = 1 << 20;
+  const double bytes = operations_per_row / 2 * sizeof(float);
+  const Index efficient = bytes > kCachedBytes ? 4 * kRowsPerPart : kRowsPerPart;
+  const Index B = schedule.batch();
+  const double steps = number(schedule.packed_rows()) / number(std::max<Index>(1, B));
+  const double worth = 1 + kOperationsPerMember / std::max(1.0, steps * operations_per_row);
+  const Index smallest = std::max(efficient, static_cast<Index>(std::min(worth, number(B))));
+
+  bounds.assign(1, 0);
+  if (parts == 1) {
+    bounds.push_back(B);
+    return;
+  }
+  Index left = B;
+  while (left >= 4 * parts * smallest && static_cast<Index>(bounds.size()) < 8 * parts) {
+    append_shares(schedule, bounds.back() + left / 2, parts, bounds);
+    left = B - bounds.back();
+  }
+  const Index rest = std::clamp<Index>(left / (parts * smallest), 1, 4) * parts;
+  append_shares(schedule, B, rest, bounds);
 }
 
 }  // namespace peephole

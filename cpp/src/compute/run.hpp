@@ -36,12 +36,14 @@ struct ForwardScratch {
   reference::Scratch<T> reference;
   std::vector<kernels::ForwardWorkspace<T>> parts;
   std::vector<kernels::ForwardTask<T>> tasks;
+  std::vector<Index> bounds;  // of shares of ranks
 };
 
 template <class T>
 struct BackwardScratch {
   reference::Scratch<T> reference;
   kernels::BackwardWorkspace<T> directions[2];
+  std::vector<Index> bounds;  // of shares of ranks
 };
 
 /// Computes the directions of a layer, at the same time where that is worth it. Denormals count as

@@ -1,9 +1,8 @@
-#include <atomic>
-
+#include "compute/directions.hpp"
 #include "compute/plan.hpp"
 #include "compute/run.hpp"
+#include "compute/step_split.hpp"
 #include "peephole/runtime.hpp"
-#include "runtime/flush_denormals.hpp"
 
 namespace peephole {
 namespace {
@@ -12,33 +11,76 @@ namespace {
 /// into its own.
 constexpr double kProductsPerWeight = 2;
 
-/// What the parts of a direction take of their work in turn, and where they wait for each other.
-struct Common {
-  explicit Common(Index parts) : barrier(static_cast<int>(parts)) {}
+/// One direction's pass, as the work that members of a team share (see Phases). Of each chunk,
+/// first the recurrence: shares of ranks, or pieces whose units are split. Then the products, which
+/// read what all of the recurrence wrote and which the next chunk's recurrence overwrites.
+template <class T>
+class BackwardWork {
+ public:
+  BackwardWork(const kernels::BackwardTask<T>& task, const BackwardDirection<T>& direction,
+               const Plan& plan, Span<const Index> bounds)
+      : phases_(static_cast<int>(plan.parts)),
+        task_(task),
+        isa_(direction.backend.isa),
+        bounds_(bounds),
+        batch_(direction.layer.schedule.batch()),
+        split_units_(plan.split == Plan::Split::units && plan.parts > 1),
+        pieces_(phases_, plan.parts, operations_per_step(direction.layer)) {}
 
-  Barrier barrier;
-  std::atomic<Index> taken{0};
+  Phases& phases() noexcept { return phases_; }
+
+  int open(int, int present) noexcept {
+    if (of_products_) {
+      if (++chunk_ == task_.chunk_count) return 0;
+      of_products_ = false;
+      if (!split_units_) return static_cast<int>(bounds_.size) - 1;
+      pieces_.begin(chunk().last - chunk().first);
+    }
+    if (split_units_ && !pieces_.ended()) return pieces_.next(present);
+    of_products_ = true;
+    return static_cast<int>(kernels::product_shares(task_));
+  }
+
+  void compute(int share, int slot) noexcept {
+    if (of_products_) {
+      kernels::run_products(task_, isa_, chunk_, share, slot);
+    } else if (!split_units_) {
+      kernels::run_recurrence(task_, isa_, chunk_, {bounds_[share], bounds_[share + 1]});
+    } else {
+      kernels::BackwardChunk steps = chunk();
+      steps.last = steps.first + pieces_.last();
+      steps.first += pieces_.first();
+      kernels::BackwardTask<T> piece = task_;
+      piece.chunks = &steps;
+      kernels::run_recurrence(piece, isa_, 0, {0, batch_}, pieces_.part(share));
+    }
+  }
+
+ private:
+  static double operations_per_step(const LayerBackward<T>& layer) noexcept {
+    return operations_per_row(layer.spec) * static_cast<double>(layer.schedule.batch());
+  }
+  const kernels::BackwardChunk& chunk() const noexcept { return task_.chunks[chunk_]; }
+
+  Phases phases_;
+  const kernels::BackwardTask<T>& task_;
+  const Isa isa_;
+  const Span<const Index> bounds_;
+  const Index batch_;
+  const bool split_units_;
+  StepSplit pieces_;
+  Index chunk_ = -1;
+  bool of_products_ = true;  // as if after those of chunk -1
 };
 
-/// One part's work for a direction. A chunk's products read what all of its recurrence wrote, and
-/// the next chunk's recurrence overwrites that. Of the products each part takes shares until there
-/// are none: cores are not all as fast, and some compute something else as well.
+/// On one thread.
 template <class T>
-void compute(const kernels::BackwardTask<T>& task, Isa isa, const Plan& plan,
-             const Schedule& schedule, Index part, Common& common) noexcept {
-  const kernels::RankRange ranks = ranks_of(plan, schedule, part);
-  const kernels::TeamPart team = share_of(plan, part, common.barrier);
-  const Index shares = kernels::product_shares(task);
+void run_alone(const kernels::BackwardTask<T>& task, Isa isa, Index batch) noexcept {
   for (Index chunk = 0; chunk < task.chunk_count; ++chunk) {
-    kernels::run_recurrence(task, isa, chunk, ranks, team);
-    common.barrier.wait();
-    // In each chunk before, every part took one more than there were.
-    const Index first = chunk * (shares + plan.parts);
-    const auto take = [&] { return common.taken.fetch_add(1, std::memory_order_relaxed) - first; };
-    for (Index share = take(); share < shares; share = take()) {
-      kernels::run_products(task, isa, chunk, share, static_cast<int>(part));
+    kernels::run_recurrence(task, isa, chunk, {0, batch});
+    for (Index share = 0; share < kernels::product_shares(task); ++share) {
+      kernels::run_products(task, isa, chunk, share, 0);
     }
-    common.barrier.wait();
   }
 }
 
@@ -60,24 +102,23 @@ void run(const std::vector<BackwardDirection<T>>& directions, BackwardScratch<T>
       static_cast<int>(useful_members(layer.spec, layer.schedule, D, operations, num_threads())));
   const Plan plan = plan_for(layer.schedule, D, team.size());
 
-  const Index parts = plan.parts;
   kernels::BackwardTask<T> tasks[2] = {};
   for (Index d = 0; d < D; ++d) {
     const BackwardDirection<T>& direction = directions[static_cast<std::size_t>(d)];
     tasks[d] = kernels::prepare_backward(direction.layer, *direction.packed, scratch.directions[d],
-                                         static_cast<int>(parts));
+                                         static_cast<int>(plan.parts));
   }
-
   const Isa isa = directions.front().backend.isa;
-  Common common[2] = {Common(parts), Common(parts)};
-  team.run([&](int member) noexcept {
-    const FlushDenormals flush_member;
-    const Index first = plan.together() ? member / parts : 0;
-    const Index last = plan.together() ? first + 1 : D;
-    for (Index d = first; d < last && d < D; ++d) {
-      compute(tasks[d], isa, plan, layer.schedule, member % parts, common[d]);
-    }
-  });
+  if (team.size() == 1) {
+    for (Index d = 0; d < D; ++d) run_alone(tasks[d], isa, layer.schedule.batch());
+    return;
+  }
+  equal_shares(layer.schedule, plan.parts, scratch.bounds);
+  const Span<const Index> bounds = {scratch.bounds.data(),
+                                    static_cast<Index>(scratch.bounds.size())};
+  BackwardWork<T> works[2] = {{tasks[0], directions.front(), plan, bounds},
+                              {tasks[D - 1], directions.back(), plan, bounds}};
+  compute_directions(team, works, static_cast<int>(D));
 }
 
 template void run(const std::vector<BackwardDirection<float>>&, BackwardScratch<float>&);

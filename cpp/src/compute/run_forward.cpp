@@ -1,25 +1,60 @@
 #include <algorithm>
 
+#include "compute/directions.hpp"
 #include "compute/plan.hpp"
 #include "compute/run.hpp"
+#include "compute/step_split.hpp"
 #include "peephole/runtime.hpp"
 #include "runtime/flush_denormals.hpp"
 
 namespace peephole {
 namespace {
 
-/// Readies the tasks of one direction's parts; those that share units have the same one.
+/// One direction's pass, as the work that members of a team share (see Phases): one phase of shares
+/// of ranks, or the pieces of a pass whose units are split.
 template <class T>
-void prepare(const ForwardDirection<T>& direction, const Plan& plan,
-             kernels::ForwardWorkspace<T>* workspaces, kernels::ForwardTask<T>* tasks) {
-  for (Index part = 0; part < plan.parts; ++part) {
-    const bool shared = part > 0 && plan.share_units();
-    tasks[part] =
-        shared ? tasks[0]
-               : kernels::prepare_forward(direction.layer, *direction.packed, workspaces[part],
-                                          ranks_of(plan, direction.layer.schedule, part));
+class ForwardWork {
+ public:
+  /// tasks: of each share of ranks; or of the whole batch.
+  ForwardWork(const ForwardDirection<T>& direction, const Plan& plan,
+              Span<const kernels::ForwardTask<T>> tasks)
+      : phases_(static_cast<int>(plan.parts)),
+        tasks_(tasks),
+        isa_(direction.backend.isa),
+        split_units_(plan.split == Plan::Split::units && plan.parts > 1),
+        pieces_(phases_, plan.parts, operations_per_step(direction.layer)) {
+    if (split_units_) pieces_.begin(tasks_[0].step_count);
   }
-}
+
+  Phases& phases() noexcept { return phases_; }
+
+  int open(int phase, int present) noexcept {
+    if (split_units_) return pieces_.ended() ? 0 : pieces_.next(present);
+    return phase == 0 ? static_cast<int>(tasks_.size) : 0;
+  }
+
+  void compute(int share, int) noexcept {
+    if (!split_units_) {
+      kernels::run_forward(tasks_[share], isa_);
+      return;
+    }
+    kernels::ForwardTask<T> piece = tasks_[0];
+    piece.steps += pieces_.first();
+    piece.step_count = pieces_.last() - pieces_.first();
+    kernels::run_forward(piece, isa_, pieces_.part(share));
+  }
+
+ private:
+  static double operations_per_step(const LayerForward<T>& layer) noexcept {
+    return operations_per_row(layer.spec) * static_cast<double>(layer.schedule.batch());
+  }
+
+  Phases phases_;
+  const Span<const kernels::ForwardTask<T>> tasks_;
+  const Isa isa_;
+  const bool split_units_;
+  StepSplit pieces_;
+};
 
 }  // namespace
 
@@ -34,33 +69,36 @@ void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& 
   }
   const auto D = static_cast<Index>(directions.size());
   const LayerForward<T>& layer = directions.front().layer;
-  Team team(static_cast<int>(useful_members(layer.spec, layer.schedule, D,
-                                            operations_per_row(layer.spec), num_threads())));
+  const double operations = operations_per_row(layer.spec);
+  Team team(
+      static_cast<int>(useful_members(layer.spec, layer.schedule, D, operations, num_threads())));
   const Plan plan = plan_for(layer.schedule, D, team.size());
 
-  const Index parts = plan.parts;
-  const auto count = static_cast<std::size_t>(D * parts);
+  // Directions have the same schedule, and so the same shares.
+  const Index parts = plan.split == Plan::Split::ranks ? plan.parts : 1;
+  share_ranks(layer.schedule, operations, parts, scratch.bounds);
+  const Index shares = static_cast<Index>(scratch.bounds.size()) - 1;
+  const auto count = static_cast<std::size_t>(D * shares);
   scratch.parts.resize(std::max(scratch.parts.size(), count));
   scratch.tasks.resize(std::max(scratch.tasks.size(), count));
-  for (Index d = 0; d < D; ++d) {
-    prepare(directions[static_cast<std::size_t>(d)], plan, scratch.parts.data() + d * parts,
-            scratch.tasks.data() + d * parts);
+  for (std::size_t task = 0; task < count; ++task) {
+    const ForwardDirection<T>& direction = directions[task / static_cast<std::size_t>(shares)];
+    const Index* const bound = &scratch.bounds[task % static_cast<std::size_t>(shares)];
+    scratch.tasks[task] = kernels::prepare_forward(direction.layer, *direction.packed,
+                                                   scratch.parts[task], {bound[0], bound[1]});
   }
-
-  Barrier barriers[2] = {Barrier(static_cast<int>(parts)), Barrier(static_cast<int>(parts))};
-  const auto compute = [&](Index task) noexcept {
-    kernels::run_forward(scratch.tasks[static_cast<std::size_t>(task)],
-                         directions.front().backend.isa,
-                         share_of(plan, task % parts, barriers[task / parts]));
-  };
-  team.run([&](int member) noexcept {
-    const FlushDenormals flush_member;
-    if (!plan.together()) {
-      for (Index d = 0; d < D; ++d) compute(d);
-    } else if (member < D * parts) {
-      compute(member);
+  if (team.size() == 1) {
+    for (std::size_t d = 0; d < directions.size(); ++d) {
+      kernels::run_forward(scratch.tasks[d], directions[d].backend.isa);
     }
-  });
+    return;
+  }
+  const auto work = [&](Index d) {
+    return ForwardWork<T>(directions[static_cast<std::size_t>(d)], plan,
+                          {scratch.tasks.data() + d * shares, shares});
+  };
+  ForwardWork<T> works[2] = {work(0), work(D - 1)};
+  compute_directions(team, works, static_cast<int>(D));
 }
 
 template void run(const std::vector<ForwardDirection<float>>&, ForwardScratch<float>&);

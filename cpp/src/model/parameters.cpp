@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/buffer.hpp"
+#include "base/fork_gate.hpp"
 #include "model/parameters_access.hpp"
 
 namespace peephole {
@@ -61,7 +62,7 @@ struct Parameters<T>::Impl {
   }
 
   void open(Index i) {
-    const std::lock_guard<std::mutex> lock(mutex);
+    const Locked lock(mutex);
     auto entry = find(i);
     if (entry == watched.end()) {
       Watched made{i, 0, {}};
@@ -74,13 +75,13 @@ struct Parameters<T>::Impl {
   }
 
   void close(Index i) noexcept {
-    const std::lock_guard<std::mutex> lock(mutex);
+    const Locked lock(mutex);
     --find(i)->writers;  // it is watched until the next refresh
   }
 
   std::uint64_t refresh() {
     if (!watches) return revision;
-    const std::lock_guard<std::mutex> lock(mutex);
+    const Locked lock(mutex);
     bool changed = false;
     for (Watched& entry : watched) {
       apply_mask(entry.tensor);

@@ -1,5 +1,7 @@
 #include "runtime/isa.hpp"
 
+#include <atomic>
+
 namespace peephole {
 namespace {
 
@@ -50,8 +52,15 @@ const char* to_string(Isa isa) noexcept {
 }
 
 const std::vector<Isa>& available_isas() {
-  static const std::vector<Isa> isas = detect();
-  return isas;
+  // Never destroyed, as a thread may still compute when the process ends; and no static local,
+  // whose lock a forked child could inherit.
+  static std::atomic<const std::vector<Isa>*> the_isas{nullptr};
+  const std::vector<Isa>* isas = the_isas;
+  if (isas != nullptr) return *isas;
+  const auto* const detected = new std::vector<Isa>(detect());
+  if (the_isas.compare_exchange_strong(isas, detected)) return *detected;
+  delete detected;
+  return *isas;
 }
 
 }  // namespace peephole

@@ -36,18 +36,25 @@ IsaChoice parse(const char* argument, const std::string& name, IsaChoice::Source
                               ", got \"" + name + "\"");
 }
 
-std::atomic<int>& choice() {
-  static std::atomic<int> chosen = [] {
-    const char* name = std::getenv("PEEPHOLE_ISA");
-    return encode(name ? parse("PEEPHOLE_ISA", name, IsaChoice::Source::environment)
-                       : IsaChoice{true, available_isas().back(), IsaChoice::Source::processor});
-  }();
-  return chosen;
+constexpr int kNotChosen = -1;
+std::atomic<int> choice{kNotChosen};
+
+int first_choice() {
+  const char* const name = std::getenv("PEEPHOLE_ISA");
+  return encode(name ? parse("PEEPHOLE_ISA", name, IsaChoice::Source::environment)
+                     : IsaChoice{true, available_isas().back(), IsaChoice::Source::processor});
 }
 
 }  // namespace
 
-IsaChoice chosen_isa() { return decode(choice()); }
+IsaChoice chosen_isa() {
+  int chosen = choice;
+  if (chosen == kNotChosen) {
+    const int first = first_choice();
+    if (choice.compare_exchange_strong(chosen, first)) chosen = first;
+  }
+  return decode(chosen);
+}
 
 std::string isa() {
   const IsaChoice chosen = chosen_isa();
@@ -55,7 +62,7 @@ std::string isa() {
 }
 
 void set_isa(const std::string& name) {
-  choice() = encode(parse("isa", name, IsaChoice::Source::set_isa));
+  choice = encode(parse("isa", name, IsaChoice::Source::set_isa));
 }
 
 std::vector<std::string> isas() {

@@ -1,25 +1,17 @@
 #pragma once
 
-#include <atomic>
 #include <type_traits>
+
+#include "peephole/runtime.hpp"
 
 namespace peephole {
 
-/// A pause between looks at what another thread is about to change.
-inline void spin_pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield" ::: "memory");
-#endif
-}
-
-/// A share of the process's threads, all of which run at the same time: the caller's own and
-/// size() - 1 workers. One team exists at a time; who comes while another has it gets a team of
-/// one, which is why nothing computed may depend on a team's size.
+/// The threads of one call: members that run a task, on the executor that the call is to use.
+/// peephole's own threads serve one team at a time; a team that is made meanwhile has one member.
+/// Nothing computed may depend on a team's size.
 class Team {
  public:
-  /// At most `wanted` threads.
+  /// At most `wanted` members.
   explicit Team(int wanted) noexcept;
   ~Team();
   Team(const Team&) = delete;
@@ -27,8 +19,10 @@ class Team {
 
   int size() const noexcept { return size_; }
 
-  /// Calls task(member) for member = 0 .. size() - 1, each on its own thread, and waits for all.
-  /// The task must not throw.
+  /// Calls task(member) for members in 0 .. size() - 1, 0 on this thread or as the executor has it,
+  /// and waits for all that have begun. They may run at the same time or one after the other; of
+  /// peephole's own threads, those that have not begun when member 0 has ended are left out. So
+  /// each member must be able to do all of the work, and wait for none that has not begun.
   template <class Task>
   void run(Task&& task) noexcept {
     using Stored = std::remove_reference_t<Task>;
@@ -37,23 +31,10 @@ class Team {
   }
 
  private:
-  using Call = void (*)(void* context, int member) noexcept;
-  void run(Call call, void* context) noexcept;
+  void run(Executor::Task task, void* context) noexcept;
 
+  Executor* executor_ = nullptr;  // null: peephole's own threads
   int size_ = 1;
-};
-
-/// Where the members of a team wait for each other, without a system call while all are on time.
-class Barrier {
- public:
-  explicit Barrier(int members) noexcept : members_(members), missing_(members) {}
-
-  void wait() noexcept;
-
- private:
-  const int members_;
-  alignas(64) std::atomic<int> missing_;
-  alignas(64) std::atomic<unsigned> round_{0};
 };
 
 }  // namespace peephole

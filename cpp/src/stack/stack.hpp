@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "base/fork_gate.hpp"
 #include "base/pool.hpp"
 #include "compute/layer_packs.hpp"
 #include "compute/run.hpp"
@@ -211,13 +212,19 @@ template <class Shared, class Make>
 std::shared_ptr<const Shared> Stack<T>::share(bool with_head, Make&& make) const {
   const std::uint64_t revision = ParametersAccess<T>::refresh(*parameters_);
   const IsaChoice isa = chosen_isa();
-  const std::lock_guard<std::mutex> lock(shared_mutex_);
   SharedByStreams& slot = shared_[with_head ? 1 : 0];
-  const std::shared_ptr<const void> old = slot.made.lock();
-  if (old && slot.revision == revision && same_kernels(slot.isa, isa)) {
-    return std::static_pointer_cast<const Shared>(old);
+  const auto current = [&]() -> std::shared_ptr<const Shared> {
+    if (slot.revision != revision || !same_kernels(slot.isa, isa)) return nullptr;
+    return std::static_pointer_cast<const Shared>(slot.made.lock());
+  };
+  {
+    const Locked lock(shared_mutex_);
+    if (auto shared = current()) return shared;
   }
+  // Made without the lock, since packing takes locks of its own.
   const std::shared_ptr<const Shared> made = make(isa);
+  const Locked lock(shared_mutex_);
+  if (auto shared = current()) return shared;  // another thread was faster
   slot = {made, revision, isa};
   return made;
 }

@@ -4,6 +4,20 @@ Each loss is a mean over its terms, weighted if there are weights: Σ w l / Σ w
 each valid step of each sequence, or for readout "last" for each sequence. A term of weight 0 or of
 a missing target counts as absent: it has no effect on the loss, and its gradient is 0, even if it
 is not finite. `Network.fit` takes a loss by name, an object of these classes, or a custom function.
+
+A custom function (y_pred, y_true, lengths) -> (loss, dy) is called for each batch, or with `tbptt`
+for each piece of one. It gets
+
+- y_pred: (B, T, O), for readout "last" (B, O), in the network's dtype. Padding is 0.
+- y_true: (B, T, ...), for readout "last" (B, ...): the targets, of any width and dtype, which stay
+  as they were given; those in lists are padded with zeros. They are NaN where they are missing, if
+  missing="skip"; the function must leave these out itself.
+- lengths: (B,) integers in 0..T: the steps of each sequence in the batch or piece, for readout
+  "last", too. A sequence that ended before the piece has 0.
+
+It returns the loss, a number, and its gradient dy, of y_pred's shape and of any float dtype; dy
+beyond a sequence's length is ignored. Weights of samples and classes are the function's own matter.
+An epoch's loss is the mean over its batches, weighted by the sequences in them that have a step.
 """
 
 from peephole.losses.base import Loss, Value

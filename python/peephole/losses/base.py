@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from peephole._checks import without_mask
 from peephole._keywords import call_text
 
 
@@ -58,7 +59,7 @@ class Loss(ABC):
 
     def counts(self, targets: NDArray[Any]) -> NDArray[np.bool_]:
         """(...): True for each target that has a term, before the weights of the samples."""
-        there: NDArray[np.bool_] = self.present(targets).any(axis=-1)
+        there: NDArray[np.bool_] = np.any(self.present(targets), axis=-1)
         return there
 
     def wrong(self, targets: NDArray[Any], outputs: int) -> NDArray[np.bool_]:
@@ -89,7 +90,7 @@ def mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | N
     if total == 0:
         return Value(0.0, 0.0, np.zeros_like(gradients))
     # A term of weight 0 and its gradient count as 0, even if they are not finite.
-    counted = weights != 0
+    counted: NDArray[np.bool_] = np.asarray(weights != 0)
     weighted = np.multiply(terms, weights, out=np.zeros(terms.shape), where=counted)
     scale = (weights / total).astype(gradients.dtype)
     if scale.ndim != gradients.ndim:
@@ -101,6 +102,7 @@ def mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | N
 
 def numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """(O,) finite numbers of 0 or more; raises ValueError or TypeError."""
+    without_mask(values, name)
     array = np.asarray(values)
     if array.dtype.kind not in "fiu" or array.ndim != 1:
         raise TypeError(f"{name}: expected (O,) numbers, got {array.dtype} {array.shape}")

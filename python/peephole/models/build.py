@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
-from peephole._checks import array, at_least_one, dtype_name, integer, seed_number, text
+from peephole._checks import (
+    at_least_one,
+    dtype_name,
+    integer,
+    seed_number,
+    text,
+    without_mask,
+)
 from peephole._types import Activations, Seed
 
 # Far beyond any stack that can be trained. Without a limit, a typing error could fill the memory.
@@ -119,8 +126,7 @@ def set_masks(parameters: core.Parameters, masks: Mapping[str, NDArray[np.bool_]
             raise ValueError(
                 f"masks: no parameter is named {name!r}; there are {', '.join(parameters.names)}"
             )
-        if not isinstance(mask, np.ndarray) or isinstance(mask, np.ma.MaskedArray):
-            mask = array(mask, f"masks: {name}")
+        without_mask(mask, f"masks: {name}")
         try:
             parameters.set_mask(name, mask)
         except (TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import array, flag, seed_number_or_none
+from peephole._checks import array, call_without_masks, flag, seed_number_or_none, without_mask
 from peephole._keywords import explains_keywords
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
 from peephole.models.base import Model
@@ -208,6 +208,7 @@ class LSTM(Model):
             ValueError, TypeError: If an argument is wrong, before anything is computed; the message
                 names it.
         """
+        call_without_masks(x, state, lengths)
         return call(self._core, x, state, lengths, out)
 
     def stream(self, batch: int = 1) -> Stream:
@@ -243,9 +244,9 @@ class LSTM(Model):
             the output "h", each (B, T, H), 0 beyond a sequence's length.
         """
         recompute = flag(recompute, "recompute")
-        return self._core.forward(
-            array(x, "x"), state, lengths, seed_number_or_none(seed), recompute
-        )
+        call_without_masks(x, state, lengths)
+        number = seed_number_or_none(seed)
+        return self._core.forward(array(x, "x"), state, lengths, number, recompute)
 
     def backward(
         self,
@@ -269,5 +270,6 @@ class LSTM(Model):
             Gradients: of x (B, T, I), or None; of the initial state; of the parameters, {name:
                 array of its shape}.
         """
+        without_mask(dstate, "dstate")
         gradients = self._core.backward(tape, array(dy, "dy"), dstate, flag(inputs, "inputs"))
         return Gradients(*gradients)

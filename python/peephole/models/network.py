@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import array, at_least_one, flag, given, seed_number_or_none
+from peephole._checks import (
+    array,
+    at_least_one,
+    call_without_masks,
+    flag,
+    given,
+    seed_number_or_none,
+    without_mask,
+)
 from peephole._keywords import explains_keywords, unexpected
 from peephole._sequences import is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
@@ -141,6 +149,7 @@ class Network(Trainable, Model):
 
         Raises ValueError or TypeError if an argument is wrong, before anything is computed.
         """
+        call_without_masks(x, state, lengths)
         return call(self._core, x, state, lengths, out)
 
     @explains_keywords
@@ -168,6 +177,7 @@ class Network(Trainable, Model):
             ValueError, TypeError: If an argument is wrong; the message names it.
         """
         batch_size = at_least_one(batch_size, "batch_size")
+        call_without_masks(x, None, lengths)
         ragged = is_ragged(x)
         if not ragged:
             x = array(x, "x")
@@ -201,6 +211,7 @@ class Network(Trainable, Model):
         """
         recompute = flag(recompute, "recompute")
         number = seed_number_or_none(seed)
+        call_without_masks(x, state, lengths)
         y, _, final, tape = self._core.forward(array(x, "x"), state, lengths, number, recompute)
         return y, final, tape
 
@@ -228,6 +239,7 @@ class Network(Trainable, Model):
             Gradients: of x, with its shape, or None; of the initial state; of the parameters,
                 {name: array of its shape}.
         """
+        without_mask(dstate, "dstate")
         gradients = self._core.backward(
             tape, given(dy, "dy"), dstate, given(dlogits, "dlogits"), flag(inputs, "inputs")
         )

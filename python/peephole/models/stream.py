@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import at_least_one
+from peephole._checks import at_least_one, without_mask
 from peephole._types import State, StateArrays
 from peephole.models.base import Model
 
@@ -87,6 +87,8 @@ class Stream:
         Raises:
             ValueError, TypeError: For a wrong argument, before the state is changed.
         """
+        if type(x) is not np.ndarray:
+            without_mask(x, "x")
         return self._core.step(x, out)
 
     def process(self, x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -94,6 +96,7 @@ class Stream:
 
         The arguments are those of `step`, except that `out` must not overlap x.
         """
+        without_mask(x, "x")
         return self._core.process(x, out)
 
     def reset(self) -> None:
@@ -110,6 +113,7 @@ class Stream:
 
     @state.setter
     def state(self, state: State | None) -> None:
+        without_mask(state, "state")
         self._core.set_state(state, self.batch > 1 or not _is_single(state))
 
     def copy(self) -> Stream:

@@ -3,8 +3,8 @@
 from peephole.training.callbacks import Callback, Run
 from peephole.training.early_stopping import EarlyStopping
 from peephole.training.interrupt import TrainingInterrupted
-from peephole.training.keep.checkpoint import load_checkpoint
 from peephole.training.keep.history import History
+from peephole.training.keep.load import load_checkpoint
 
 __all__ = ["Callback", "EarlyStopping", "History", "Run", "TrainingInterrupted", "load_checkpoint"]
 

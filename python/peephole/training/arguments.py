@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from peephole import optim
 from peephole._checks import at_least_one, flag, fraction, not_negative, path_text, positive
 from peephole._types import Seed
 from peephole.losses import Loss
@@ -18,20 +17,10 @@ from peephole.optim import Optimiser
 from peephole.parameters import Parameters
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.callbacks import Callbacks, callbacks_of
+from peephole.training.data.checks import require_missing
 from peephole.training.early_stopping import EarlyStopping
 from peephole.training.loss import Function
-
-OptimiserChoice: TypeAlias = (
-    Literal["adam", "adamw", "sgd", "rmsprop"] | Callable[[Parameters, float], Optimiser]
-)
-
-_OPTIMISERS: dict[str, type[Optimiser]] = {
-    "adam": optim.Adam,
-    "adamw": optim.AdamW,
-    "sgd": optim.SGD,
-    "rmsprop": optim.RMSprop,
-}
-
+from peephole.training.optimisers import OptimiserChoice, check_optimiser, optimiser_of
 
 _BATCH_SIZE = 32
 
@@ -53,8 +42,10 @@ class FitArguments:
     progress: bool | None
     loss: str | Loss | Function | None
     sample_weight: Any
+    class_weight: Any
     missing: Literal["error", "skip"]
     optimiser: OptimiserChoice
+    frozen: str | Sequence[str]
     schedule: Schedule | Callable[[int], float] | None
     shuffle: bool | None
     bucketing: bool
@@ -86,27 +77,16 @@ class FitArguments:
                 positive(getattr(self, name), name)
         if self.tbptt is not None:
             at_least_one(self.tbptt, "tbptt")
-        if self.missing not in ("error", "skip"):
-            raise ValueError(f'missing: expected "error" or "skip", got {self.missing!r}')
+        require_missing(self.missing)
         if self.checkpoint is not None:
             path_text(self.checkpoint, "checkpoint")
         not_negative(self.checkpoint_every, "checkpoint_every")
         schedule_of(self.schedule)
         callbacks_of(self.callbacks)
-        self._check_optimiser()
+        check_optimiser(self.optimiser)
+        if not isinstance(self.frozen, (str, Sequence)):
+            raise TypeError(f"frozen: expected names of parameters, got {self.frozen!r}")
         self._check_together()
-
-    def _check_optimiser(self) -> None:
-        if isinstance(self.optimiser, str):
-            if self.optimiser not in _OPTIMISERS:
-                raise ValueError(
-                    f"optimiser: expected one of {', '.join(_OPTIMISERS)}, got {self.optimiser!r}"
-                )
-        elif not callable(self.optimiser):
-            raise TypeError(
-                "optimiser: expected a name or a function (parameters, learning_rate) -> "
-                f"Optimiser, got {self.optimiser!r}"
-            )
 
     def _check_together(self) -> None:
         if self.stateful and (self.shuffle or self.bucketing):
@@ -145,15 +125,13 @@ class FitArguments:
         return self.validation_data is not None or self.validation_share is not None
 
     def make_optimiser(self, parameters: Parameters) -> Optimiser:
-        """The optimiser that the argument names."""
-        if isinstance(self.optimiser, str):
-            return _OPTIMISERS[self.optimiser](parameters, self.learning_rate)
-        optimiser = self.optimiser(parameters, self.learning_rate)
-        if not isinstance(optimiser, Optimiser):
-            raise TypeError(
-                f"optimiser: expected to return an Optimiser, got {type(optimiser).__name__}"
-            )
-        return optimiser
+        """The optimiser over the parameters that are not frozen."""
+        frozen = (self.frozen,) if isinstance(self.frozen, str) else tuple(self.frozen)
+        try:
+            trained = parameters.without(*frozen)
+        except (TypeError, ValueError) as error:
+            raise type(error)(str(error).replace("patterns", "frozen", 1)) from None
+        return optimiser_of(self.optimiser, trained, self.learning_rate)
 
     def stopping(self) -> EarlyStopping | None:
         """The rule of early stopping; an int is its patience."""
@@ -163,8 +141,17 @@ class FitArguments:
 
     def settings(self) -> dict[str, Any]:
         """The settings that must be the same when a training is resumed."""
-        names = ("batch_size", "tbptt", "stateful", "bucketing", "missing", "learning_rate")
+        names = {"batch_size", "clip_norm", "clip_value", "tbptt", "stateful", "bucketing"}
+        names |= {"missing", "validation_share", "validation_shuffle"}
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name in names}
-        kind = self.optimiser if isinstance(self.optimiser, str) else "a function"
         plain["batch_size"] = self.sequences_per_step
-        return plain | {"optimiser": kind, "shuffle": self.shuffle is not False}
+        rule = self.stopping() or EarlyStopping()
+        monitored = {name: getattr(rule, name) for name in ("monitor", "maximise", "min_delta")}
+        return plain | {
+            "shuffle": self.shuffle is not False,
+            "metrics": sorted(self._metrics()),
+            "early_stopping": monitored,
+        }
+
+    def _metrics(self) -> list[str]:
+        return [self.metrics] if isinstance(self.metrics, str) else [str(m) for m in self.metrics]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from peephole.parameters import Parameters
 @dataclass(frozen=True)
 class EarlyStopping:
     """Stops a training when validation no longer improves.
+
+    An epoch whose value is NaN, as the metrics of nothing are, counts neither as an improvement nor
+    as one without: it gives a RuntimeWarning.
 
     Args:
         patience: The number of epochs in a row without improvement after which to stop.
@@ -49,10 +53,14 @@ class EarlyStopping:
 
 
 class Best:
-    """The best epoch so far, by the rule of an EarlyStopping."""
+    """The best epoch so far, by the rule of an EarlyStopping; without one, by the loss.
 
-    def __init__(self, rule: EarlyStopping) -> None:
-        self.rule = rule
+    Its weights are kept if the rule restores them, or if `keep`.
+    """
+
+    def __init__(self, rule: EarlyStopping | None, keep: bool) -> None:
+        self.rule = EarlyStopping(restore=False) if rule is None else rule
+        self._stops, self._keep = rule is not None, keep or self.rule.restore
         self.value = math.nan
         self.epoch: int | None = None
         self.waited = 0
@@ -61,16 +69,32 @@ class Best:
     def observe(self, epoch: int, scores: Mapping[str, float], parameters: Parameters) -> bool:
         """Observes an epoch, counted from 1; returns whether to stop."""
         value = scores[self.rule.monitor]
+        if math.isnan(value):
+            if self._stops:
+                warnings.warn(
+                    f"early_stopping: validation {self.rule.monitor} is NaN; such epochs do not "
+                    "count",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            return self.exhausted
         if self.rule.better(value, self.value):
             self.value, self.epoch, self.waited = value, epoch, 0
-            if self.rule.restore:
+            if self._keep:
                 self.weights = {name: np.array(parameters[name]) for name in parameters}
             return False
         self.waited += 1
-        return self.waited >= self.rule.patience
+        return self.exhausted
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the training must stop."""
+        return self._stops and self.waited >= self.rule.patience
 
     def restore(self, parameters: Parameters) -> None:
-        """Restores the parameters of the best epoch."""
+        """Restores the parameters of the best epoch, if the rule says so."""
+        if not self.rule.restore:
+            return
         for name, value in self.weights.items():
             parameters[name] = value
 

@@ -13,17 +13,20 @@ from peephole._types import Seed
 from peephole.losses import Loss
 from peephole.metrics import Metrics
 from peephole.schedules import Schedule
-from peephole.training.arguments import FitArguments, OptimiserChoice
+from peephole.training.arguments import FitArguments
 from peephole.training.callbacks import Callbacks
+from peephole.training.class_weight import ClassWeight
 from peephole.training.early_stopping import EarlyStopping
 from peephole.training.fit import fit
-from peephole.training.keep.checkpoint import set_network_class
+from peephole.training.keep.checkpoint import is_checkpoint
 from peephole.training.keep.history import History
+from peephole.training.keep.load import set_network_class
 from peephole.training.loss import Function
+from peephole.training.optimisers import OptimiserChoice
 from peephole.training.protocol import NetworkLike
 from peephole.training.score import score
 
-__all__ = ["Trainable", "set_network_class"]
+__all__ = ["Trainable", "is_checkpoint", "set_network_class"]
 
 
 class Trainable:
@@ -47,8 +50,10 @@ class Trainable:
         progress: bool | None = None,
         loss: str | Loss | Function | None = None,
         sample_weight: Any = None,
+        class_weight: ClassWeight = None,
         missing: Literal["error", "skip"] = "error",
         optimiser: OptimiserChoice = "adam",
+        frozen: str | Sequence[str] = (),
         schedule: Schedule | Callable[[int], float] | None = None,
         shuffle: bool | None = None,
         bucketing: bool = False,
@@ -71,8 +76,9 @@ class Trainable:
             x: (n, T, I), for example from `peephole.windows` for one long series; or a list of
                 (T_i, I) arrays; or (T, I) for a single sequence, for which y and sample_weight
                 have no first axis either. For data larger than memory: an iterable of batches
-                (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) that can be iterated once
-                per epoch, or a function that returns one.
+                (x, y), (x, y, lengths), (x, y, lengths, sample_weight) or, if `stateful`, (x, y,
+                lengths, sample_weight, reset) that can be iterated once per epoch, or a function
+                that returns one. None stands for what a batch does not have.
             y: Softmax head: class labels, integers in 0..O-1, (n,) for readout "last", (n, T) or a
                 list of (T_i,) for "all". Otherwise target values, with another axis of O (optional
                 for O = 1). Entries beyond a sequence's length are ignored.
@@ -90,14 +96,23 @@ class Trainable:
             progress: Whether to show a progress bar; None: only in a terminal or a notebook. Each
                 epoch is also logged, at level INFO by the logger "peephole.training":
                 `logging.basicConfig(level=logging.INFO)` prints these lines.
-            loss: "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", an object from
-                `peephole.losses`, or a function (y_pred, y_true, lengths) -> (loss, dy) of a batch.
-                None: "cross_entropy" for a softmax head, otherwise "mse".
+            loss: "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", "gaussian_nll", an
+                object from `peephole.losses`, or a function (y_pred, y_true, lengths) -> (loss, dy)
+                of a batch, which `peephole.losses` describes. None: "cross_entropy" for a softmax
+                head, otherwise "mse".
             sample_weight: Weights of the loss's terms: (n,), or per step (n, T) or a list of
-                (T_i,).
-            missing: Targets that are NaN: "skip" ignores them, "error" raises ValueError.
-            optimiser: "adam", "adamw", "sgd", "rmsprop", or a function (parameters, learning_rate)
-                -> an optimiser of `peephole.optim`.
+                (T_i,). 0 or more, and not all 0.
+            class_weight: Weights of the labels in a cross-entropy: {label: weight}, other labels
+                have 1; (O,) numbers; or "balanced" for n / (K n_k), where n_k of the n labels
+                trained on are k, and K labels occur. They multiply sample_weight.
+            missing: Targets that are NaN: "skip" ignores them, "error" raises ValueError. A custom
+                loss gets them with "skip".
+            optimiser: "adam", "adamw", "sgd", "rmsprop"; or a function (parameters, learning_rate)
+                -> an optimiser of `peephole.optim` over them; or such an optimiser, made over
+                `net.parameters`, which keeps its state from one `fit` to the next and has its own
+                learning rate.
+            frozen: Names of parameters that are not trained, or patterns such as "*_l0" and
+                "weight_*". Their gradients count neither for clip_norm nor in the history.
             schedule: A schedule of `peephole.schedules`, or a function step -> factor.
             shuffle: Whether the order of the sequences is random in each epoch. None: yes, unless
                 `stateful`.
@@ -107,25 +122,36 @@ class Trainable:
                 Williams, J. Peng, Neural Computation 2 (1990) 490-501). For readout "all" the
                 optimiser makes a step for every `tbptt` time steps, and the state is carried over.
             stateful: Whether the state is carried over from each batch to the next: sequence k of a
-                batch continues sequence k of the previous one. Each epoch starts with zeros.
+                batch continues sequence k of the previous one. Each epoch starts with zeros, and
+                in batches with `reset`, bools (B,), each sequence for which it is True.
             recompute: Whether `forward` stores less, for long sequences; see `LSTM.forward`.
             validation_data: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) to validate
                 with after each epoch.
-            validation_share: Instead: the fraction of the sequences to hold out for validation.
-            validation_shuffle: Whether to hold out random sequences rather than the last ones.
-                None: yes, unless `stateful` or for forecasts, that is readout "all" with values as
-                targets. Of a single sequence with readout "all", always the last steps are held
-                out.
-            metrics: Computed in validation in addition to the loss: some of "accuracy", "mse",
-                "rmse", "mae", "r2"; or {name: function (y_pred, y_true) -> float}.
+            validation_share: Instead: the fraction of the sequences to hold out for validation. Of
+                labels random ones, each class by its proportion; otherwise, and if `stateful`, the
+                last ones. Of a single sequence with readout "all" the last steps. If the sequences
+                are overlapping windows of one series, the last ones, and those before them that
+                share steps with them are left out of the training.
+            validation_shuffle: Whether to hold out random sequences rather than the last ones; None
+                decides as described. True holds out random windows, too, even if they overlap.
+            metrics: Computed in validation in addition to the loss, without weights: some of
+                "accuracy", "mse", "rmse", "mae", "r2"; or {name: function (y_pred, y_true) ->
+                float}. y_pred is (N, O), y_true (N,) labels or (N, D) values, of the steps or
+                sequences with a target; values that are missing are NaN, and the metrics by name
+                leave them out. Metrics of nothing are NaN.
             early_stopping: Stops the training after this many epochs without improvement in
                 validation, and restores the weights of the best epoch; or an `EarlyStopping`.
             callbacks: Functions of the `Run`, called after each epoch, or `Callback` objects.
-            checkpoint: A file to save the training to; an existing one is replaced only once the
-                new one is complete. `peephole.training.load_checkpoint` reads the network from it.
+            checkpoint: A file to save the training to; it must not exist unless `resume`. Each
+                checkpoint replaces the previous one only once it is complete.
+                `peephole.training.load_checkpoint` reads the network from it, with the weights of
+                the last step or, with validation, of the best epoch.
             checkpoint_every: Seconds between checkpoints; one is also written at the end.
-            resume: Whether to continue from the checkpoint, if there is one, with the same
-                arguments and data: the result has the same bits as without the interruption.
+            resume: Whether to continue from the checkpoint, if there is one: the result has the
+                same bits as without the interruption. Arguments and data must be the same, except
+                that `epochs`, and the patience of `early_stopping`, may be larger; of large data
+                some is compared, of batches from an iterable only their number, and of functions
+                nothing. A training that has stopped early continues if there is more patience.
 
         Returns:
             History: the loss of each epoch, and more.
@@ -136,7 +162,8 @@ class Trainable:
             FloatingPointError: If the loss or its gradient is not finite. The message names the
                 step and the cause; the weights are those from before the step.
             OSError: If the checkpoint cannot be written; the previous one is unchanged. If the
-                training ends for any other reason, the checkpoint has its last finished step.
+                training ends for any other reason, SystemExit in a signal handler included, the
+                checkpoint has its last finished step.
             TrainingInterrupted: A KeyboardInterrupt, by Ctrl-C; the weights are those of the last
                 finished step, as in the checkpoint.
         """
@@ -155,8 +182,10 @@ class Trainable:
                 progress=progress,
                 loss=loss,
                 sample_weight=sample_weight,
+                class_weight=class_weight,
                 missing=missing,
                 optimiser=optimiser,
+                frozen=frozen,
                 schedule=schedule,
                 shuffle=shuffle,
                 bucketing=bucketing,
@@ -182,11 +211,35 @@ class Trainable:
         y: ArrayLike | Sequence[ArrayLike],
         lengths: ArrayLike | None = None,
         *,
+        missing: Literal["error", "skip"] = "error",
+        sample_weight: Any = None,
+        ignore_label: int | None = None,
         batch_size: int = 1024,
     ) -> float:
-        """How well the network predicts y; x, y and lengths are those of `fit`.
+        """How well the network predicts y.
 
-        The accuracy for a softmax head; otherwise R², the explained fraction of the targets'
-        variance, averaged over the O outputs. For readout "all" over all valid steps.
+        Args:
+            x, y, lengths, sample_weight, missing: As in `fit`. Weights are those of the sequences,
+                or of their steps.
+            ignore_label: Softmax head: targets with this label (any integer) do not count.
+            batch_size: The number of sequences that are computed at a time.
+
+        Returns:
+            The accuracy for a softmax head; otherwise R², the explained fraction of the targets'
+            variance, averaged over the O outputs. For readout "all" over all valid steps. NaN if
+            all targets are missing.
+
+        Raises:
+            ValueError, TypeError: If an argument is wrong, a value of x is not finite, or all
+                weights are 0; the message names it.
         """
-        return score(self, x, y, lengths, batch_size)
+        return score(
+            self,
+            x,
+            y,
+            lengths,
+            missing=missing,
+            sample_weight=sample_weight,
+            ignore_label=ignore_label,
+            batch_size=batch_size,
+        )

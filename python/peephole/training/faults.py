@@ -21,13 +21,15 @@ def describe(
 ) -> tuple[str, str]:
     """(what is not finite, its first cause: in the network, the batch, or the gradient)."""
     symptom = f"the loss is {loss}" if not np.isfinite(loss) else f"the gradient's norm is {norm}"
-    return symptom, _cause(parameters, batch, gradients)
+    return symptom, cause(parameters, batch, gradients)
 
 
-def _cause(parameters: Parameters, batch: Batch, gradients: Mapping[str, NDArray[Any]]) -> str:
+def cause(parameters: Parameters, batch: Batch, gradients: Mapping[str, NDArray[Any]]) -> str:
+    """The first cause: in the network, the batch, or the gradient."""
     for name in parameters:
         if (found := _first(parameters[name])) is not None:
-            return f"parameter {name} held {found} before the step"
+            held = f"held {found} before the step" if gradients else f"holds {found}"
+            return f"parameter {name} {held}"
     for name, values in (("x", batch.x), ("y", batch.y)):
         for row, length in enumerate(batch.lengths):
             of_steps = name == "x" or batch.per_step

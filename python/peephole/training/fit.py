@@ -11,19 +11,25 @@ from numpy.typing import NDArray
 from peephole._checks import path_text, seed_number
 from peephole.losses import Loss
 from peephole.metrics import metrics_of
+from peephole.optim import Optimiser
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.arguments import FitArguments
 from peephole.training.callbacks import Run, callbacks_of
+from peephole.training.class_weight import with_class_weight
 from peephole.training.data.batches import read_data
+from peephole.training.data.checks import require_finite, require_weight
+from peephole.training.data.fingerprint import fingerprint
 from peephole.training.data.sources import IterableSource, MemorySource, Source, gives_batches
 from peephole.training.early_stopping import Best
-from peephole.training.keep.checkpoint import Checkpoint, Snapshot, require_same
+from peephole.training.hold_out import Part, hold_out
+from peephole.training.keep.checkpoint import MASKS, Checkpoint, Snapshot, not_valid, under
 from peephole.training.keep.history import History
+from peephole.training.keep.settings import described, require_same
 from peephole.training.loop import Trainer
 from peephole.training.loss import Custom, loss_of
 from peephole.training.protocol import NetworkLike
 from peephole.training.setup import Setup
-from peephole.training.validation import Part, Validation, hold_out
+from peephole.training.validation import Validation
 
 
 def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
@@ -31,17 +37,34 @@ def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
     _check_network(net, arguments)
     loss = loss_of(arguments.loss, net.head, net.output_size)
     checkpoint, snapshot = _checkpoint(net, arguments)
-    seed = seed_number(arguments.seed) if snapshot is None else int(snapshot.notes["seed"])
+    seed = _seed(arguments, checkpoint, snapshot)
     random = np.random.default_rng(seed)
-    source, validation = _read(net, loss, x, y, arguments, random)
-    settings = arguments.settings() | {"loss": loss.name, "data": source.describe()}
-    if checkpoint is not None and snapshot is not None:
-        require_same(checkpoint.path, settings, snapshot.notes["settings"])
+    held = _read_validation_data(net, loss, arguments)
+    if gives_batches(x):
+        source, part = _batches(net, loss, x, y, arguments), None
+    else:
+        source, part, held = _data(net, loss, x, y, arguments, random, held)
+    loss = with_class_weight(loss, arguments.class_weight, net.output_size, part)
+    validation = _validation(loss, held, arguments)
+    optimiser = arguments.make_optimiser(net.parameters)
+    own = isinstance(arguments.optimiser, Optimiser)
+    rate = optimiser.learning_rate if own else arguments.learning_rate
+    schedule = _own_schedule(arguments)
+    settings: dict[str, Any] = {}
+    if checkpoint is not None:
+        settings = arguments.settings() | source.describe()
+        settings |= {"learning_rate": rate, "trained": list(optimiser.parameters)}
+        settings |= {"optimiser": optimiser, "schedule": schedule, "loss": loss}
+        if validation is not None:
+            settings["validation_data"] = fingerprint(validation.data, validation.rows)
+        settings = described(settings)
+        if snapshot is not None:
+            require_same(checkpoint.path, settings, snapshot.notes["settings"])
     setup = Setup(
         source=source,
         loss=loss,
-        learning_rate=arguments.learning_rate,
-        schedule=_own_schedule(arguments),
+        learning_rate=rate,
+        schedule=schedule,
         clip_norm=arguments.clip_norm,
         clip_value=arguments.clip_value,
         tbptt=arguments.tbptt,
@@ -56,16 +79,29 @@ def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
         seed=seed,
         progress=arguments.progress,
     )
-    run = Run(net, arguments.make_optimiser(net.parameters), History(), arguments.epochs)
+    run = Run(net, optimiser, History(), arguments.epochs)
     trainer = Trainer(run, setup, random)
     if checkpoint is not None and snapshot is not None:
         try:
             trainer.restore(snapshot)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{checkpoint.path}: not a checkpoint of this training: {error}"
-            ) from None
-    return trainer.train()
+        except ValueError as error:
+            raise not_valid(checkpoint.path, error) from None
+    try:
+        return trainer.train()
+    finally:
+        if own and schedule is not None:
+            optimiser.learning_rate = rate  # from which a schedule in the next `fit` starts
+
+
+def _seed(arguments: FitArguments, checkpoint: Checkpoint | None, snapshot: Snapshot | None) -> int:
+    """The seed; a resumed training has that of the checkpoint, which an int must agree with."""
+    seed = seed_number(arguments.seed)
+    if checkpoint is None or snapshot is None:
+        return seed
+    before = int(snapshot.notes["seed"])
+    if arguments.seed is not None and not isinstance(arguments.seed, np.random.Generator):
+        require_same(checkpoint.path, {"seed": seed}, {"seed": before})
+    return before
 
 
 def _own_schedule(arguments: FitArguments) -> Schedule | None:
@@ -89,55 +125,81 @@ def _checkpoint(
 ) -> tuple[Checkpoint | None, Snapshot | None]:
     if arguments.checkpoint is None:
         return None, None
-    checkpoint = Checkpoint(
-        path_text(arguments.checkpoint, "checkpoint"), arguments.checkpoint_every
-    )
-    return checkpoint, checkpoint.read(net) if arguments.resume else None
+    path = path_text(arguments.checkpoint, "checkpoint")
+    checkpoint = Checkpoint(path, arguments.checkpoint_every)
+    if not arguments.resume:
+        checkpoint.require_none()
+        return checkpoint, None
+    found = checkpoint.read()
+    if found is None:
+        return checkpoint, None
+    options, snapshot = found
+    require_same(checkpoint.path, net.options, options)
+    masks, mine = under(MASKS, snapshot.tensors), net.masks
+    if masks.keys() != mine.keys() or any(not np.array_equal(masks[k], mine[k]) for k in masks):
+        raise ValueError(f"resume: expected the masks of {checkpoint.path}, got others")
+    return checkpoint, snapshot
 
 
-def _read(
+def _read_validation_data(
+    net: NetworkLike, loss: Loss | Custom, arguments: FitArguments
+) -> Part | None:
+    if arguments.validation_data is None:
+        return None
+    x, y, lengths, weights = (*arguments.validation_data, None, None)[:4]
+    try:
+        data = read_data(net, loss, x, y, lengths, weights, arguments.missing)
+        rows = np.arange(len(data))
+        require_finite(data.inputs, rows, "x")
+        require_weight(data.weights, rows, "the data")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation_data: {error}") from None
+    return data, rows
+
+
+def _batches(
+    net: NetworkLike, loss: Loss | Custom, x: Any, y: Any, arguments: FitArguments
+) -> Source:
+    for name, value in (
+        ("y", y),
+        ("lengths", arguments.lengths),
+        ("sample_weight", arguments.sample_weight),
+        ("batch_size", arguments.batch_size),
+        ("shuffle", arguments.shuffle or None),
+        ("bucketing", arguments.bucketing or None),
+        ("validation_share", arguments.validation_share),
+    ):
+        if value is not None:
+            raise ValueError(f"{name}: allowed only with data in memory, not with batches as x")
+    return IterableSource(x, net, loss, arguments.missing, arguments.epochs, arguments.stateful)
+
+
+def _data(
     net: NetworkLike,
     loss: Loss | Custom,
     x: Any,
     y: Any,
     arguments: FitArguments,
     random: np.random.Generator,
-) -> tuple[Source, Validation | None]:
-    """The source to train on, and the validation."""
-    size, missing = arguments.sequences_per_step, arguments.missing
-    validate: Part | None = None
-    if arguments.validation_data is not None:
-        x_held, y_held, lengths, weights = (*arguments.validation_data, None, None)[:4]
-        try:
-            held = read_data(net, loss, x_held, y_held, lengths, weights, missing)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"validation_data: {error}") from None
-        validate = held, np.arange(len(held))
-    if gives_batches(x):
-        for name, value in (
-            ("y", y),
-            ("lengths", arguments.lengths),
-            ("sample_weight", arguments.sample_weight),
-            ("batch_size", arguments.batch_size),
-            ("shuffle", arguments.shuffle or None),
-            ("bucketing", arguments.bucketing or None),
-            ("validation_share", arguments.validation_share),
-        ):
-            if value is not None:
-                raise ValueError(f"{name}: allowed only with data in memory, not with batches as x")
-        source: Source = IterableSource(x, net, loss, missing, arguments.epochs)
-    else:
-        data = read_data(net, loss, x, y, arguments.lengths, arguments.sample_weight, missing)
-        rows = np.arange(len(data))
-        if arguments.validation_share is not None:
-            shuffle = _shuffles_held_out(net, loss, arguments)
-            fraction = arguments.validation_share
-            (data, rows), validate = hold_out(data, fraction, shuffle, random)
-        if arguments.stateful:
-            _check_stateful(rows, size, "x")
-        shuffle = arguments.shuffle is not False and not arguments.stateful
-        source = MemorySource(data, rows, size, shuffle=shuffle, bucketing=arguments.bucketing)
-    return source, _validation(loss, validate, arguments)
+    held: Part | None,
+) -> tuple[Source, Part, Part | None]:
+    """The source of batches of data in memory, what it trains on, and what is held out."""
+    size = arguments.sequences_per_step
+    data = read_data(net, loss, x, y, arguments.lengths, arguments.sample_weight, arguments.missing)
+    rows = np.arange(len(data))
+    if arguments.validation_share is not None:
+        shuffle = False if arguments.stateful else None
+        if arguments.validation_shuffle is not None:
+            shuffle = arguments.validation_shuffle
+        (data, rows), held = hold_out(data, arguments.validation_share, shuffle, random)
+        require_finite(held[0].inputs, held[1], "x")
+        require_weight(held[0].weights, held[1], "the sequences held out for validation")
+    require_weight(data.weights, rows, "the sequences to train on")
+    if arguments.stateful:
+        _check_stateful(rows, size, "x")
+    shuffle = arguments.shuffle is not False and not arguments.stateful
+    source = MemorySource(data, rows, size, shuffle=shuffle, bucketing=arguments.bucketing)
+    return source, (data, rows), held
 
 
 def _validation(
@@ -156,13 +218,6 @@ def _validation(
     )
 
 
-def _shuffles_held_out(net: NetworkLike, loss: Loss | Custom, arguments: FitArguments) -> bool:
-    """False for forecasts, whose sequences are in order of time and may overlap, as windows."""
-    if arguments.validation_shuffle is not None:
-        return arguments.validation_shuffle
-    return not arguments.stateful and not (net.readout == "all" and not loss.labels)
-
-
 def _check_stateful(rows: NDArray[np.intp], batch_size: int, name: str) -> None:
     if len(rows) % batch_size:
         raise ValueError(
@@ -173,11 +228,11 @@ def _check_stateful(rows: NDArray[np.intp], batch_size: int, name: str) -> None:
 
 def _best(arguments: FitArguments, validation: Validation | None) -> Best | None:
     rule = arguments.stopping()
-    if rule is None or validation is None:
+    if validation is None:
         return None
     known = ["loss", *validation.metrics]
-    if rule.monitor not in known:
+    if rule is not None and rule.monitor not in known:
         raise ValueError(
             f"early_stopping: expected to monitor one of {', '.join(known)}, got {rule.monitor!r}"
         )
-    return Best(rule)
+    return Best(rule, keep=arguments.checkpoint is not None)

@@ -1,12 +1,13 @@
-"""Ctrl-C, which must not interrupt between a step and the bookkeeping of it."""
+"""Signals, such as Ctrl-C, which must not interrupt between a step and its bookkeeping."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import Any
 
 from peephole.training.keep.history import History
 
@@ -22,23 +23,30 @@ class TrainingInterrupted(KeyboardInterrupt):
         super().__init__(message)
         self.history = history
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.history)
+
 
 class Interruptions:
-    """A context in which Ctrl-C raises KeyboardInterrupt, but only after a `held` block.
+    """A context in which Python's signal handlers run only outside of `held` blocks.
 
-    Does nothing outside the main thread, or if the program has replaced Python's signal handler.
+    These are the handler of Ctrl-C, which raises KeyboardInterrupt, and those that the program has
+    set, for example one for SIGTERM that raises SystemExit. Signals without a Python handler, and
+    trainings outside the main thread, are not affected.
     """
 
     def __init__(self) -> None:
         self._holding = False
-        self._pending = False
-        self._installed = False
+        self._pending: list[int] = []
+        self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
     def __enter__(self) -> Interruptions:
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._handle)
-            self._installed = True
+        if threading.current_thread() is threading.main_thread():
+            for number in signal.valid_signals():
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    self._handlers[number] = handler
+                    signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -47,23 +55,28 @@ class Interruptions:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._installed = False
+        for number, handler in self._handlers.items():
+            if signal.getsignal(number) == self._handle:  # the training may have set another
+                signal.signal(number, handler)
+        self._deliver()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self._holding:
-            raise KeyboardInterrupt
-        self._pending = True
+        if self._holding:
+            self._pending.append(number)
+        else:
+            self._handlers[number](number, frame)
+
+    def _deliver(self) -> None:
+        while self._pending:
+            number = self._pending.pop(0)
+            self._handlers[number](number, None)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A block that Ctrl-C does not interrupt."""
+        """A block that no signal interrupts; handlers run after it."""
         self._holding = True
         try:
             yield
         finally:
             self._holding = False
-        if self._pending:
-            self._pending = False
-            raise KeyboardInterrupt
+        self._deliver()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
 import math
 import time
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,12 @@ from peephole.training.callbacks import Run, watches_steps
 from peephole.training.data.batches import Batch
 from peephole.training.faults import describe
 from peephole.training.interrupt import Interruptions, TrainingInterrupted
-from peephole.training.keep.checkpoint import Snapshot, under
+from peephole.training.keep.checkpoint import Snapshot
 from peephole.training.keep.history import History
+from peephole.training.optimisers import require_own
 from peephole.training.pieces import count_pieces, forward, piece
 from peephole.training.progress import Bar, log_epoch, logger
+from peephole.training.resume import Place, restore, snapshot
 from peephole.training.setup import Position, Setup
 
 
@@ -36,8 +37,11 @@ class Trainer:
             None  # into the next piece or, if stateful, the next batch
         )
         self._epoch_random = random.bit_generator.state  # at the start of the epoch
-        per_epoch = setup.steps_per_epoch
-        self._steps = None if per_epoch is None else run.epochs * per_epoch
+        self._steps: int | None = None  # in the whole training; None: not known, or not needed
+        if setup.schedule is not None or setup.progress is not False:
+            steps = setup.source.steps(copy.deepcopy(random), run.epochs, setup.loss, setup.tbptt)
+            self._steps = None if steps is None else max(steps, 1)
+        self._factor: float | None = None  # of the schedule, in the last step
         if setup.schedule is not None:
             setup.schedule.factor(0, self._steps)  # raises if the schedule needs a number of steps
         self._watchers = [c for c in setup.callbacks if watches_steps(c)]
@@ -63,9 +67,8 @@ class Trainer:
                 )
                 logger.info(message)
                 raise TrainingInterrupted(message, run.history) from None
-            except Exception:
-                with contextlib.suppress(OSError):  # may be the error that was raised
-                    self._save()
+            except BaseException as error:  # SystemExit of a signal handler, too
+                self._save_after(error)
                 raise
         if run.stopping and run.history.stopped is None:
             run.history.stopped = "callback"
@@ -78,6 +81,7 @@ class Trainer:
         bar.epoch(run.epoch + 1, run.epochs)
         self._random.bit_generator.state = self._epoch_random
         for batch in self._setup.source.epoch(self._random, self._position.batch):
+            self._continue_state(batch)
             for number in range(self._position.piece, self._pieces(batch)):
                 self._step(batch, number, bar)
                 if run.stopping:
@@ -98,6 +102,7 @@ class Trainer:
     def _step(self, whole: Batch, number: int, bar: Bar) -> None:
         """One piece of a batch: forward, backward, update."""
         setup, model, optimiser = self._setup, self._model, self._run.optimiser
+        require_own(optimiser, self._run.net.parameters)  # a callback may have replaced it
         part, (y, logits, state, tape) = forward(
             model,
             piece(whole, number, setup.tbptt),
@@ -118,6 +123,7 @@ class Trainer:
                 gradients = model.backward(tape, None, None, value.gradient, False)[2]
             else:
                 gradients = model.backward(tape, value.gradient, None, None, False)[2]
+            gradients = optimiser.trained(gradients)
             norm = self._clip(gradients)
             if not (math.isfinite(value.mean) and math.isfinite(norm)):
                 symptom, cause = describe(
@@ -135,6 +141,22 @@ class Trainer:
             for callback in self._watchers:
                 callback.on_step(self._run)
 
+    def _continue_state(self, batch: Batch) -> None:
+        """Checks that a batch can continue the previous one, and resets what does not."""
+        if not self._setup.stateful or self._carry is None:
+            return
+        before, now = len(self._carry[0][0]), len(batch.lengths)
+        if before != now:
+            raise ValueError(
+                f"x: expected batches of {before} sequences, as before, since stateful=True "
+                f"carries their state over, got {now} sequences ({self._place()})"
+            )
+        if batch.reset is not None and self._position.piece == 0:
+            kept = ~batch.reset[:, None]
+            self._carry = tuple(
+                (np.where(kept, h, 0), np.where(kept, c, 0)) for h, c in self._carry
+            )
+
     def _clip(self, gradients: dict[str, Any]) -> float:
         """Clips the gradients; returns their norm before."""
         if self._setup.clip_value is None:
@@ -146,8 +168,8 @@ class Trainer:
 
     def _set_learning_rate(self) -> None:
         if self._setup.schedule is not None:
-            factor = self._setup.schedule.factor(self._run.step, self._steps)
-            self._run.optimiser.learning_rate = self._setup.learning_rate * factor
+            self._factor = float(self._setup.schedule.factor(self._run.step, self._steps))
+            self._run.optimiser.learning_rate = self._setup.learning_rate * self._factor
 
     def _count(self, loss: float, weight: float, norm: float) -> None:
         run, position = self._run, self._position
@@ -214,43 +236,21 @@ class Trainer:
         if self._setup.checkpoint is not None:
             self._setup.checkpoint.write(self._run.net, self._snapshot())
 
-    def _snapshot(self) -> Snapshot:
-        run, setup = self._run, self._setup
-        notes = {
-            "settings": setup.settings,
-            "seed": setup.seed,
-            "random": self._epoch_random,
-            "epoch": run.epoch,
-            "step": run.step,
-            "position": asdict(self._position),
-            "history": run.history.as_json(),
-            "schedule": {} if setup.schedule is None else setup.schedule.state(),
-            "best": None if setup.best is None else setup.best.state(),
-        }
-        tensors = {f"optimiser/{k}": v for k, v in run.optimiser.state().items()}
-        if setup.best is not None:
-            tensors |= {f"best/{name}": value for name, value in setup.best.weights.items()}
-        for k, (h, c) in enumerate(self._carry or ()):
-            tensors |= {f"carry/h/{k}": h, f"carry/c/{k}": c}
-        return Snapshot(notes, tensors)
+    def _save_after(self, error: BaseException) -> None:
+        """Saves after an error, which may be one of saving; it is `error` that is raised."""
+        try:
+            self._save()
+        except Exception as second:
+            if isinstance(error, OSError):  # most likely the same one
+                return
+            logger.warning("no checkpoint was written after %r: %s", error, second)
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Continues from a snapshot. The network is changed last, after all else is checked."""
-        run, setup, notes, tensors = self._run, self._setup, snapshot.notes, snapshot.tensors
-        weights = {name: tensors[name] for name in run.net.parameters}
-        for name, value in weights.items():
-            if value.shape != run.net.parameters.shape(name):
-                raise ValueError(f"{name} of {value.shape}")
-        run.optimiser.set_state(under("optimiser/", tensors))
-        run.history = History(**notes["history"])
-        run.epoch, run.step = notes["epoch"], notes["step"]
-        self._epoch_random = notes["random"]
-        self._position = Position(**notes["position"])
-        h, c = under("carry/h/", tensors), under("carry/c/", tensors)
-        self._carry = tuple((h[str(k)], c[str(k)]) for k in range(len(h))) or None
-        if setup.schedule is not None:
-            setup.schedule.set_state(notes["schedule"])
-        if setup.best is not None and notes["best"] is not None:
-            setup.best.set_state(notes["best"], under("best/", tensors))
-        for name, value in weights.items():
-            run.net.parameters[name] = value
+    def _snapshot(self) -> Snapshot:
+        place = Place(self._position, self._carry, self._epoch_random)
+        return snapshot(self._run, self._setup, place, self._factor)
+
+    def restore(self, saved: Snapshot) -> None:
+        """Continues from a snapshot; everything is checked before anything is changed."""
+        place = restore(self._run, self._setup, saved, self._random)
+        self._position, self._carry, self._epoch_random = place
+        self._factor = saved.notes["factor"]

@@ -29,8 +29,7 @@ Function: TypeAlias = Callable[
 class Custom:
     """A loss by a user's function (y_pred, y_true, lengths) -> (loss, dy) of a batch.
 
-    y_pred and dy are (B, T, O), for readout "last" (B, O); y_true is the targets of the batch,
-    padded with zeros to T; lengths is (B,).
+    `peephole.losses` describes the function.
     """
 
     name = "custom"

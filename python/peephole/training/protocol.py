@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -63,6 +63,9 @@ class NetworkLike(Protocol):
         y: ArrayLike | Sequence[ArrayLike],
         lengths: ArrayLike | None = None,
         *,
+        missing: Literal["error", "skip"] = "error",
+        sample_weight: Any = None,
+        ignore_label: int | None = None,
         batch_size: int = 1024,
     ) -> float:
         """See Network."""

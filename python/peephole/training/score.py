@@ -6,22 +6,56 @@ from typing import Any
 
 import numpy as np
 
-from peephole._checks import at_least_one
+from peephole._checks import at_least_one, integer
 from peephole._sequences import inference_batches
+from peephole.losses import CrossEntropy, Loss
 from peephole.metrics import accuracy, r2
 from peephole.training.data.batches import read_data
+from peephole.training.data.checks import require_finite, require_missing, require_weight
 from peephole.training.loss import loss_of
 from peephole.training.protocol import NetworkLike
 
 
-def score(net: NetworkLike, x: Any, y: Any, lengths: Any, batch_size: int) -> float:
+def score(
+    net: NetworkLike,
+    x: Any,
+    y: Any,
+    lengths: Any,
+    *,
+    missing: str,
+    sample_weight: Any,
+    ignore_label: int | None,
+    batch_size: int,
+) -> float:
     """See Network.score."""
     batch_size = at_least_one(batch_size, "batch_size")
-    data = read_data(net, loss_of(None, net.head, net.output_size), x, y, lengths)
-    predicted, wanted = [], []
+    require_missing(missing)
+    loss = _loss(net, ignore_label)
+    data = read_data(net, loss, x, y, lengths, sample_weight, missing)
+    rows = np.arange(len(data))
+    require_finite(data.inputs, rows, "x")
+    require_weight(data.weights, rows, "the data")
+    predicted, wanted, counted = [], [], []
     for rows, outputs in inference_batches(net._core, data.inputs, batch_size):
-        y_pred, y_true = data.take(rows).terms(outputs)
+        batch = data.take(rows)
+        y_pred, y_true = batch.terms(outputs)
+        weights = batch.term_weights(outputs)
+        if loss.labels:
+            weights = weights * loss.present(y_true)
         predicted.append(y_pred)
         wanted.append(y_true)
-    measure = accuracy if net.head == "softmax" else r2
-    return measure(np.concatenate(predicted), np.concatenate(wanted))
+        counted.append(weights)
+    measure = accuracy if loss.labels else r2
+    return measure(np.concatenate(predicted), np.concatenate(wanted), np.concatenate(counted))
+
+
+def _loss(net: NetworkLike, ignore_label: int | None) -> Loss:
+    """The loss that knows which targets are valid: labels for a softmax head."""
+    if ignore_label is None:
+        loss = loss_of(None, net.head, net.output_size)
+        assert isinstance(loss, Loss)
+        return loss
+    ignore_label = integer(ignore_label, "ignore_label")
+    if net.head != "softmax":
+        raise ValueError("ignore_label: allowed only with a softmax head, whose targets are labels")
+    return CrossEntropy(ignore_label=ignore_label)

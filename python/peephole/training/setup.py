@@ -12,7 +12,6 @@ from peephole.training.data.sources import Source
 from peephole.training.early_stopping import Best
 from peephole.training.keep.checkpoint import Checkpoint
 from peephole.training.loss import Custom
-from peephole.training.pieces import count_pieces
 from peephole.training.validation import Validation
 
 
@@ -37,18 +36,6 @@ class Setup:
     settings: dict[str, Any]  # must be the same when the training is resumed
     seed: int
     progress: bool | None
-
-    @property
-    def steps_per_epoch(self) -> int | None:
-        """The largest possible number; None: not known."""
-        source = self.source
-        if source.batches is None:
-            return None
-        if self.tbptt is None:
-            return source.batches
-        if source.longest is None:
-            return None
-        return source.batches * count_pieces(source.longest, self.per_step, self.tbptt)
 
 
 @dataclass

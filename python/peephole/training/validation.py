@@ -1,23 +1,23 @@
-"""Validation: data that is held out of the training, and scores on it."""
+"""Validation: scores on data that is held out of the training."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
 from peephole.losses import Loss
-from peephole.metrics import Metric, call
+from peephole.metrics import BY_NAME, Metric, call
+from peephole.parameters import Parameters
 from peephole.training.data.batches import Batch, Data, in_batches
+from peephole.training.faults import cause
 from peephole.training.loss import Custom
 from peephole.training.pieces import without_gradient
-
-Part: TypeAlias = tuple[Data, NDArray[np.intp]]  # data, and the rows of it to use
 
 
 @dataclass(frozen=True)
@@ -33,53 +33,49 @@ class Validation:
     stateful: bool = False
 
     def scores(self, model: core.Network) -> dict[str, float]:
-        """The loss and the metrics, by name."""
+        """The loss and the metrics, by name: NaN if there is no target that counts.
+
+        Raises FloatingPointError if the loss is not finite for another reason.
+        """
         total, weight = 0.0, 0.0
         predicted, wanted = [], []
         for part, y, logits in without_gradient(model, self._batches(), self.tbptt, self.stateful):
             with np.errstate(over="ignore", invalid="ignore"):
                 value = part.evaluate(self.loss, y, logits)
+            if not math.isfinite(value.mean):
+                why = cause(Parameters(model.parameters), part, {})
+                raise FloatingPointError(f"the validation loss is {value.mean}: {why}")
             total, weight = total + value.mean * value.weight, weight + value.weight
             if self.metrics:
-                outputs, targets = part.terms(y)
-                if isinstance(self.loss, Loss):
-                    present = self.loss.present(targets)
-                    outputs, targets = outputs[present], targets[present]
+                outputs, targets = self._of_targets(*part.terms(y))
                 predicted.append(outputs)
                 wanted.append(targets)
         scores = {"loss": total / weight if weight else math.nan}
         if self.metrics:
             y_pred, y_true = np.concatenate(predicted), np.concatenate(wanted)
-            scores |= {name: call(name, f, y_pred, y_true) for name, f in self.metrics.items()}
+            scores |= {k: self._measure(k, f, y_pred, y_true) for k, f in self.metrics.items()}
         return scores
+
+    def _of_targets(
+        self, y: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The rows with a target; the missing values of one that is partly there are NaN."""
+        if isinstance(self.loss, Custom):
+            return y, targets
+        present = self.loss.present(targets)
+        rows = present if self.loss.labels else present.any(axis=-1)
+        return y[rows], targets[rows]
+
+    def _measure(
+        self, name: str, metric: Metric, y_pred: NDArray[Any], y_true: NDArray[Any]
+    ) -> float:
+        """One metric: those by name of the point forecasts, a user's of all outputs."""
+        if len(y_pred) == 0:
+            return math.nan
+        if metric in BY_NAME.values() and isinstance(self.loss, Loss):
+            with np.errstate(over="ignore", invalid="ignore"):
+                return metric(self.loss.points(y_pred), y_true)
+        return call(name, metric, y_pred, y_true)
 
     def _batches(self) -> Iterator[Batch]:
         return in_batches(self.data, self.rows, self.batch_size)
-
-
-def hold_out(
-    data: Data, fraction: float, shuffle: bool, random: np.random.Generator
-) -> tuple[Part, Part]:
-    """(part to train on, part to validate with).
-
-    Without `shuffle` the last sequences are held out; of a single sequence with a target per step,
-    its last steps.
-    """
-    n, rows = len(data), np.arange(len(data))
-    if n == 1 and data.targets.per_step:
-        time = int(data.lengths[0])
-        cut = time - _held_out(time, fraction, "steps")
-        return (data.steps(0, cut), rows), (data.steps(cut, time), rows)
-    if shuffle:
-        rows = random.permutation(n)
-    cut = n - _held_out(n, fraction, "sequences")
-    return (data, np.sort(rows[:cut])), (data, np.sort(rows[cut:]))
-
-
-def _held_out(n: int, fraction: float, what: str) -> int:
-    count = max(1, round(n * fraction))
-    if count >= n:
-        raise ValueError(
-            f"validation_share: expected to leave some of {n} {what} to train on, got {fraction}"
-        )
-    return count

@@ -98,9 +98,11 @@ enum class Begin {
 
 /// result = begin + (factors[0] factors[1] ...) * panel over terms k_begin <= k < k_end, in order.
 /// The rows of `panel` are those of all factors' terms in turn. begin and result may be the same.
+/// Not inlined, so that the registers are the sums' alone.
 template <class V, int R, int P, Begin kBegin, bool kAhead = false, class T = typename V::Scalar>
-void multiply(Sums<const T> begin, const Factors<T>* factors, Index k_begin, Index k_end,
-              const T* panel, Index panel_stride, Sums<T> result, Ahead<T> ahead = {}) {
+[[gnu::noinline]] void multiply(Sums<const T> begin, const Factors<T>* factors, Index k_begin,
+                                Index k_end, const T* panel, Index panel_stride, Sums<T> result,
+                                Ahead<T> ahead = {}) {
   V sums[R][P][kGates];
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import array
+from peephole._checks import array, without_mask
 from peephole._sequences import Sequences, is_ragged, read_sequences, real_steps
 from peephole.losses import Loss
 from peephole.losses.base import Value
@@ -26,6 +26,7 @@ class Batch(NamedTuple):
     weights: NDArray[Any] | None  # (B,) or, per step, (B,) or (B, T)
     rows: NDArray[np.intp]  # (B,): their numbers in the data, for messages
     per_step: bool
+    reset: NDArray[np.bool_] | None = None  # (B,): sequences that do not continue the previous ones
 
     def evaluate(self, loss: Loss | Custom, y: NDArray[Any], logits: NDArray[Any]) -> Value:
         """The loss of a network's output for x, and its gradient, with the shape of y."""
@@ -47,6 +48,14 @@ class Batch(NamedTuple):
             n = int(np.prod(y.shape[:-1]))
             return y.reshape(n, -1), self.y.reshape(n, *self.y.shape[y.ndim - 1 :])
         return y[real], self.y[real]
+
+    def term_weights(self, y: NDArray[Any]) -> NDArray[Any]:
+        """(N,): the weight of each of the `terms`."""
+        weights = self._of_steps(self.weights, y)
+        if weights is None:
+            weights = np.ones(y.shape[:-1])
+        real = self._real()
+        return weights.ravel() if real is None else weights[real]
 
     def _real(self) -> NDArray[np.bool_] | None:
         """(B, T): True for steps with a target; None: all steps have one."""
@@ -198,6 +207,7 @@ def _read_weights(
             "sample_weight: allowed only with a loss by name or object, not with a function"
         )
     n, name = len(inputs.lengths), "sample_weight"
+    without_mask(weights, name, "use filled(0) to leave them out")
     if per_step and is_ragged(weights) and len(weights) == n and np.ndim(weights[0]) == 1:
         items = [_numbers(item, f"{name}[{k}]") for k, item in enumerate(weights)]
         for k, (item, length) in enumerate(zip(items, inputs.lengths, strict=True)):

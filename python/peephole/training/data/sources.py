@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from peephole.losses import Loss
 from peephole.training.data.batches import Batch, Data, read_data
+from peephole.training.data.fingerprint import fingerprint
+from peephole.training.data.steps import pieces_with_terms
 from peephole.training.loss import Custom
 from peephole.training.protocol import NetworkLike
 
@@ -22,10 +24,14 @@ class Source(Protocol):
     """The batches of each epoch."""
 
     batches: int | None  # in an epoch; None: not known
-    longest: int | None  # steps of the longest sequence; None: not known
 
-    def describe(self) -> Any:
-        """A description for JSON, to compare sources by."""
+    def describe(self) -> dict[str, Any]:
+        """{argument of fit: description}, to compare sources by."""
+
+    def steps(
+        self, random: np.random.Generator, epochs: int, loss: Loss | Custom, tbptt: int | None
+    ) -> int | None:
+        """The steps of the optimiser in all epochs, drawn from `random`; None: not known."""
 
     def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
         """The batches of one epoch, from number `start` on."""
@@ -46,21 +52,42 @@ class MemorySource:
         self._data, self._rows, self._batch_size = data, rows, batch_size
         self._shuffle, self._bucketing = shuffle, bucketing
         self.batches: int | None = -(-len(rows) // batch_size)
-        self.longest: int | None = int(data.lengths[rows].max())
 
-    def describe(self) -> Any:
+    def describe(self) -> dict[str, Any]:
         """See Source."""
-        return [len(self._rows), int(self._data.lengths[self._rows].sum())]
+        return dict(fingerprint(self._data, self._rows))
+
+    def steps(
+        self, random: np.random.Generator, epochs: int, loss: Loss | Custom, tbptt: int | None
+    ) -> int | None:
+        """See Source. A batch has as many pieces as the longest of its sequences."""
+        pieces = pieces_with_terms(self._data, self._rows, loss, tbptt)
+        if (pieces == pieces[0]).all():
+            return epochs * -(-len(pieces) // self._batch_size) * int(pieces[0].sum())
+        of_row = np.zeros((int(self._rows.max()) + 1, pieces.shape[1]), np.bool_)
+        of_row[self._rows] = pieces
+
+        def drawn() -> int:
+            batches = self._draw(random)
+            starts = np.cumsum([0, *(len(rows) for rows in batches[:-1])])
+            return int(np.logical_or.reduceat(of_row[np.concatenate(batches)], starts).sum())
+
+        if not (self._shuffle or self._bucketing):
+            return epochs * drawn()
+        return sum(drawn() for _ in range(epochs))
 
     def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
         """See Source."""
+        for rows in self._draw(random)[start:]:
+            yield self._data.take(rows)
+
+    def _draw(self, random: np.random.Generator) -> list[NDArray[np.intp]]:
+        """The rows of each batch of an epoch."""
         size = self._batch_size
         order = random.permutation(self._rows) if self._shuffle else self._rows
-        batches = [order[at : at + size] for at in range(0, len(order), size)]
         if self._bucketing:
-            batches = bucketed(order, self._data.lengths, size, random)
-        for rows in batches[start:]:
-            yield self._data.take(rows)
+            return bucketed(order, self._data.lengths, size, random)
+        return [order[at : at + size] for at in range(0, len(order), size)]
 
 
 def bucketed(
@@ -77,7 +104,7 @@ def bucketed(
 
 
 class IterableSource:
-    """Batches from an iterable of (x, y), (x, y, lengths) or (x, y, lengths, sample_weight)."""
+    """Batches from an iterable of (x, y) and optionally lengths, sample_weight and reset."""
 
     def __init__(
         self,
@@ -86,6 +113,7 @@ class IterableSource:
         loss: Loss | Custom,
         missing: str,
         epochs: int,
+        stateful: bool,
     ) -> None:
         if not callable(batches) and iter(batches) is batches and epochs > 1:
             raise ValueError(
@@ -93,12 +121,20 @@ class IterableSource:
                 "returns one, or epochs=1, got an iterator, which can be iterated only once"
             )
         self._batches, self._net, self._loss, self._missing = batches, net, loss, missing
+        self._stateful = stateful
         self.batches: int | None = len(batches) if isinstance(batches, Sized) else None
-        self.longest: int | None = None
 
-    def describe(self) -> Any:
+    def describe(self) -> dict[str, Any]:
         """See Source."""
-        return self.batches
+        return {"x": "batches" if self.batches is None else f"{self.batches} batches"}
+
+    def steps(
+        self, random: np.random.Generator, epochs: int, loss: Loss | Custom, tbptt: int | None
+    ) -> int | None:
+        """See Source. Assumes a term in each batch; the lengths are not known before."""
+        if self.batches is None or (tbptt is not None and self._net.readout == "all"):
+            return None
+        return epochs * self.batches
 
     def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
         """See Source."""
@@ -112,17 +148,30 @@ class IterableSource:
             raise ValueError("x: expected at least one batch per epoch, got none")
 
     def _read(self, item: Any, number: int) -> Batch:
-        if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 4:
+        if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 5:
             raise TypeError(
-                "x: expected batches (x, y), (x, y, lengths) or (x, y, lengths, sample_weight), "
+                "x: expected batches (x, y), (x, y, lengths), (x, y, lengths, sample_weight) or "
+                "(x, y, lengths, sample_weight, reset), "
                 f"got {type(item).__name__} as batch {number + 1}"
             )
-        x, y, lengths, weights = (*item, None, None)[:4]
+        x, y, lengths, weights, reset = (*item, None, None, None)[:5]
         try:
             data = read_data(self._net, self._loss, x, y, lengths, weights, self._missing)
+            if reset is not None:
+                reset = _read_reset(reset, len(data), self._stateful)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{error} (in batch {number + 1})") from None
-        return data.take(np.arange(len(data)))
+        return data.take(np.arange(len(data)))._replace(reset=reset)
+
+
+def _read_reset(reset: Any, n: int, stateful: bool) -> NDArray[np.bool_]:
+    """(B,): True for the sequences whose state starts with zeros."""
+    array = np.asarray(reset)
+    if not stateful:
+        raise ValueError("reset: allowed only with stateful=True")
+    if array.shape != (n,) or array.dtype != bool:
+        raise ValueError(f"reset: expected bool ({n},), got {array.dtype} {array.shape}")
+    return array
 
 
 def gives_batches(x: Any) -> bool:

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from peephole._checks import without_mask
 from peephole._sequences import Sequences, as_slice, is_ragged, real_steps
 from peephole.losses import Loss
+from peephole.training.data.checks import parts
 from peephole.training.loss import Custom
 
-# Targets are checked this many sequences at a time, since targets of windows may be larger in
-# memory than the series that they are views of.
-_AT_A_TIME = 1024
+_INSTEAD_OF_MASKS = 'use y.filled(numpy.nan) and missing="skip" to leave them out'
+_INSTEAD_OF_MASKS_OF_LABELS = "use y.filled(-1) and ignore_label=-1 to leave them out"
 
 
 class Targets(NamedTuple):
@@ -22,6 +23,7 @@ class Targets(NamedTuple):
 
     values: NDArray[Any] | Sequences
     dtype: np.dtype[Any] | None  # of batches; None: unchanged
+    are_labels: bool = False
 
     @property
     def per_step(self) -> bool:
@@ -52,6 +54,7 @@ def read_targets(
     targets with an item for each sequence, and for readout "all" for each step.
     """
     per_step = options["readout"] == "all"
+    without_mask(y, "y", _INSTEAD_OF_MASKS_OF_LABELS if loss.labels else _INSTEAD_OF_MASKS)
     if not per_step and not inputs.lengths.all():
         raise ValueError(
             f"x: sequence {int(np.argmin(inputs.lengths))} has no step, which readout "
@@ -61,14 +64,13 @@ def read_targets(
     width = loss.width(outputs) if isinstance(loss, Loss) else outputs
     reader = _Reader(width, dtype, loss)
     if per_step and is_ragged(y):
-        targets = Targets(_ragged(y, inputs, reader), reader.dtype)
+        targets = Targets(_ragged(y, inputs, reader), reader.dtype, loss.labels)
     else:
         shape = (len(inputs.lengths), *([_time(inputs)] if per_step else []))
         array = reader.read(y, shape, "y")
         values = Sequences(array, inputs.lengths, array.dtype) if per_step else array
-        targets = Targets(values, reader.dtype)
-    if isinstance(loss, Loss):
-        _check_values(targets, inputs, outputs, loss, missing)
+        targets = Targets(values, reader.dtype, loss.labels)
+    _check_values(targets, inputs, outputs, loss, missing)
     return targets
 
 
@@ -131,24 +133,31 @@ def _ragged(y: Sequence[ArrayLike], inputs: Sequences, reader: _Reader) -> Seque
 
 
 def _check_values(
-    targets: Targets, inputs: Sequences, outputs: int, loss: Loss, missing: str
+    targets: Targets, inputs: Sequences, outputs: int, loss: Loss | Custom, missing: str
 ) -> None:
-    """Checks that the loss accepts each target, except in padding."""
-    n = len(inputs.lengths)
-    for rows in np.array_split(np.arange(n), -(-n // _AT_A_TIME) or 1):
+    """Checks that the loss accepts each target, except in padding.
+
+    A custom loss gets any targets; missing="error" keeps NaN from it, too.
+    """
+    wanted = loss.wanted(outputs) if isinstance(loss, Loss) else "targets that are not missing"
+    for rows in parts(np.arange(len(inputs.lengths))):
         values = targets.take(rows)
-        wrong = loss.wrong(values, outputs)
-        if missing == "error" and not loss.labels:
-            wrong |= np.isnan(values)
+        wrong = loss.wrong(values, outputs) if isinstance(loss, Loss) else None
+        if missing == "error" and values.dtype.kind in "fc":
+            gaps = np.isnan(values)
+            wrong = gaps if wrong is None else wrong | gaps
+        if wrong is None:
+            continue
         if wrong.any() and targets.per_step:
             real = real_steps(inputs.lengths[rows], values.shape[1])
-            wrong &= real if wrong.ndim == 2 else real[..., None]
+            wrong &= real.reshape(real.shape + (1,) * (wrong.ndim - 2))
         if wrong.any():
             first = tuple(np.argwhere(wrong)[0])
             place = f"sequence {rows[first[0]]}" + (
                 f", step {first[1]}" if targets.per_step else ""
             )
-            hint = '; missing="skip" ignores it' if np.isnan(values[first]) else ""
-            raise ValueError(
-                f"y: expected {loss.wanted(outputs)}, got {values[first]} in {place}{hint}"
-            )
+            hint = ""
+            if np.isnan(values[first]):
+                skips = "ignores it" if isinstance(loss, Loss) else "hands it to the loss"
+                hint = f'; missing="skip" {skips}'
+            raise ValueError(f"y: expected {wanted}, got {values[first]} in {place}{hint}")

@@ -1,68 +1,76 @@
 """Checkpoints: files that a training can be resumed from.
 
-A checkpoint is a safetensors file. Its tensors are the network's weights and masks, named as in a
-model file, and `optimiser/...`, `best/...`, `carry/...`. Its metadata are "format", which is
-"peephole-training"; "version", of this description; and, as JSON, "options", those of the network,
-and "notes", the rest of the training's state.
+A checkpoint is a safetensors file. Its tensors are the network's weights, named as in a model file,
+and `masks/...`, `optimiser/...`, `best/...` (the weights of the best epoch), `carry/...` (the state
+that is carried into the next piece or batch). Its metadata are "format", which is
+"peephole-training"; "version", of this description; "digest", of all that follows; and, as JSON,
+"options", those of the network, and "notes", the rest of the training's state (see `notes`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import path_text
+from peephole import _core as core
+from peephole.training.keep.notes import check_notes
 from peephole.training.protocol import NetworkLike
 
 _FORMAT = "peephole-training"
-_VERSION = "1"
-_MASKS = "masks/"
-_NOTES = {"settings", "seed", "random", "epoch", "step", "position", "history", "schedule", "best"}
+_VERSION = "2"
+_METADATA = {"format", "version", "digest", "options", "notes"}
+MASKS = "masks/"
 
 
 class Snapshot(NamedTuple):
-    """The state of a training, without its settings and data."""
+    """The state of a training, without its data."""
 
     notes: dict[str, Any]  # ready for JSON
     tensors: dict[str, NDArray[Any]]
 
 
 class Checkpoint:
-    """A file that is written every `every` seconds, completely or not at all."""
+    """A file that is written every `every` seconds, completely or not at all.
+
+    Raises OSError if no regular file can be written at `path`.
+    """
 
     def __init__(self, path: str | os.PathLike[str], every: float) -> None:
         self.path = Path(os.path.realpath(path))
-        # Always the same name, so that a file left by a killed process is overwritten.
-        self._temporary = self.path.with_name(f".{self.path.name}.tmp")
         self._every = every
         self._written = time.monotonic()
+        _check_place(self.path)
 
     def is_due(self) -> bool:
         """Whether the last checkpoint is older than `every` seconds."""
         return time.monotonic() - self._written >= self._every
 
+    def require_none(self) -> None:
+        """Raises ValueError if there is a file that a new training would replace."""
+        if self.path.exists() and self.path.stat().st_size:
+            raise ValueError(
+                f"checkpoint: expected a path without a file, got {self.path}, which exists; "
+                "pass resume=True to continue its training, or remove the file"
+            )
+
     def write(self, net: NetworkLike, snapshot: Snapshot) -> None:
         """Replaces the file. After an OSError the previous one is unchanged."""
-        from safetensors.numpy import save
-
-        metadata = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "options": json.dumps(net.options),
-            "notes": json.dumps(snapshot.notes),
-        }
-        tensors = {name: np.asarray(value) for name, value in snapshot.tensors.items()}
+        tensors = weights_and_masks(net) | {k: np.asarray(v) for k, v in snapshot.tensors.items()}
+        metadata = {"options": json.dumps(net.options), "notes": json.dumps(snapshot.notes)}
+        metadata |= {"digest": _digest(metadata, tensors)}
+        metadata |= {"format": _FORMAT, "version": _VERSION}
         try:
-            self._replace(save(weights_and_masks(net) | tensors, metadata))
+            core.write_tensors(os.fspath(self.path), tensors, metadata)
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -72,112 +80,93 @@ class Checkpoint:
             ) from error
         self._written = time.monotonic()
 
-    def _replace(self, data: bytes) -> None:
-        """Replaces the content of the file by `data`, completely or not at all."""
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "there is no such folder")
-        try:
-            with self._temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileNotFoundError):
-                self._temporary.chmod(self.path.stat().st_mode & 0o777)
-            self._temporary.replace(self.path)
-        except BaseException:
-            self._temporary.unlink(missing_ok=True)
-            raise
-        if os.name == "posix":  # the rename is durable once the folder is synchronised
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+    def read(self) -> tuple[dict[str, Any], Snapshot] | None:
+        """(options of the network, saved state); None if there is no file.
 
-    def read(self, net: NetworkLike) -> Snapshot | None:
-        """The saved state, including the weights; None if there is no file.
-
-        Raises ValueError if the file is not a checkpoint of a network with the same options.
+        Raises ValueError if the file is not a checkpoint.
         """
-        if not self.path.exists():
-            return None
-        options, notes, tensors = _read(self.path)
-        require_same(self.path, {"model": net.options}, {"model": options})
-        masks = under(_MASKS, tensors)
-        mine = net.masks
-        if masks.keys() != mine.keys() or any((masks[k] != mine[k]).any() for k in masks):
-            raise ValueError(f"resume: expected the masks of {self.path}, got others")
-        return Snapshot(notes, tensors)
+        return read_checkpoint(self.path) if self.path.exists() else None
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> Any:
-    """The `Network` in a training's checkpoint, with the weights of the last step before it.
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], Snapshot]:
+    """(options of the network, saved state) from a file.
 
-    Raises ValueError if the file is not a checkpoint, and OSError if it cannot be read.
+    Raises ValueError unless the content is what a training wrote, and OSError if the file cannot
+    be read.
     """
-    path = path_text(path, "path")
-    with Path(path).open("rb"):
-        pass  # raises a clearer error than safe_open
-    options, _, tensors = _read(Path(path))
+    metadata = core.TensorFile(os.fspath(path)).metadata
+    _check_format(path, metadata)
+    tensors, metadata = core.read_tensors(os.fspath(path))
     try:
-        masks = under(_MASKS, tensors)
-        parameters = {k: v for k, v in tensors.items() if "/" not in k}
-        return _network_class._restored(options, masks, parameters)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a checkpoint of this release: {error}") from None
+        if metadata.keys() != _METADATA:
+            raise ValueError(f"expected metadata {sorted(_METADATA)}, got {sorted(metadata)}")
+        texts = {name: metadata[name] for name in ("options", "notes")}
+        if metadata["digest"] != _digest(texts, tensors):
+            raise ValueError("its content has changed since it was written")
+        options, notes = json.loads(texts["options"]), json.loads(texts["notes"])
+        if not isinstance(options, dict):
+            raise ValueError("options: expected an object")
+        check_notes(notes)
+    except (ValueError, RecursionError) as error:
+        raise not_valid(path, error) from None
+    return options, Snapshot(notes, tensors)
 
 
-class _NetworkClass(Protocol):
-    """`peephole.Network`."""
-
-    def _restored(
-        self, options: dict[str, Any], masks: dict[str, Any], parameters: dict[str, Any]
-    ) -> Any: ...
-
-
-_network_class: _NetworkClass
+def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says of itself that it is a checkpoint."""
+    try:
+        return core.TensorFile(os.fspath(path)).metadata.get("format") == _FORMAT
+    except (OSError, ValueError):
+        return False
 
 
-def set_network_class(network_class: _NetworkClass) -> None:
-    """Sets the class of which `load_checkpoint` makes an instance; training imports no models."""
-    global _network_class
-    _network_class = network_class
+def not_valid(path: Path, reason: object) -> ValueError:
+    """The error for a file whose content is not that of a checkpoint."""
+    return ValueError(f"{path}: not a valid checkpoint: {reason}")
+
+
+def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
+    written, version = metadata.get("format"), metadata.get("version")
+    if written == "peephole":
+        raise not_valid(path, "it is a model file, which peephole.load reads")
+    if written != _FORMAT:
+        raise not_valid(path, f"expected format {_FORMAT!r}, got {written!r}")
+    if version != _VERSION:
+        raise not_valid(
+            path, f"expected version {_VERSION!r}, which this release reads, got {version!r}"
+        )
+
+
+def _digest(texts: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> str:
+    """A digest of metadata and tensors, which tells whether a file has changed."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, text in sorted(texts.items()):
+        digest.update(json.dumps([name, text]).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, tensor.dtype.str, tensor.shape]).encode())
+        digest.update(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _check_place(path: Path) -> None:
+    """Raises OSError if no regular file can be written at `path`, before a training starts."""
+    if not path.parent.is_dir():
+        raise _os_error(errno.ENOENT, "there is no such folder", path)
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        kind = errno.EISDIR if path.is_dir() else errno.EINVAL
+        raise _os_error(kind, "not a regular file", path)
+    if not os.access(path.parent, os.W_OK):
+        raise _os_error(errno.EACCES, "the folder cannot be written to", path)
+
+
+def _os_error(number: int, text: str, path: Path) -> OSError:
+    return OSError(number, f"checkpoint: {text}", str(path))
 
 
 def weights_and_masks(net: NetworkLike) -> dict[str, NDArray[Any]]:
     """Copies of the weights and masks, by name."""
     weights = {name: np.array(net.parameters[name]) for name in net.parameters}
-    return weights | {_MASKS + name: mask for name, mask in net.masks.items()}
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, NDArray[Any]]]:
-    """(options of the network, notes, tensors) from a file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a complete safetensors file: {error}") from None
-    if metadata.get("format") != _FORMAT or metadata.get("version") != _VERSION:
-        raise ValueError(f"{path}: not a checkpoint of this release")
-    try:
-        options, notes = (json.loads(metadata.get(name, "")) for name in ("options", "notes"))
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path}: not a checkpoint of this release") from None
-    if not isinstance(options, dict) or not isinstance(notes, dict) or notes.keys() != _NOTES:
-        raise ValueError(f"{path}: not a checkpoint of this release")
-    return options, notes, tensors
-
-
-def require_same(path: Path, now: Mapping[str, Any], then: Mapping[str, Any]) -> None:
-    """Raises ValueError that names the first setting that differs between two trainings."""
-    for name, value in now.items():
-        if json.loads(json.dumps(value)) != then.get(name):
-            raise ValueError(
-                f"resume: expected {name} to be that of {path}, {then.get(name)!r}, got {value!r}"
-            )
+    return weights | {MASKS + name: mask for name, mask in net.masks.items()}
 
 
 def under(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:

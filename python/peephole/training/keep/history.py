@@ -28,7 +28,7 @@ class History:
     validation: dict[str, list[float]] = field(default_factory=dict)
     """"loss" and the metrics by name, on the validation data after the epoch; empty without it."""
     best_epoch: int | None = None
-    """With early stopping, the epoch (from 1) with the best validation."""
+    """With validation, the epoch (from 1) with the best: by `early_stopping`, or by the loss."""
     stopped: Literal["early", "callback", "interrupted"] | None = None
     """Why the training ended before the last epoch; None if it did not."""
 

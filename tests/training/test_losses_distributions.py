@@ -3,10 +3,10 @@
 import numpy as np
 import peephole
 import pytest
-from fitting import network, quiet
 from peephole import losses
 from peephole.training.loss import loss_of
-from refusals import refused
+from support.fitting import network, quiet
+from support.refusals import refused
 
 N = 7
 

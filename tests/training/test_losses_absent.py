@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import peephole
 import pytest
-from fitting import network, quiet, values_of
 from peephole import losses
+from support.fitting import network, quiet, values_of
 
 N, D = 8, 2
 

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <mutex>
+
+/// fork() copies the memory of a process while its other threads run. In the child these threads
+/// do not exist: a mutex that one of them held stays locked, and what it was changing stays half
+/// changed. So nothing is forked while a thread is in a critical section: fork() waits for those
+/// that are, and they for fork().
+namespace peephole {
+
+/// Takes part in the above while it exists. Not to be nested.
+class ForkGate {
+ public:
+  ForkGate() noexcept;
+  ~ForkGate();
+  ForkGate(const ForkGate&) = delete;
+  ForkGate& operator=(const ForkGate&) = delete;
+};
+
+/// A critical section: a locked mutex that no child process inherits locked. All mutexes that
+/// outlive a call are locked in this way.
+class Locked {
+ public:
+  explicit Locked(std::mutex& mutex) : lock_(mutex) {}
+
+ private:
+  const ForkGate gate_;  // passed first: who waits for the mutex holds up fork() as its owner does
+  const std::lock_guard<std::mutex> lock_;
+};
+
+}  // namespace peephole

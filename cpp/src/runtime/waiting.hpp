@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+namespace peephole {
+
+/// A pause between two looks at a value that another thread is about to change.
+inline void spin_pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield" ::: "memory");
+#endif
+}
+
+/// How long a thread spins before it sleeps: longer than the gaps between the layers of a call and
+/// than a barrier whose members are on time; short next to a time slice of the system. A waiting
+/// thread that sleeps leaves its core to the thread it waits for.
+inline constexpr std::chrono::microseconds kSpinTime{50};
+
+/// Where threads wait until another one has changed an atomic variable.
+class Waiting {
+ public:
+  /// Returns when ready(), which reads that variable, is true. Returns true if the thread slept.
+  template <class Ready>
+  bool until(Ready&& ready) noexcept {
+    constexpr int kSpinsPerLook = 64;  // looking at the clock takes longer than a pause
+    const auto start = std::chrono::steady_clock::now();
+    do {
+      for (int spin = 0; spin < kSpinsPerLook; ++spin) {
+        if (ready()) return false;
+        spin_pause();
+      }
+    } while (std::chrono::steady_clock::now() - start < kSpinTime);
+    std::unique_lock<std::mutex> lock(mutex_);
+    asleep_.fetch_add(1, std::memory_order_acq_rel);
+    wake_.wait(lock, ready);
+    asleep_.fetch_sub(1, std::memory_order_acq_rel);
+    return true;
+  }
+
+  /// To be called after the change. Both sides modify `asleep_` in between, in some order: either
+  /// this thread sees the other asleep, or the other sees the change.
+  void notify() noexcept {
+    if (asleep_.fetch_add(0, std::memory_order_acq_rel) == 0) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    wake_.notify_all();
+  }
+
+  /// How many threads sleep.
+  int asleep() const noexcept { return asleep_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<int> asleep_{0};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+};
+
+}  // namespace peephole
