@@ -76,7 +76,16 @@ CALLS = {
     ),
     "Network.__call__": (plain(NET.__call__, x=X), {**PASS, "out": "None"}),
     "LSTM.__call__": (plain(LSTM.__call__, x=X), {**PASS, "out": "None"}),
-    "predict": (plain(NET.predict, x=X), {"x": "[]", "lengths": "None", "batch_size": LARGE}),
+    "predict": (
+        plain(NET.predict, x=X),
+        {
+            "x": "[] {}",
+            "state": "None",
+            "return_state": FLAG,
+            "lengths": "None",
+            "batch_size": LARGE,
+        },
+    ),
     "score": (
         plain(NET.score, x=X, y=Y),
         {"x": "", "y": "", "lengths": "None", "batch_size": LARGE},

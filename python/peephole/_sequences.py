@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +48,13 @@ def as_slice(rows: NDArray[np.intp]) -> NDArray[np.intp] | slice:
 def is_ragged(x: Any) -> bool:
     """Whether `x` is a list of sequences rather than one array."""
     return isinstance(x, (list, tuple))
+
+
+def gives_batches(x: Any) -> bool:
+    """Whether x is a source of batches rather than the data itself."""
+    if isinstance(x, (list, tuple, str, bytes)) or hasattr(x, "__array__"):
+        return False
+    return callable(x) or isinstance(x, Iterable)
 
 
 def read_sequences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,12 +19,12 @@ from peephole._checks import (
     without_mask,
 )
 from peephole._keywords import explains_keywords, unexpected
-from peephole._sequences import is_ragged, read_sequences
+from peephole._sequences import gives_batches, is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
 from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
 from peephole.models.lstm import LSTM
-from peephole.models.prediction import call, predict_into, predict_list
+from peephole.models.prediction import call, predict
 from peephole.models.stream import Stream
 from peephole.training.entry import Trainable, set_network_class
 
@@ -158,38 +158,58 @@ class Network(Trainable, Model):
         x: Any,
         lengths: ArrayLike | None = None,
         *,
+        state: State | None = None,
+        return_state: bool = False,
         batch_size: int = 1024,
     ) -> Any:
         """Predicts y for any number of sequences.
 
         Args:
-            x: (n, T, I), or (T, I) for a single sequence, or a list of (T_i, I) arrays.
-            lengths: (n,) integers in 0..T; not allowed with a list or a single sequence.
+            x: (n, T, I), or (T, I) for a single sequence, or a list of (T_i, I) arrays. For data
+                larger than memory: an iterable of batches of these forms, or of pairs (x, lengths)
+                of arrays, or a function that returns one.
+            lengths: (n,) integers in 0..T; not allowed with a list, a single sequence or batches.
+            state: Where the sequences continue, as in `LSTM`: one pair (h, c), each (n, H), per
+                layer and direction. None stands for zeros. Not allowed with batches.
+            return_state: Whether to return (y, state), with the final state to continue from.
             batch_size: The number of sequences that are computed, and converted to the model's
                 dtype, at a time.
 
         Returns:
             y: For readout "all" (n, T, O), 0 beyond a sequence's length; if x is a list, a list of
                 (T_i, O) arrays. For the other readouts (n, O). For a single sequence (T, O) or
-                (O,).
+                (O,). For batches a generator, which computes one batch at a time.
 
         Raises:
             ValueError, TypeError: If an argument is wrong; the message names it.
         """
         batch_size = at_least_one(batch_size, "batch_size")
-        call_without_masks(x, None, lengths)
-        ragged = is_ragged(x)
-        if not ragged:
+        return_state = flag(return_state, "return_state")
+        if gives_batches(x):
+            for name, value in (("lengths", lengths), ("state", state)):
+                if value is not None:
+                    raise ValueError(f"{name}: allowed only with data in memory, not with batches")
+            return self._predict_batches(x, return_state, batch_size)
+        call_without_masks(x, state, lengths)
+        result: tuple[Any, StateArrays]
+        if not is_ragged(x):
             x = array(x, "x")
-            if x.ndim != 3 or len(x) <= batch_size:
-                return call(self._core, x, None, lengths)[0]
-        inputs = read_sequences(x, lengths, self.input_size, self.dtype)
-        if ragged and self.readout == "all":
-            return predict_list(self._core, inputs, batch_size)
-        steps = x.shape[1:2] if self.readout == "all" else ()
-        y = np.zeros((len(inputs.lengths), *steps, self.output_size), self.dtype)
-        predict_into(y, self._core, inputs, batch_size)
-        return y
+        if not is_ragged(x) and (x.ndim != 3 or len(x) <= batch_size):
+            result = call(self._core, x, state, lengths)
+        else:
+            inputs = read_sequences(x, lengths, self.input_size, self.dtype)
+            result = predict(self._core, inputs, batch_size, state)
+        return result if return_state else result[0]
+
+    def _predict_batches(self, batches: Any, return_state: bool, batch_size: int) -> Iterator[Any]:
+        for number, item in enumerate(batches() if callable(batches) else batches):
+            x, lengths = item, None
+            if isinstance(item, tuple) and len(item) == 2 and np.ndim(item[0]) == 3:
+                x, lengths = item
+            try:
+                yield self.predict(x, lengths, return_state=return_state, batch_size=batch_size)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{error} (in batch {number + 1})") from None
 
     def stream(self, batch: int = 1) -> Stream:
         """A `Stream` of B = `batch` sequences with the current weights, run step by step."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole._checks import array, transposed_hint
-from peephole._sequences import Sequences, inference_batches
+from peephole._sequences import Sequences
 from peephole._types import StateArrays
 
 # The core converts an x of another dtype or layout whole. Above this many bytes of the converted x
@@ -61,16 +61,9 @@ def _parts(
         if ((lengths < 0) | (lengths > time)).any():
             return None
     if state is not None:
-        if not isinstance(state, (list, tuple)):
-            return None
-        directions = 2 if options["bidirectional"] else 1
-        shapes = [(n, size) for size in options["hidden_sizes"] for _ in range(directions)]
-        if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in state):
-            return None
-        state = [(np.asarray(h), np.asarray(c)) for h, c in state]
-        if [h.shape for h, _ in state] != shapes or [c.shape for _, c in state] != shapes:
-            return None
-        if any(values.dtype.kind not in "fiub" for pair in state for values in pair):
+        try:
+            state = _read_state(state, _state_shapes(options, n))
+        except (TypeError, ValueError):
             return None
     return state, lengths
 
@@ -105,19 +98,64 @@ def _call_parts(
     return y, tuple(final)
 
 
-def predict_list(model: Any, inputs: Sequences, batch_size: int) -> list[NDArray[Any]]:
-    """Arrays y (T_i, O), one for each sequence, for readout "all"."""
-    result: dict[int, NDArray[Any]] = {}
-    for rows, y in inference_batches(model, inputs, batch_size):
-        for row, outputs in zip(rows.tolist(), y, strict=True):
-            result[row] = outputs[: inputs.lengths[row]].copy()
-    return [result[row] for row in range(len(result))]
-
-
-def predict_into(result: NDArray[Any], model: Any, inputs: Sequences, batch_size: int) -> None:
-    """Writes y to `result`, (n, T, O) or for readout "last" (n, O), which must be 0 before."""
-    for rows, y in inference_batches(model, inputs, batch_size):
-        if result.ndim == 3:
-            result[rows, : y.shape[1]] = y
+def predict(
+    model: Any, inputs: Sequences, batch_size: int, state: Any
+) -> tuple[NDArray[Any] | list[NDArray[Any]], StateArrays]:
+    """(y, final state) of any number of sequences; y is a list for readout "all" if they are."""
+    options, n = model.options, len(inputs.lengths)
+    shapes = _state_shapes(options, n)
+    initial = None if state is None else _read_state(state, shapes)
+    final = [(np.zeros(shape, model.dtype), np.zeros(shape, model.dtype)) for shape in shapes]
+    y: NDArray[Any] | list[Any]
+    if options["readout"] != "all":
+        y = np.zeros((n, options["output_size"]), model.dtype)
+    elif isinstance(inputs.values, list):
+        y = [None] * n
+    else:
+        y = np.zeros((*inputs.values.shape[:2], options["output_size"]), model.dtype)
+    # Batches have sequences of similar lengths. Only one batch is in memory at a time.
+    order = np.argsort(inputs.lengths, kind="stable")
+    for start in range(0, n, batch_size):
+        rows = order[start : start + batch_size]
+        lengths = inputs.lengths[rows]
+        carried = None if initial is None else [(h[rows], c[rows]) for h, c in initial]
+        outputs, last = model(inputs.take(rows), carried, lengths)
+        for (h, c), (h_last, c_last) in zip(final, last, strict=True):
+            h[rows], c[rows] = h_last, c_last
+        if isinstance(y, list):
+            for row, length, values in zip(rows.tolist(), lengths, outputs, strict=True):
+                y[row] = values[:length].copy()
+        elif y.ndim == 3:
+            y[rows, : outputs.shape[1]] = outputs
         else:
-            result[rows] = y
+            y[rows] = outputs
+    return y, tuple(final)
+
+
+def _state_shapes(options: dict[str, Any], n: int) -> list[tuple[int, int]]:
+    """The shape of h and c, for each layer and direction."""
+    directions = 2 if options["bidirectional"] else 1
+    return [(n, size) for size in options["hidden_sizes"] for _ in range(directions)]
+
+
+def _read_state(
+    state: Any, shapes: list[tuple[int, int]]
+) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """The pairs (h, c) of a state as arrays of these shapes."""
+    expected = f"{len(shapes)} pairs (h, c), one per layer and direction"
+    if not isinstance(state, (list, tuple)):
+        raise TypeError(f"state: expected a tuple of {expected}, got {type(state).__name__}")
+    if len(state) != len(shapes):
+        raise ValueError(f"state: expected {expected}, got {len(state)}")
+    pairs = []
+    for k, (pair, shape) in enumerate(zip(state, shapes, strict=True)):
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise TypeError(f"state[{k}]: expected a pair (h, c), got {type(pair).__name__}")
+        arrays = [array(v, f"state[{k}].{name}") for v, name in zip(pair, "hc", strict=True)]
+        for values, name in zip(arrays, "hc", strict=True):
+            if values.dtype.kind not in "fiub":
+                raise TypeError(f"state[{k}].{name}: expected numbers, got {values.dtype}")
+            if values.shape != shape:
+                raise ValueError(f"state[{k}].{name}: expected {shape}, got {values.shape}")
+        pairs.append((arrays[0], arrays[1]))
+    return pairs

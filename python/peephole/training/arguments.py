@@ -10,6 +10,7 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from peephole._checks import at_least_one, flag, fraction, not_negative, path_text, positive
+from peephole._sequences import gives_batches
 from peephole._types import Seed
 from peephole.losses import Loss
 from peephole.metrics import Metrics
@@ -102,12 +103,16 @@ class FitArguments:
                     "validation_share: expected a number between 0 and 1, "
                     f"got {self.validation_share}"
                 )
-        if self.validation_data is not None and not (
-            isinstance(self.validation_data, (tuple, list)) and 2 <= len(self.validation_data) <= 4
+        data = self.validation_data
+        in_memory = isinstance(data, (tuple, list)) and 2 <= len(data) <= 4
+        if (
+            data is not None
+            and not in_memory
+            and (isinstance(data, dict) or not gives_batches(data))
         ):
             raise TypeError(
                 "validation_data: expected (x, y), (x, y, lengths) or (x, y, lengths, "
-                f"sample_weight), got {type(self.validation_data).__name__}"
+                f"sample_weight), or an iterable of them, got {type(data).__name__}"
             )
         if self.early_stopping is not None and not self.validates:
             raise ValueError(

@@ -126,7 +126,7 @@ class Trainable:
                 in batches with `reset`, bools (B,), each sequence for which it is True.
             recompute: Whether `forward` stores less, for long sequences; see `LSTM.forward`.
             validation_data: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) to validate
-                with after each epoch.
+                with after each epoch; or batches of these forms, as for x.
             validation_share: Instead: the fraction of the sequences to hold out for validation. Of
                 labels random ones, each class by its proportion; otherwise, and if `stateful`, the
                 last ones. Of a single sequence with readout "all" the last steps. If the sequences

@@ -14,7 +14,8 @@ from peephole import _core as core
 from peephole.losses import Loss
 from peephole.metrics import BY_NAME, Metric, call
 from peephole.parameters import Parameters
-from peephole.training.data.batches import Batch, Data, in_batches
+from peephole.training.data.batches import Batch
+from peephole.training.data.sources import Source
 from peephole.training.faults import cause
 from peephole.training.loss import Custom
 from peephole.training.pieces import without_gradient
@@ -24,9 +25,7 @@ from peephole.training.pieces import without_gradient
 class Validation:
     """Held-out data, and how to score a network on it."""
 
-    data: Data
-    rows: NDArray[np.intp]
-    batch_size: int
+    source: Source
     loss: Loss | Custom
     metrics: Mapping[str, Metric]
     tbptt: int | None = None
@@ -78,4 +77,4 @@ class Validation:
         return call(name, metric, y_pred, y_true)
 
     def _batches(self) -> Iterator[Batch]:
-        return in_batches(self.data, self.rows, self.batch_size)
+        return self.source.epoch(np.random.default_rng(0), 0)  # nothing is random

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -232,9 +231,3 @@ def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
     if not (np.isfinite(array) & (array >= 0)).all():
         raise ValueError(f"{name}: expected finite numbers of 0 or more, got others")
     return array
-
-
-def in_batches(data: Data, rows: NDArray[np.intp], batch_size: int) -> Iterator[Batch]:
-    """Batches of `rows`, in their order."""
-    for start in range(0, len(rows), batch_size):
-        yield data.take(rows[start : start + batch_size])
