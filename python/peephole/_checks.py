@@ -97,6 +97,18 @@ def array(value: Any, name: str, instead: str = "fill them first") -> NDArray[An
         raise TypeError(f"{name}: expected an array, got {kind}: {_first_line(error)}") from None
 
 
+def input_array(x: Any, name: str = "x") -> NDArray[Any]:
+    """`array` of the input of a model."""
+    return array(x, name, "fill them, or make `lengths` of them if they are at the end")
+
+
+def call_arrays(x: Any, state: Any, lengths: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The arrays x and lengths of a call of a model; `state` is only checked for masks."""
+    if state is not None:
+        without_mask(state, "state")
+    return input_array(x), given(lengths, "lengths")
+
+
 def given(value: Any, name: str) -> NDArray[Any] | None:
     """`value` as an array; None where it is None."""
     return None if value is None else array(value, name)
@@ -137,15 +149,6 @@ def without_mask(value: Any, name: str, instead: str = "fill them first") -> Non
     ma = sys.modules.get("numpy.ma")
     if ma is not None and type(value) is not np.ndarray:  # without numpy.ma there are no masks
         _refuse_mask(value, name, ma, instead, depth=2)
-
-
-def call_without_masks(x: Any, state: Any, lengths: Any) -> None:
-    """The same for the arguments of a model's call."""
-    without_mask(x, "x", "fill them, or make `lengths` of them if they are at the end")
-    if state is not None:
-        without_mask(state, "state")
-    if lengths is not None:
-        without_mask(lengths, "lengths")
 
 
 def _refuse_mask(value: Any, name: str, ma: ModuleType, instead: str, depth: int) -> None:

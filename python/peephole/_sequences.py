@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import array, transposed_hint, without_mask
+from peephole._checks import array, input_array, transposed_hint
 
 
 class Sequences(NamedTuple):
@@ -64,9 +64,8 @@ def read_sequences(
 
     Checks shapes, dtypes and lengths before any computation; copies nothing.
     """
-    without_mask(x, "x", "fill them, or make `lengths` of them if they are at the end")
     if not is_ragged(x):
-        values = array(x, "x")
+        values = input_array(x)
         _check_dtype(values, dtype, "x")
         if values.ndim != 3 or values.shape[2] != features:
             raise ValueError(
@@ -80,7 +79,8 @@ def read_sequences(
             "lengths: allowed only with an array x; the sequences of a list have their own lengths"
         )
     items = [
-        item if type(item) is np.ndarray else array(item, f"x[{k}]") for k, item in enumerate(x)
+        item if type(item) is np.ndarray else input_array(item, f"x[{k}]")
+        for k, item in enumerate(x)
     ]
     # What holds for the first holds for all that are like it.
     for k, item in enumerate(items[:1] if alike(items) else items):

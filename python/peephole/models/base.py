@@ -13,6 +13,7 @@ from peephole import _core as core
 from peephole._checks import path_text
 from peephole.models.build import default_activations
 from peephole.parameters import Parameters
+from peephole.training.entry import is_checkpoint
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -136,7 +137,7 @@ class Model:
             ValueError: If the file is no model file, or holds a model of the other class.
             OSError: If the file cannot be read.
         """
-        core_model = core.load(path_text(path, "path"))
+        core_model = read_core(path)
         if not isinstance(core_model, cls._core_classes()):
             has_head = "output_size" in core_model.options
             mine, other = ("LSTM", "Network") if has_head else ("Network", "LSTM")
@@ -174,3 +175,17 @@ class Model:
 def _changed(activations: Mapping[str, str]) -> dict[str, str]:
     defaults = default_activations()
     return {key: name for key, name in activations.items() if name != defaults[key]}
+
+
+def read_core(path: str | os.PathLike[str]) -> Any:
+    """The core model of a file; the error for the checkpoint of a training says what it is."""
+    text = path_text(path, "path")
+    try:
+        return core.load(text)
+    except ValueError:
+        if is_checkpoint(text):
+            raise ValueError(
+                f"{text}: not a model file, but the checkpoint of a training, "
+                "which peephole.training.load_checkpoint reads"
+            ) from None
+        raise

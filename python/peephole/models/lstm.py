@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import array, call_without_masks, flag, seed_number_or_none, without_mask
+from peephole._checks import array, call_arrays, flag, seed_number_or_none, without_mask
 from peephole._keywords import explains_keywords
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
 from peephole.models.base import Model
@@ -208,7 +208,6 @@ class LSTM(Model):
             ValueError, TypeError: If an argument is wrong, before anything is computed; the message
                 names it.
         """
-        call_without_masks(x, state, lengths)
         return call(self._core, x, state, lengths, out)
 
     def stream(self, batch: int = 1) -> Stream:
@@ -244,9 +243,9 @@ class LSTM(Model):
             the output "h", each (B, T, H), 0 beyond a sequence's length.
         """
         recompute = flag(recompute, "recompute")
-        call_without_masks(x, state, lengths)
         number = seed_number_or_none(seed)
-        return self._core.forward(array(x, "x"), state, lengths, number, recompute)
+        x, lengths = call_arrays(x, state, lengths)
+        return self._core.forward(x, state, lengths, number, recompute)
 
     def backward(
         self,

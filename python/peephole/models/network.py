@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
 from peephole._checks import (
-    array,
     at_least_one,
-    call_without_masks,
+    call_arrays,
     flag,
     given,
+    input_array,
     seed_number_or_none,
     without_mask,
 )
@@ -149,7 +149,6 @@ class Network(Trainable, Model):
 
         Raises ValueError or TypeError if an argument is wrong, before anything is computed.
         """
-        call_without_masks(x, state, lengths)
         return call(self._core, x, state, lengths, out)
 
     @explains_keywords
@@ -190,10 +189,9 @@ class Network(Trainable, Model):
                 if value is not None:
                     raise ValueError(f"{name}: allowed only with data in memory, not with batches")
             return self._predict_batches(x, return_state, batch_size)
-        call_without_masks(x, state, lengths)
         result: tuple[Any, StateArrays]
         if not is_ragged(x):
-            x = array(x, "x")
+            x = input_array(x)
         if not is_ragged(x) and (x.ndim != 3 or len(x) <= batch_size):
             result = call(self._core, x, state, lengths)
         else:
@@ -231,8 +229,8 @@ class Network(Trainable, Model):
         """
         recompute = flag(recompute, "recompute")
         number = seed_number_or_none(seed)
-        call_without_masks(x, state, lengths)
-        y, _, final, tape = self._core.forward(array(x, "x"), state, lengths, number, recompute)
+        x, lengths = call_arrays(x, state, lengths)
+        y, _, final, tape = self._core.forward(x, state, lengths, number, recompute)
         return y, final, tape
 
     def backward(

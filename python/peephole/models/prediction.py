@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import array, transposed_hint
+from peephole._checks import array, call_arrays, transposed_hint
 from peephole._sequences import Sequences
 from peephole._types import StateArrays
 
@@ -24,7 +24,7 @@ def call(
     """(y, final state) of a core model. A large x is never copied whole; the bits are the same."""
     options = model.options
     features = int(options["input_size"])
-    values = array(x, "x")
+    values, lengths = call_arrays(x, state, lengths)
     if out is None and _is_large_copy(values, features, model.dtype):
         parts = _parts(values, state, lengths, options)
         if parts is not None:
@@ -55,7 +55,6 @@ def _parts(
     """State and lengths as arrays to cut in parts; None if they are wrong, which the core says."""
     n, time = x.shape[:2]
     if lengths is not None:
-        lengths = np.asarray(lengths)
         if lengths.shape != (n,) or lengths.dtype.kind not in "iu":
             return None
         if ((lengths < 0) | (lengths > time)).any():

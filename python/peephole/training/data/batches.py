@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import array, without_mask
+from peephole._checks import array, input_array
 from peephole._sequences import Sequences, is_ragged, read_sequences, real_steps
 from peephole.losses import Loss
 from peephole.losses.base import Value
-from peephole.training.data.targets import Targets, read_targets
+from peephole.training.data.targets import Targets, read_as_array, read_targets
 from peephole.training.loss import Custom
 from peephole.training.protocol import NetworkLike
 
@@ -160,7 +160,7 @@ def read_data(
 ) -> Data:
     """The arguments of `Network.fit` and `score`, checked; raises ValueError or TypeError."""
     if not is_ragged(x):
-        x = array(x, "x")
+        x = input_array(x)
         if x.ndim == 2:
             return _read_single(net, loss, x, y, lengths, sample_weight, missing)
     inputs = read_sequences(x, lengths, net.input_size, net.dtype)
@@ -188,9 +188,10 @@ def _read_single(
     if lengths is not None:
         raise ValueError("lengths: expected None for a single sequence (time, features), got some")
     if sample_weight is not None:
-        sample_weight = array(sample_weight, "sample_weight")[None]
+        sample_weight = _weights(sample_weight, "sample_weight")[None]
     try:
-        return read_data(net, loss, x[None], array(y, "y")[None], None, sample_weight, missing)
+        targets = read_as_array(y, "y", loss)[None]
+        return read_data(net, loss, x[None], targets, None, sample_weight, missing)
     except ValueError as error:
         raise ValueError(f"{error} (with a first axis for the single sequence x)") from None
 
@@ -206,28 +207,32 @@ def _read_weights(
             "sample_weight: allowed only with a loss by name or object, not with a function"
         )
     n, name = len(inputs.lengths), "sample_weight"
-    without_mask(weights, name, "use filled(0) to leave them out")
-    if per_step and is_ragged(weights) and len(weights) == n and np.ndim(weights[0]) == 1:
+    by_sequence = per_step and is_ragged(weights) and len(weights) == n
+    if by_sequence and _weights(weights[0], f"{name}[0]").ndim == 1:
         items = [_numbers(item, f"{name}[{k}]") for k, item in enumerate(weights)]
         for k, (item, length) in enumerate(zip(items, inputs.lengths, strict=True)):
             if item.shape != (length,):
                 raise ValueError(f"{name}[{k}]: expected ({length},), got {item.shape}")
         return Sequences(items, inputs.lengths, np.dtype(np.float64))
-    array = _numbers(weights, name)
-    if per_step and array.ndim == 2 and not isinstance(inputs.values, list):
-        if array.shape != inputs.values.shape[:2]:
-            raise ValueError(f"{name}: expected {inputs.values.shape[:2]}, got {array.shape}")
-        return Sequences(array, inputs.lengths, array.dtype)
-    if array.shape != (n,):
-        raise ValueError(f"{name}: expected ({n},), got {array.shape}")
-    return array
+    read = _numbers(weights, name)
+    if per_step and read.ndim == 2 and not isinstance(inputs.values, list):
+        if read.shape != inputs.values.shape[:2]:
+            raise ValueError(f"{name}: expected {inputs.values.shape[:2]}, got {read.shape}")
+        return Sequences(read, inputs.lengths, read.dtype)
+    if read.shape != (n,):
+        raise ValueError(f"{name}: expected ({n},), got {read.shape}")
+    return read
 
 
 def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected numbers, got {array.dtype}")
-    array = array.astype(np.float64)
-    if not (np.isfinite(array) & (array >= 0)).all():
+    read = _weights(values, name)
+    if read.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected numbers, got {read.dtype}")
+    read = read.astype(np.float64)
+    if not (np.isfinite(read) & (read >= 0)).all():
         raise ValueError(f"{name}: expected finite numbers of 0 or more, got others")
-    return array
+    return read
+
+
+def _weights(values: Any, name: str) -> NDArray[Any]:
+    return array(values, name, "use filled(0) to leave them out")
