@@ -23,7 +23,7 @@ WRONG_FIT = [
     *table(
         "x",
         Wrong("other features", X[..., :2], ValueError, says="got (4, 5, 2)"),
-        Wrong("single sequence", X[0], ValueError, "y", "(4, 5, 2)"),
+        Wrong("single sequence", X[0], ValueError, "y", "got (1, 4, 2)"),
         Wrong("single sequence of other features", X[0, :, :2], ValueError, says="got (5, 2)"),
         Wrong("no sequences", X[:0], ValueError),
         Wrong("no steps", X[:, :0], ValueError),

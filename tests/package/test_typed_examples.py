@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 # What users write in addition, and that an editor is expected to know the types of.
 MORE = """
 import numpy as np
