@@ -122,7 +122,10 @@ CALLS = {
     "save": (plain(NET.save), {"path": "text bytes"}),
     "load": (plain(peephole.load), {"path": "text bytes"}),
     "Network.load": (plain(peephole.Network.load), {"path": "text bytes"}),
-    "load_checkpoint": (plain(training.load_checkpoint), {"path": "text bytes"}),
+    "load_checkpoint": (
+        plain(training.load_checkpoint, path="none"),
+        {"path": "text bytes", "best": FLAG},
+    ),
     "Adam": (
         plain(optim.Adam, parameters=NET.parameters),
         {"parameters": "", "betas": "", "epsilon": LARGE, **RATES},
@@ -349,7 +352,7 @@ def test_a_copy_of_an_optimiser_has_its_own_state():
     twin.step(net.backward(net.forward(X + 1)[2], Y + 1))
     np.testing.assert_equal(optimiser.state(), before)
     assert (optimiser.steps, twin.steps) == (1, 2)
-    with pytest.raises(TypeError, match=r"^Adam: cannot be pickled"):
+    with pytest.raises(TypeError, match=r"^Adam: cannot pickle or copy"):
         copy.deepcopy(optimiser)
 
 
