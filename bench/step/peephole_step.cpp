@@ -8,14 +8,13 @@ namespace bench {
 namespace {
 
 using peephole::Index;
-using peephole::Span;
 using peephole::StateView;
 
 peephole::LSTM<float> layer(const Problem& problem) {
   peephole::LSTMConfig config;
   config.input_size = static_cast<Index>(problem.I);
   config.hidden_sizes = {static_cast<Index>(problem.H)};
-  return peephole::LSTM<float>(config);
+  return peephole::LSTM<float>(config, peephole::uninitialised);
 }
 
 /// Inference by peephole::Stream; training by peephole::LSTM, on a tape and state that are reused.
@@ -44,28 +43,31 @@ class PeepholeStep : public Step {
   std::string name() const override { return "peephole"; }
   Model model() const override { return Model::note; }
 
-  void reset() override { stream_->set_state(0, {problem_.h.data(), problem_.c.data()}); }
+  void reset() override { stream_->set_state(0, initial()); }
 
   void infer(long steps) override {
     for (long step = 0; step < steps; ++step) stream_->step(problem_.x.data(), y_.data());
   }
   Values h() const override {
     State state = {Values(problem_.H), Values(problem_.H)};
-    stream_->get_state(0, {state.h.data(), state.c.data()});
+    stream_->get_state(0, {state.h.data(), state.c.data(), 1, size(problem_.H)});
     return state.h;
   }
 
   void train(long times) override {
-    const StateView<const float> before{problem_.h.data(), problem_.c.data()};
-    const StateView<float> after{state_.h.data(), state_.c.data()};
-    const StateView<float> dbefore{dstate_.h.data(), dstate_.c.data()};
-    const auto dy = peephole::contiguous(problem_.dy.data(), 1, 1, size(problem_.H));
+    const Index H = size(problem_.H);
+    const StateView<const float> before = initial();
+    const StateView<float> after{state_.h.data(), state_.c.data(), 1, H};
+    const StateView<float> dbefore{dstate_.h.data(), dstate_.c.data(), 1, H};
+    const auto dy = peephole::contiguous(problem_.dy.data(), 1, 1, H);
     const auto dx = peephole::contiguous(dx_.data(), 1, 1, size(problem_.I));
+    auto& parameters = lstm_.parameters();
     for (long step = 0; step < times; ++step) {
-      // As an optimiser does after every step: nothing kept of the weights holds any more.
-      if (!same_weights_) lstm_.parameters().touch();
-      lstm_.forward(x(), {}, {&before, 1}, y(), {&after, 1}, tape_);
-      lstm_.backward(tape_, dy, {}, dx, {&dbefore, 1}, dparameters_.data());
+      // As an optimiser does after every step: nothing kept of the weights holds any more. The bias
+      // is the smallest tensor.
+      if (!same_weights_) parameters.assign(bias_, parameters.data(bias_));
+      lstm_.forward({x(), {}, {&before, 1}}, {y(), {&after, 1}}, tape_);
+      lstm_.backward(tape_, peephole::Gradient<float>::of_y(dy), dparameters_, {dx, {&dbefore, 1}});
     }
   }
   Gradients gradients() const override {
@@ -78,6 +80,9 @@ class PeepholeStep : public Step {
   };
 
   static Index size(std::size_t n) { return static_cast<Index>(n); }
+  StateView<const float> initial() const {
+    return {problem_.h.data(), problem_.c.data(), 1, size(problem_.H)};
+  }
   peephole::SequenceView<const float> x() const {
     return peephole::contiguous(problem_.x.data(), 1, 1, size(problem_.I));
   }
@@ -94,6 +99,7 @@ class PeepholeStep : public Step {
   const Problem& problem_;
   bool same_weights_;
   peephole::LSTM<float> lstm_;
+  Index bias_ = lstm_.parameters().find("bias_l0");
   peephole::Tape<float> tape_;
   Values dparameters_, y_, dx_;
   State state_{Values(problem_.H), Values(problem_.H)};

@@ -52,9 +52,7 @@ peephole::Network<float> network_of(const Sizes& sizes) {
   peephole::NetworkConfig config;
   config.lstm.input_size = static_cast<Index>(sizes.I);
   config.lstm.hidden_sizes = {static_cast<Index>(sizes.H)};
-  peephole::Network<float> network(config);
-  peephole::initialise(network, 0);
-  return network;
+  return peephole::Network<float>(config, /*seed=*/0);
 }
 
 class StreamBench {
@@ -86,8 +84,8 @@ class StreamBench {
   void check() {
     const auto time = static_cast<Index>(kSteps);
     std::vector<float> expected(kSteps);
-    network_.infer(peephole::contiguous<const float>(x_.data(), 1, time, static_cast<Index>(I_)),
-                   {}, {}, peephole::contiguous(expected.data(), 1, time, 1), {});
+    network_.infer({peephole::contiguous<const float>(x_.data(), 1, time, static_cast<Index>(I_))},
+                   {peephole::contiguous(expected.data(), 1, time, 1)});
     steps();
     if (y_ != expected) throw std::runtime_error("stream: other answers than infer's");
   }

@@ -33,7 +33,7 @@ class Folder {
 
 template <class T>
 void add_models(Folder& folder, const NetworkConfig& config) {
-  Network<T> network(config);
+  Network<T> network(config, uninitialised);
   folder.add(serialise(network));
   initialise(network, 0);
   const bool connected[] = {true, false, false, true, true, false, true, true};

@@ -8,12 +8,30 @@ namespace {
 
 constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
 
+/// Whether some entries of `array` are masked, as numpy.ma has it: they would be taken for values.
+bool has_masked_entries(const py::array& array) {
+  if (Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_) return false;
+  const auto masked_array = py::module_::import("numpy.ma").attr("MaskedArray");
+  return py::isinstance(array, masked_array) &&
+         py::cast<bool>(py::module_::import("numpy.ma").attr("is_masked")(array));
+}
+
 /// `object` by numpy.asarray, whose complaints get the argument's name.
 py::array as_array(py::handle object, const std::string& argument, const char* expected) {
-  if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
+  if (py::isinstance<py::array>(object)) {
+    const auto array = py::reinterpret_borrow<py::array>(object);
+    if (has_masked_entries(array)) {
+      refuse_value(argument, std::string(expected) + " without masked entries", "some masked");
+    }
+    return array;
+  }
   try {
     return py::module_::import("numpy").attr("asarray")(object);
   } catch (py::error_already_set& error) {
+    // RuntimeError: a tensor that requires gradients.
+    if (error.matches(PyExc_RuntimeError)) {
+      refuse_type(argument, expected, std::string(py::str(error.value())));
+    }
     if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
     refuse_value(argument, expected, std::string(py::str(error.value())));
   }
@@ -65,6 +83,9 @@ bool strides_fit(const py::array& array) {
   }
   return true;
 }
+
+/// Of a state (B, H), or (H,) of a single sequence.
+Index batch_of(const Shape& shape) { return shape.size() == 2 ? shape.front() : 1; }
 
 }  // namespace
 
@@ -170,7 +191,8 @@ Lengths::Lengths(py::handle object, const Sequences<T>& x) {
   if (shape_of(array) != shape) {
     refuse_value("lengths", shape_text(shape), shape_text(shape_of(array)));
   }
-  array_ = converted<Index>(array, "lengths");
+  const py::array_t<Index> integers = converted<Index>(array, "lengths");
+  values_.assign(integers.data(), integers.data() + integers.size());
 }
 
 template <class T>
@@ -203,7 +225,7 @@ StateIn<T>::StateIn(py::handle object, const std::string& argument,
     };
     const T* h = member(0, ".h");
     const T* c = member(1, ".c");
-    views_.push_back({h, c});
+    views_.push_back({h, c, batch_of(shapes[k]), shapes[k].back()});
   }
 }
 
@@ -212,7 +234,7 @@ StateOut<T>::StateOut(const std::vector<Shape>& shapes) : tuple_(shapes.size()) 
   views_.reserve(shapes.size());
   for (std::size_t k = 0; k < shapes.size(); ++k) {
     py::array_t<T> h(shapes[k]), c(shapes[k]);
-    views_.push_back({h.mutable_data(), c.mutable_data()});
+    views_.push_back({h.mutable_data(), c.mutable_data(), batch_of(shapes[k]), shapes[k].back()});
     tuple_[k] = py::make_tuple(std::move(h), std::move(c));
   }
 }
@@ -238,7 +260,7 @@ py::array_t<T> output(py::handle object, const std::string& argument, const Shap
     }
   }
   if (parameters == nullptr) return array;
-  const auto first = reinterpret_cast<std::intptr_t>(parameters->flat());
+  const auto first = reinterpret_cast<std::intptr_t>(parameters->data(0));
   const auto bytes = parameters->flat_size() * static_cast<std::intptr_t>(sizeof(T));
   if (overlap(mine, {first, first + bytes})) {
     refuse_value(argument, "memory of its own", "an array that overlaps the parameters");

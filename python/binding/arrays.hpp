@@ -63,18 +63,17 @@ class Sequences {
   bool batched_;
 };
 
-/// Lengths of a call: None or (B,) integers. Their range is the core's to check.
+/// Lengths of a call: None or (B,) integers, copied: another thread may write to the caller's array
+/// between the core's check and its use. Their range is the core's to check.
 class Lengths {
  public:
   template <class T>
   Lengths(py::handle object, const Sequences<T>& x);
 
-  Span<const Index> span() const noexcept {
-    return {array_ ? array_.data() : nullptr, array_ ? array_.size() : 0};
-  }
+  Span<const Index> span() const noexcept { return values_; }
 
  private:
-  py::array_t<Index> array_{py::reinterpret_steal<py::array_t<Index>>(nullptr)};
+  std::vector<Index> values_;
 };
 
 /// State (or its gradient) that comes in: None, or one (h, c) per layer and direction.

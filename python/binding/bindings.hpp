@@ -7,6 +7,7 @@ namespace peephole::binding {
 
 void bind_options(pybind11::module_& module);
 void bind_parameters(pybind11::module_& module);
+void bind_tape(pybind11::module_& module);
 void bind_lstm(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
 void bind_stream(pybind11::module_& module);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "bindings.hpp"
+#include "classes.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -22,60 +23,75 @@ py::tuple infer(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
   const Shape shape = in.x.shape({in.x.time(), self.config().output_size()});
   auto y = output_of(out, shape, in, self.parameters());
   const StateOut<T> final(in.shapes);
-  const auto y_view = sequence_view<T>(y, in.x.batch(), in.x.time());
+  const Outputs<T> outputs{sequence_view<T>(y, in.x.batch(), in.x.time()), final.span()};
   {
     const py::gil_scoped_release release;
-    self.infer(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span());
+    self.infer(in.call(), outputs);
   }
   return py::make_tuple(std::move(y), final.tuple());
+}
+
+/// (y, state, tape) of run(call, outputs, tape).
+template <class T, class Run>
+py::tuple fill_tape(const LSTM<T>& self, const Inputs<T>& in, bool recompute, Run&& run) {
+  py::array_t<T> y(in.x.shape({in.x.time(), self.config().output_size()}));
+  const StateOut<T> final(in.shapes);
+  const Outputs<T> outputs{sequence_view<T>(y, in.x.batch(), in.x.time()), final.span()};
+  auto tape = std::make_unique<TapeOf<T>>(in.x.batched(), recompute);
+  {
+    const py::gil_scoped_release release;
+    run(in.call(), outputs, tape->tape);
+  }
+  return py::make_tuple(std::move(y), final.tuple(), std::move(tape));
 }
 
 template <class T>
 py::tuple forward(const LSTM<T>& self, py::handle x, py::handle state, py::handle lengths,
                   py::handle seed_object, bool recompute) {
   const Inputs<T> in(self.config(), x, state, lengths);
-  py::array_t<T> y(in.x.shape({in.x.time(), self.config().output_size()}));
-  const StateOut<T> final(in.shapes);
-  const auto y_view = sequence_view<T>(y, in.x.batch(), in.x.time());
   const std::optional<std::uint64_t> seed = seed_of(seed_object);
-  auto tape = std::make_unique<TapeOf<Tape<T>>>(in.x.batched(), recompute);
-  {
-    const py::gil_scoped_release release;
-    self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), tape->tape,
-                 seed);
-  }
-  return py::make_tuple(std::move(y), final.tuple(), std::move(tape));
+  return fill_tape(self, in, recompute, [&](const auto& call, const auto& outputs, Tape<T>& tape) {
+    self.forward(call, outputs, tape, seed);
+  });
+}
+
+template <class T>
+py::tuple trace(const LSTM<T>& self, py::handle x, py::handle state, py::handle lengths) {
+  const Inputs<T> in(self.config(), x, state, lengths);
+  return fill_tape(self, in, /*recompute=*/false,
+                   [&](const auto& call, const auto& outputs, Tape<T>& tape) {
+                     self.trace(call, outputs, tape);
+                   });
 }
 
 template <class T>
 py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object, py::handle dy,
                    py::handle dstate, bool inputs) {
-  const auto& tape = tape_of<Tape<T>>(tape_object);
+  const TapeOf<T>& tape = tape_of<T>(tape_object);
   const LSTMConfig& config = self->config();
   const Index B = tape.tape.batch(), time = tape.tape.time();
   const auto dy_array = numbers<T>(dy, "dy", tape.shape({time, config.output_size()}));
-  const std::vector<Shape> shapes = state_shapes(config, B, tape.batched);
-  const StateIn<T> dfinal(dstate, "dstate", shapes);
-  const StateOut<T> dinitial(shapes);
-  InputGradient<T> dx(tape, config.input_size, inputs);
+  const StateIn<T> dfinal(dstate, "dstate", state_shapes(config, B, tape.batched));
+  const InputGradientsOf<T> results(tape, config, inputs);
   const ParametersOf<T> parameters = parameters_of(self);
   auto flat = parameters.new_flat();
-  const auto dy_view = sequence_view<const T>(dy_array, B, time);
-  T* const dparameters = flat.mutable_data();
+  const auto gradient = Gradient<T>::of_y(sequence_view<const T>(dy_array, B, time), dfinal.span());
+  const Span<T> dparameters{flat.mutable_data(), flat.size()};
   {
     const py::gil_scoped_release release;
-    self->backward(tape.tape, dy_view, dfinal.span(), dx.view(), dinitial.span(), dparameters);
+    self->backward(tape.tape, gradient, dparameters, results.views());
   }
-  return py::make_tuple(dx.object(), dinitial.tuple(), parameters.split(flat));
+  return py::make_tuple(results.x(), results.initial(), parameters.split(flat));
 }
 
 template <class T>
 void bind(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
-  py::class_<LSTM<T>, std::shared_ptr<LSTM<T>>>(module, name)
+  new_class<LSTM<T>, std::shared_ptr<LSTM<T>>>(module, name)
       .def(py::init([](py::handle input_size, py::handle hidden_sizes, const py::kwargs& options) {
-             return std::make_shared<LSTM<T>>(lstm_config(input_size, hidden_sizes, options));
+             return std::make_shared<LSTM<T>>(lstm_config(input_size, hidden_sizes, options),
+                                              uninitialised);
            }),
            "input_size"_a, "hidden_sizes"_a)
       .def_property_readonly("dtype", [](const LSTM<T>&) { return py::dtype::of<T>(); })
@@ -92,14 +108,14 @@ void bind(py::module_& module, const char* name) {
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,
            "recompute"_a = false)
+      .def("trace", &trace<T>, "x"_a, "state"_a = none, "lengths"_a = none)
+      .def("release_workspaces", &LSTM<T>::release_workspaces)
       .def("backward", &backward<T>, "tape"_a, "dy"_a, "dstate"_a = none, "inputs"_a = true);
 }
 
 }  // namespace
 
 void bind_lstm(py::module_& module) {
-  bind_tape<Tape<float>>(module, "TapeFloat32");
-  bind_tape<Tape<double>>(module, "TapeFloat64");
   bind<float>(module, "LSTMFloat32");
   bind<double>(module, "LSTMFloat64");
 }

@@ -33,6 +33,8 @@ struct Inputs {
         shapes(state_shapes(config, x.batch(), x.batched())),
         state(state_object, "state", shapes) {}
 
+  Call<T> call() const noexcept { return {x.view(), lengths.span(), state.span()}; }
+
   /// What an output may not overlap.
   std::vector<std::pair<std::string, py::array>> arrays() const {
     std::vector<std::pair<std::string, py::array>> named = {{"x", x.array()}};
@@ -62,49 +64,50 @@ py::array_t<T> output_of(py::handle out, const Shape& shape, const Inputs<T>& in
 
 /// The tape that was dropped last, whose memory the next one takes over. New memory comes from the
 /// system page by page, which can take a third of a small layer's training step.
-template <class CoreTape>
+template <class T>
 class SpareTape {
  public:
-  /// Larger ones are not kept: nobody may train again.
+  /// Larger ones are not kept: there may be no next one.
   static constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
-  static CoreTape take(Keep keep) {
+  static Tape<T> take(Keep keep) {
     const std::lock_guard lock(mutex_);
-    std::optional<CoreTape>& spare = of(keep);
-    if (!spare) return CoreTape(keep);
-    CoreTape taken = *std::move(spare);
+    std::optional<Tape<T>>& spare = of(keep);
+    if (!spare) return Tape<T>(keep);
+    Tape<T> taken = *std::move(spare);
     spare.reset();
     return taken;
   }
-  static void leave(Keep keep, CoreTape tape) {
+  static void leave(Keep keep, Tape<T> tape) {
     if (tape.bytes() > kMostBytes) return;
     const std::lock_guard lock(mutex_);
     of(keep) = std::move(tape);
   }
 
  private:
-  static std::optional<CoreTape>& of(Keep keep) {
-    static std::optional<CoreTape> spares[2];
+  static std::optional<Tape<T>>& of(Keep keep) {
+    static std::optional<Tape<T>> spares[2];
     return spares[keep == Keep::all ? 0 : 1];
   }
 
   static inline std::mutex mutex_;
 };
 
-/// A core tape, and whether its arrays have a batch axis in Python.
-template <class CoreTape>
+/// A core tape, whether its arrays have a batch axis in Python, and a network's logits.
+template <class T>
 struct TapeOf {
   TapeOf(bool of_batch, bool recompute)
       : keep(recompute ? Keep::segments : Keep::all),
-        tape(SpareTape<CoreTape>::take(keep)),
+        tape(SpareTape<T>::take(keep)),
         batched(of_batch) {}
   TapeOf(const TapeOf&) = delete;
   TapeOf& operator=(const TapeOf&) = delete;
-  ~TapeOf() { SpareTape<CoreTape>::leave(keep, std::move(tape)); }
+  ~TapeOf() { SpareTape<T>::leave(keep, std::move(tape)); }
 
   Keep keep;
-  CoreTape tape;
+  Tape<T> tape;
   bool batched;
+  py::object logits = py::none();
 
   /// (B, ...) or, for a single sequence, (...).
   Shape shape(Shape rest) const {
@@ -113,48 +116,36 @@ struct TapeOf {
   }
 };
 
-/// dx of a backward pass: an array shaped as x, or None where it is not wanted.
+/// Gradients of x and of the initial state: arrays shaped as x, or None where they are not wanted,
+/// and as the state.
 template <class T>
-class InputGradient {
+class InputGradientsOf {
  public:
-  template <class CoreTape>
-  InputGradient(const TapeOf<CoreTape>& tape, Index features, bool wanted) {
-    if (!wanted) return;
+  InputGradientsOf(const TapeOf<T>& tape, const LSTMConfig& config, bool wants_x)
+      : initial_(state_shapes(config, tape.tape.batch(), tape.batched)) {
+    if (!wants_x) return;
     const Index B = tape.tape.batch(), time = tape.tape.time();
-    py::array_t<T> dx(tape.shape({time, features}));
-    view_ = sequence_view<T>(dx, B, time);
-    object_ = std::move(dx);
+    py::array_t<T> x(tape.shape({time, config.input_size}));
+    view_ = sequence_view<T>(x, B, time);
+    x_ = std::move(x);
   }
 
-  /// Its data is null where it is not wanted.
-  const SequenceView<T>& view() const noexcept { return view_; }
-  const py::object& object() const noexcept { return object_; }
+  InputGradients<T> views() const noexcept { return {view_, initial_.span()}; }
+  const py::object& x() const noexcept { return x_; }
+  py::tuple initial() const noexcept { return initial_.tuple(); }
 
  private:
-  py::object object_ = py::none();
-  SequenceView<T> view_;
+  StateOut<T> initial_;
+  py::object x_ = py::none();
+  SequenceView<T> view_ = {};
 };
 
-template <class CoreTape>
-void bind_tape(py::module_& module, const char* name) {
-  using Self = TapeOf<CoreTape>;
-  py::class_<Self>(module, name)
-      .def_property_readonly("nbytes", [](const Self& self) { return self.tape.bytes(); })
-      .def_property_readonly("batch", [](const Self& self) { return self.tape.batch(); })
-      .def_property_readonly("time", [](const Self& self) { return self.tape.time(); })
-      .def("__repr__", [](const Self& self) {
-        return "<tape of " + std::to_string(self.tape.batch()) + " sequences, " +
-               std::to_string(self.tape.time()) + " steps, " + std::to_string(self.tape.bytes()) +
-               " bytes>";
-      });
-}
-
-template <class CoreTape>
-const TapeOf<CoreTape>& tape_of(py::handle object) {
-  if (!py::isinstance<TapeOf<CoreTape>>(object)) {
+template <class T>
+const TapeOf<T>& tape_of(py::handle object) {
+  if (!py::isinstance<TapeOf<T>>(object)) {
     refuse_type("tape", "one that this model's forward returned", type_text(object));
   }
-  return py::cast<const TapeOf<CoreTape>&>(object);
+  return py::cast<const TapeOf<T>&>(object);
 }
 
 }  // namespace peephole::binding

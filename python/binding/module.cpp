@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core, module) {
   module.attr("__version__") = PEEPHOLE_VERSION;
   peephole::binding::bind_options(module);
   peephole::binding::bind_parameters(module);
+  peephole::binding::bind_tape(module);
   peephole::binding::bind_lstm(module);
   peephole::binding::bind_network(module);
   peephole::binding::bind_stream(module);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "bindings.hpp"
+#include "classes.hpp"
 #include "model.hpp"
 #include "options.hpp"
 
@@ -15,14 +16,21 @@ ParametersOf<T> parameters_of(const std::shared_ptr<Network<T>>& self) {
   return {self, &self->parameters(), count};
 }
 
-Index steps_read(const NetworkConfig& config, Index time) {
+/// The steps of y in the core.
+Index steps_out(const NetworkConfig& config, Index time) {
   return config.readout == Readout::all ? time : 1;
 }
 
-/// The shape of y but for the batch axis: (T, O), or (O,) for readout "last".
+/// The shape of y but for the batch axis: (T, O), or (O,) for readouts of all steps at once.
 Shape output_shape(const NetworkConfig& config, Index time) {
   return config.readout == Readout::all ? Shape{time, config.output_size}
                                         : Shape{config.output_size};
+}
+
+/// The core's view of y, or of its gradient.
+template <class T, class Array>
+SequenceView<T> output_view(const NetworkConfig& config, Array&& array, Index batch, Index time) {
+  return sequence_view<T>(array, batch, steps_out(config, time));
 }
 
 template <class T>
@@ -30,12 +38,13 @@ py::tuple infer(const Network<T>& self, py::handle x, py::handle state, py::hand
                 py::handle out) {
   const NetworkConfig& config = self.config();
   const Inputs<T> in(config.lstm, x, state, lengths);
-  auto y = output_of(out, in.x.shape(output_shape(config, in.x.time())), in, self.parameters());
+  const Index B = in.x.batch(), time = in.x.time();
+  auto y = output_of(out, in.x.shape(output_shape(config, time)), in, self.parameters());
   const StateOut<T> final(in.shapes);
-  const auto y_view = sequence_view<T>(y, in.x.batch(), steps_read(config, in.x.time()));
+  const Outputs<T> outputs{output_view<T>(config, y, B, time), final.span()};
   {
     const py::gil_scoped_release release;
-    self.infer(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span());
+    self.infer(in.call(), outputs);
   }
   return py::make_tuple(std::move(y), final.tuple());
 }
@@ -45,15 +54,15 @@ template <class T>
 py::tuple evaluate(const Network<T>& self, py::handle x, py::handle state, py::handle lengths) {
   const NetworkConfig& config = self.config();
   const Inputs<T> in(config.lstm, x, state, lengths);
-  const Shape shape = in.x.shape(output_shape(config, in.x.time()));
+  const Index B = in.x.batch(), time = in.x.time();
+  const Shape shape = in.x.shape(output_shape(config, time));
   py::array_t<T> y(shape), logits(shape);
   const StateOut<T> final(in.shapes);
-  const Index steps = steps_read(config, in.x.time());
-  const auto y_view = sequence_view<T>(y, in.x.batch(), steps);
-  const auto logits_view = sequence_view<T>(logits, in.x.batch(), steps);
+  const Outputs<T> outputs{output_view<T>(config, y, B, time), final.span(),
+                           output_view<T>(config, logits, B, time)};
   {
     const py::gil_scoped_release release;
-    self.infer(in.x.view(), in.lengths.span(), in.state.span(), y_view, final.span(), logits_view);
+    self.infer(in.call(), outputs);
   }
   return py::make_tuple(std::move(y), std::move(logits), final.tuple());
 }
@@ -63,61 +72,58 @@ py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::ha
                   py::handle seed_object, bool recompute) {
   const NetworkConfig& config = self.config();
   const Inputs<T> in(config.lstm, x, state, lengths);
-  const Shape shape = in.x.shape(output_shape(config, in.x.time()));
+  const Index B = in.x.batch(), time = in.x.time();
+  const Shape shape = in.x.shape(output_shape(config, time));
   py::array_t<T> y(shape), logits(shape);
   const StateOut<T> final(in.shapes);
-  const Index steps = steps_read(config, in.x.time());
-  const auto y_view = sequence_view<T>(y, in.x.batch(), steps);
-  const auto logits_view = sequence_view<T>(logits, in.x.batch(), steps);
+  const Outputs<T> outputs{output_view<T>(config, y, B, time), final.span(),
+                           output_view<T>(config, logits, B, time)};
   const std::optional<std::uint64_t> seed = seed_of(seed_object);
-  auto tape = std::make_unique<TapeOf<NetworkTape<T>>>(in.x.batched(), recompute);
+  auto tape = std::make_unique<TapeOf<T>>(in.x.batched(), recompute);
   {
     const py::gil_scoped_release release;
-    self.forward(in.x.view(), in.lengths.span(), in.state.span(), y_view, logits_view, final.span(),
-                 tape->tape, seed);
+    self.forward(in.call(), outputs, tape->tape, seed);
   }
+  tape->logits = logits;
   return py::make_tuple(std::move(y), std::move(logits), final.tuple(), std::move(tape));
 }
 
 template <class T>
 py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_object, py::handle dy,
                    py::handle dstate, py::handle dlogits, bool inputs) {
-  using GradientOf = typename Network<T>::GradientOf;
   if (dy.is_none() == dlogits.is_none()) {
     refuse_value("dy", "exactly one of dy and dlogits", dy.is_none() ? "neither" : "both");
   }
-  const auto& tape = tape_of<NetworkTape<T>>(tape_object);
+  const bool of_y = dlogits.is_none();
+  const TapeOf<T>& tape = tape_of<T>(tape_object);
   const NetworkConfig& config = self->config();
   const Index B = tape.tape.batch(), time = tape.tape.time();
-  const GradientOf of = dlogits.is_none() ? GradientOf::y : GradientOf::logits;
-  const auto gradient =
-      numbers<T>(of == GradientOf::y ? dy : dlogits, of == GradientOf::y ? "dy" : "dlogits",
-                 tape.shape(output_shape(config, time)));
-  const std::vector<Shape> shapes = state_shapes(config.lstm, B, tape.batched);
-  const StateIn<T> dfinal(dstate, "dstate", shapes);
-  const StateOut<T> dinitial(shapes);
-  InputGradient<T> dx(tape, config.lstm.input_size, inputs);
+  const auto array = numbers<T>(of_y ? dy : dlogits, of_y ? "dy" : "dlogits",
+                                tape.shape(output_shape(config, time)));
+  const StateIn<T> dfinal(dstate, "dstate", state_shapes(config.lstm, B, tape.batched));
+  const InputGradientsOf<T> results(tape, config.lstm, inputs);
   const ParametersOf<T> parameters = parameters_of(self);
   auto flat = parameters.new_flat();
-  const auto gradient_view = sequence_view<const T>(gradient, B, steps_read(config, time));
-  T* const dparameters = flat.mutable_data();
+  const auto view = output_view<const T>(config, array, B, time);
+  const auto gradient =
+      of_y ? Gradient<T>::of_y(view, dfinal.span()) : Gradient<T>::of_logits(view, dfinal.span());
+  const Span<T> dparameters{flat.mutable_data(), flat.size()};
   {
     const py::gil_scoped_release release;
-    self->backward(tape.tape, gradient_view, of, dfinal.span(), dx.view(), dinitial.span(),
-                   dparameters);
+    self->backward(tape.tape, gradient, dparameters, results.views());
   }
-  return py::make_tuple(dx.object(), dinitial.tuple(), parameters.split(flat));
+  return py::make_tuple(results.x(), results.initial(), parameters.split(flat));
 }
 
 template <class T>
 void bind(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
-  py::class_<Network<T>, std::shared_ptr<Network<T>>>(module, name)
+  new_class<Network<T>, std::shared_ptr<Network<T>>>(module, name)
       .def(py::init([](py::handle input_size, py::handle hidden_sizes, py::handle output_size,
                        const py::kwargs& options) {
              return std::make_shared<Network<T>>(
-                 network_config(input_size, hidden_sizes, output_size, options));
+                 network_config(input_size, hidden_sizes, output_size, options), uninitialised);
            }),
            "input_size"_a, "hidden_sizes"_a, "output_size"_a)
       .def_property_readonly("dtype", [](const Network<T>&) { return py::dtype::of<T>(); })
@@ -136,6 +142,7 @@ void bind(py::module_& module, const char* name) {
       .def("evaluate", &evaluate<T>, "x"_a, "state"_a = none, "lengths"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,
            "recompute"_a = false)
+      .def("release_workspaces", &Network<T>::release_workspaces)
       .def("backward", &backward<T>, "tape"_a, "dy"_a = none, "dstate"_a = none, "dlogits"_a = none,
            "inputs"_a = true);
 }
@@ -143,8 +150,6 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& module) {
-  bind_tape<NetworkTape<float>>(module, "NetworkTapeFloat32");
-  bind_tape<NetworkTape<double>>(module, "NetworkTapeFloat64");
   bind<float>(module, "NetworkFloat32");
   bind<double>(module, "NetworkFloat64");
 }

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "classes.hpp"
 #include "options.hpp"
 #include "parameters.hpp"
 
@@ -34,67 +35,56 @@ OptimiserRule rule_of(const std::string& name, const py::kwargs& given) {
   refuse_value("rule", "one of Adam, AdamW, SGD, RMSprop", '"' + name + '"');
 }
 
-/// An optimiser and the parameters it moves.
+/// An optimiser and the parameters that it moves, which it keeps alive.
 template <class T>
 class OptimiserOf {
  public:
   OptimiserOf(const ParametersOf<T>& parameters, const OptimiserRule& rule, double learning_rate)
-      : parameters_(parameters), optimiser_(arrays(parameters), rule, learning_rate) {}
+      : parameters_(parameters),
+        optimiser_(*parameters.parameters, rule, learning_rate, parameters.count) {}
 
   Optimiser<T>& core() noexcept { return optimiser_; }
   const Optimiser<T>& core() const noexcept { return optimiser_; }
 
   void step(const py::object& gradients) {
     std::vector<py::array_t<T>> arrays;
-    std::vector<T*> theta;
-    std::vector<const T*> g;
+    std::vector<const T*> tensors;
     for (Index i = 0; i < parameters_.count; ++i) {
       arrays.push_back(item(gradients, "gradients", parameters_.spec(i).name, i));
-      g.push_back(arrays.back().data());
-      theta.push_back(parameters_.parameters->mutable_flat() + parameters_.parameters->offset(i));
+      tensors.push_back(arrays.back().data());
     }
-    {
-      const py::gil_scoped_release release;
-      parameters_.parameters->settle();  // or weight decay would act on what is written there
-      optimiser_.step({theta.data(), parameters_.count}, {g.data(), parameters_.count});
-    }
-    parameters_.parameters->touch();
+    const py::gil_scoped_release release;
+    optimiser_.step(tensors);
   }
 
-  py::dict memories() {
+  py::dict state() {
     py::dict state;
-    for_each_memory([&](const std::string& name, Index i, Span<T> memory) {
-      state[py::str(name)] = py::array_t<T>(parameters_.shape(i), memory.data);
+    for_each_entry([&](const std::string& name, Index i, Span<T> values) {
+      state[py::str(name)] = py::array_t<T>(parameters_.shape(i), values.data);
     });
     return state;
   }
 
-  void set_memories(const py::object& state, py::handle steps_object) {
+  void set_state(const py::object& state, py::handle steps_object) {
     const Index steps = integer(steps_object, "state[steps]");
     std::vector<py::array_t<T>> arrays;
-    for_each_memory([&](const std::string& name, Index i, Span<T>) {
+    for_each_entry([&](const std::string& name, Index i, Span<T>) {
       arrays.push_back(item(state, "state", name, i));
     });
     optimiser_.set_steps(steps);
     auto next = arrays.begin();
-    for_each_memory([&](const std::string&, Index, Span<T> memory) {
-      std::copy_n((next++)->data(), memory.size, memory.data);
+    for_each_entry([&](const std::string&, Index, Span<T> values) {
+      std::copy_n((next++)->data(), values.size, values.data);
     });
   }
 
  private:
-  static std::vector<OptimisedArray> arrays(const ParametersOf<T>& parameters) {
-    std::vector<OptimisedArray> arrays;
-    for (Index i = 0; i < parameters.count; ++i) {
-      const bool is_bias = parameters.spec(i).columns == 0;
-      arrays.push_back({parameters.spec(i).size(), !is_bias});
-    }
-    return arrays;
-  }
-
   /// mapping[name], shaped as parameter i.
   py::array_t<T> item(const py::object& mapping, const std::string& argument,
                       const std::string& name, Index i) const {
+    if (!PyMapping_Check(mapping.ptr()) || !py::hasattr(mapping, "keys")) {
+      refuse_type(argument, "a mapping of names to arrays", type_text(mapping));
+    }
     if (!mapping.contains(name)) {
       refuse_value(argument, "one for each parameter", "none for " + name);
     }
@@ -102,12 +92,11 @@ class OptimiserOf {
   }
 
   template <class F>
-  void for_each_memory(F&& f) {
-    const auto& names = optimiser_.memories();
+  void for_each_entry(F&& f) {
+    const auto& names = optimiser_.state_names();
     for (std::size_t k = 0; k < names.size(); ++k) {
       for (Index i = 0; i < parameters_.count; ++i) {
-        f(names[k] + "/" + parameters_.spec(i).name, i,
-          optimiser_.memory(static_cast<Index>(k), i));
+        f(names[k] + "/" + parameters_.spec(i).name, i, optimiser_.state(static_cast<Index>(k), i));
       }
     }
   }
@@ -120,7 +109,7 @@ template <class T>
 void bind(py::module_& module, const char* name) {
   using namespace py::literals;
   using Self = OptimiserOf<T>;
-  py::class_<Self>(module, name)
+  new_class<Self>(module, name)
       .def(py::init([](const ParametersOf<T>& parameters, const std::string& rule,
                        py::handle learning_rate, const py::kwargs& options) {
              return Self(parameters, rule_of(rule, options), real(learning_rate, "learning_rate"));
@@ -133,8 +122,8 @@ void bind(py::module_& module, const char* name) {
           })
       .def_property_readonly("steps", [](const Self& self) { return self.core().steps(); })
       .def("step", &Self::step, "gradients"_a)
-      .def("memories", &Self::memories)
-      .def("set_memories", &Self::set_memories, "memories"_a, "steps"_a);
+      .def("state", &Self::state)
+      .def("set_state", &Self::set_state, "state"_a, "steps"_a);
 }
 
 /// The arrays of a mapping of gradients, all writable, C-contiguous and of dtype T.
@@ -163,6 +152,9 @@ struct Writable {
 /// clip(Writable<T>) of the gradients, T being their dtype.
 template <class F>
 auto clipped(const py::object& gradients, F&& clip) {
+  if (!PyMapping_Check(gradients.ptr()) || !py::hasattr(gradients, "keys")) {
+    refuse_type("gradients", "a mapping of names to arrays", type_text(gradients));
+  }
   std::vector<std::pair<std::string, py::array>> arrays;
   for (py::handle key : gradients) {
     const py::object value = gradients[key];

@@ -1,19 +1,20 @@
 #include "parameters.hpp"
 
 #include "bindings.hpp"
+#include "classes.hpp"
 
 namespace peephole::binding {
 namespace {
 
+/// A writable view, which holds a writer: so what is written through it shows in the next call.
 template <class T>
 py::array_t<T> live_view(const ParametersOf<T>& self, const std::string& name) {
   const Index i = self.find(name);
-  auto lease = std::make_unique<std::shared_ptr<void>>(self.parameters->lease());
-  const py::capsule base(lease.get(),
-                         [](void* p) { delete static_cast<std::shared_ptr<void>*>(p); });
-  lease.release();
-  return py::array_t<T>(self.shape(i), self.parameters->mutable_flat() + self.parameters->offset(i),
-                        base);
+  auto writer = std::make_unique<ParameterWriter<T>>(self.parameters->write());
+  T* const data = writer->data(i);
+  const py::capsule base(writer.get(), [](void* p) { delete static_cast<ParameterWriter<T>*>(p); });
+  writer.release();
+  return py::array_t<T>(self.shape(i), data, base);
 }
 
 template <class T>
@@ -39,7 +40,7 @@ void set_mask(ParametersOf<T>& self, const std::string& name, py::handle connect
 
 template <class T>
 void bind(py::module_& module, const char* name) {
-  py::class_<ParametersOf<T>>(module, name)
+  new_class<ParametersOf<T>>(module, name)
       .def_property_readonly("dtype", [](const ParametersOf<T>&) { return py::dtype::of<T>(); })
       .def_property_readonly("names",
                              [](const ParametersOf<T>& self) {

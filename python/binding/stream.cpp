@@ -5,7 +5,9 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "classes.hpp"
 #include "model.hpp"
+#include "options.hpp"
 
 namespace peephole::binding {
 namespace {
@@ -148,14 +150,42 @@ void set_state(StreamOf<T>& self, py::handle object, bool batched) {
   }
 }
 
+/// The parameters that a stream was made with: {name: array}, copies.
+template <class T>
+py::dict weights(const StreamOf<T>& self) {
+  const Stream<T>& stream = self.stream;
+  const auto specs =
+      stream.has_head() ? parameter_specs(stream.config()) : parameter_specs(stream.config().lstm);
+  const Parameters<T> layout(specs);
+  py::dict arrays;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const Shape shape =
+        specs[i].columns == 0 ? Shape{specs[i].rows} : Shape{specs[i].rows, specs[i].columns};
+    arrays[py::str(specs[i].name)] =
+        py::array_t<T>(shape, stream.weights() + layout.offset(static_cast<Index>(i)));
+  }
+  return arrays;
+}
+
+template <class T>
+py::dict options(const StreamOf<T>& self) {
+  const Stream<T>& stream = self.stream;
+  return stream.has_head() ? options_of(stream.config()) : options_of(stream.config().lstm);
+}
+
+template <class Model, class T>
+std::unique_ptr<StreamOf<T>> make_stream(const Model& model, py::handle batch) {
+  return std::make_unique<StreamOf<T>>(model, integer(batch, "batch"));
+}
+
 template <class T>
 void bind(py::module_& module, const char* name) {
   using namespace py::literals;
   using Self = StreamOf<T>;
   const py::object none = py::none();
-  py::class_<Self>(module, name)
-      .def(py::init<const Network<T>&, Index>(), "model"_a, "batch"_a)
-      .def(py::init<const LSTM<T>&, Index>(), "model"_a, "batch"_a)
+  new_class<Self>(module, name)
+      .def(py::init(&make_stream<Network<T>, T>), "model"_a, "batch"_a)
+      .def(py::init(&make_stream<LSTM<T>, T>), "model"_a, "batch"_a)
       .def_property_readonly("dtype", [](const Self&) { return py::dtype::of<T>(); })
       .def_property_readonly("batch", [](const Self& self) { return self.stream.batch(); })
       .def_property_readonly("input_size",
@@ -166,6 +196,8 @@ void bind(py::module_& module, const char* name) {
       .def("process", &process<T>, "x"_a, "out"_a = none)
       .def("get_state", &get_state<T>)
       .def("set_state", &set_state<T>, "state"_a, "batched"_a)
+      .def_property_readonly("options", &options<T>)
+      .def("weights", &weights<T>)
       .def("copy", [](Self& self) {
         const Use<T> use(self);
         return std::make_unique<Self>(self);

@@ -29,7 +29,7 @@ class Parameters:
     def names(self) -> tuple[str, ...]: ...
     def shape(self, name: str) -> tuple[int, ...]: ...
     def view(self, name: str) -> _Array:
-        """A writable view. While it is alive, the model keeps no packed weights."""
+        """A writable view. While it or a view of it is alive, each call looks for changes."""
     def assign(self, name: str, value: ArrayLike) -> None:
         """Copies `value` in; masked entries are set to 0."""
     def mask(self, name: str) -> NDArray[np.bool_] | None: ...
@@ -45,6 +45,14 @@ class Tape:
     def batch(self) -> int: ...
     @property
     def time(self) -> int: ...
+    @property
+    def logits(self) -> Any:
+        """Of a network V r + v, shaped as y; otherwise None."""
+    def gates(self, layer: SupportsIndex = 0, direction: SupportsIndex = 0) -> dict[str, _Array]:
+        """{"i", "f", "g", "o", "c", "h": (B, T, H)}, copies; not of a tape that recomputes.
+
+        direction 1 is the reverse one. Row t is of step t in both.
+        """
 
 @type_check_only
 class LSTM:
@@ -72,6 +80,7 @@ class LSTM:
     @property
     def parameters(self) -> Parameters: ...
     def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
+    def release_workspaces(self) -> None: ...
     def save(self, path: str | bytes) -> None: ...
     def __call__(
         self,
@@ -88,6 +97,10 @@ class LSTM:
         seed: int | None = None,
         recompute: bool = False,
     ) -> tuple[_Array, _StateOut, Tape]: ...
+    def trace(
+        self, x: ArrayLike, state: _State | None = None, lengths: ArrayLike | None = None
+    ) -> tuple[_Array, _StateOut, Tape]:
+        """A call that fills a tape for `Tape.gates`; `backward` refuses it."""
     def backward(
         self, tape: Tape, dy: ArrayLike, dstate: _State | None = None, inputs: bool = True
     ) -> tuple[Any, _StateOut, dict[str, _Array]]:
@@ -124,6 +137,7 @@ class Network:
     def lstm(self) -> LSTM:
         """The stack inside, with the same parameters in the same memory."""
     def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
+    def release_workspaces(self) -> None: ...
     def save(self, path: str | bytes) -> None: ...
     def __call__(
         self,
@@ -132,7 +146,7 @@ class Network:
         lengths: ArrayLike | None = None,
         out: _Array | None = None,
     ) -> tuple[_Array, _StateOut]:
-        """y is (B, T, O), or (B, O) for readout "last"."""
+        """y is (B, T, O), or (B, O) for readouts but "all"."""
     def evaluate(
         self,
         x: ArrayLike,
@@ -177,6 +191,11 @@ class Stream:
     def get_state(self) -> _StateOut:
         """Always with a batch axis."""
     def set_state(self, state: _State | None, batched: bool) -> None: ...
+    @property
+    def options(self) -> dict[str, Any]:
+        """Those of the model that it was made of."""
+    def weights(self) -> dict[str, _Array]:
+        """The parameters that it was made with, by name: copies."""
     def copy(self) -> Stream: ...
 
 @type_check_only
@@ -190,9 +209,9 @@ class Optimiser:
     def steps(self) -> int: ...
     def step(self, gradients: Mapping[str, _Array]) -> None:
         """Updates the parameters in place, given a gradient for each."""
-    def memories(self) -> dict[str, _Array]:
+    def state(self) -> dict[str, _Array]:
         """Copies of the rule's state, named as "m/weight_ih_l0"."""
-    def set_memories(self, memories: Mapping[str, ArrayLike], steps: SupportsIndex) -> None: ...
+    def set_state(self, state: Mapping[str, ArrayLike], steps: SupportsIndex) -> None: ...
 
 def clip_norm(gradients: Mapping[str, _Array], max_norm: float) -> float:
     """Scales gradients in place to a joint norm of at most max_norm; returns the norm before."""
@@ -238,8 +257,6 @@ class ParametersFloat32(Parameters): ...
 class ParametersFloat64(Parameters): ...
 class TapeFloat32(Tape): ...
 class TapeFloat64(Tape): ...
-class NetworkTapeFloat32(Tape): ...
-class NetworkTapeFloat64(Tape): ...
 class LSTMFloat32(LSTM): ...
 class LSTMFloat64(LSTM): ...
 class NetworkFloat32(Network): ...

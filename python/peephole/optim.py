@@ -98,12 +98,13 @@ class Optimiser:
         return {
             "steps": np.array(self._core.steps, np.int64),
             "learning_rate": np.array(self._core.learning_rate),
-            **self._memories(),
+            **self._of_parameters(),
         }
 
-    def _memories(self) -> dict[str, NDArray[Any]]:
-        memories = self._core.memories()
-        return {k: v for k, v in memories.items() if k.partition("/")[2] in self._parameters}
+    def _of_parameters(self) -> dict[str, NDArray[Any]]:
+        """The core's state of the parameters that are updated."""
+        state = self._core.state()
+        return {k: v for k, v in state.items() if k.partition("/")[2] in self._parameters}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continues from what `state` returned, for an optimiser of the same class and options.
@@ -119,9 +120,9 @@ class Optimiser:
         try:
             frozen: dict[str, Any] = {}
             if self._frozen:
-                mine = self._memories()
-                frozen = {k: v for k, v in self._core.memories().items() if k not in mine}
-            self._core.set_memories({**state, **frozen}, integer(state["steps"], "state[steps]"))
+                mine = self._of_parameters()
+                frozen = {k: v for k, v in self._core.state().items() if k not in mine}
+            self._core.set_state({**state, **frozen}, integer(state["steps"], "state[steps]"))
         except (TypeError, ValueError):
             self.learning_rate = before
             raise

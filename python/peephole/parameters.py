@@ -30,9 +30,9 @@ class Parameters(Mapping[str, NDArray[Any]]):
     name raises `UnknownParameter` (a KeyError and a ValueError) either way. Names cannot be added
     or removed. Masked weights stay 0 whatever is written.
 
-    Models keep weights packed for speed only while no view of them is alive, so do not hold views
-    longer than needed. Iterating over names, `len`, `in`, `repr` and `shape` make no views;
-    `items()` and `values()` do.
+    While a view is alive, each call compares the parameters with a copy to find out whether they
+    were written to, so a held view costs a little time and memory. Iterating over names, `len`,
+    `in`, `repr` and `shape` make no views; `items()` and `values()` do.
     """
 
     __slots__ = ("_core", "_names")

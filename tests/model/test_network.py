@@ -19,7 +19,7 @@ from support.tolerances import (
 )
 
 HEADS = ["identity", "sigmoid", "tanh", "softmax"]
-READOUTS = ["all", "last"]
+READOUTS = ["all", "last", "mean", "max"]
 each_head = pytest.mark.parametrize("head", HEADS)
 each_readout = pytest.mark.parametrize("readout", READOUTS)
 
@@ -121,14 +121,87 @@ def test_padding_changes_nothing(case):
 
 
 @given(case=cases(ragged=True))
-def test_last_reads_the_last_real_step(case):
-    every, _ = case.build_network(3, head="tanh", readout="all")
-    last, _ = case.build_network(3, head="tanh", readout="last")
-    y_all = every.predict(case.x, case.lengths)
-    y = last.predict(case.x, case.lengths)
+def test_last_reads_the_final_state(case):
+    """Of both directions, whatever it is computed from."""
+    net, _ = case.build_network(3, head="tanh", readout="last")
+    y, state = net(case.x, case.state, case.lengths)
+    directions = 2 if net.lstm.bidirectional else 1
+    h = np.concatenate([pair[0] for pair in state[-directions:]], axis=-1)
+    logits = h @ net.parameters["head.weight"].T + net.parameters["head.bias"]
+    some = np.asarray(case.lengths) > 0
+    assert_close(y[some], np.tanh(logits)[some], REFERENCE["float64"], "y")
+    assert not y[~some].any()
+
+
+@pytest.mark.parametrize("readout", ["mean", "max"])
+@given(case=cases(ragged=True))
+def test_mean_and_max_are_of_the_real_steps(readout, case):
+    net, _ = case.build_network(3, readout=readout)
+    hidden, _ = net.lstm(case.x, case.state, case.lengths)
+    y, _ = net(case.x, case.state, case.lengths)
+    weight, bias = (np.array(net.parameters[f"head.{name}"]) for name in ("weight", "bias"))
     for b, length in enumerate(case.lengths):
-        expected = y_all[b, length - 1] if length else np.zeros(3)
-        assert_identical(y[b], expected, f"y[{b}]")
+        if length:
+            expected = getattr(hidden[b, :length], readout)(axis=0) @ weight.T + bias
+            assert_close(y[b], expected, REFERENCE["float64"], f"y[{b}]")
+        else:
+            assert not y[b].any()
+
+
+@pytest.mark.parametrize("readout", ["last", "mean", "max"])
+def test_nan_stays_in_its_sequence(readout, rng):
+    net = peephole.Network(2, 5, 3, readout=readout, bidirectional=True, seed=0)
+    x = rng.standard_normal((3, 6, 2)).astype(np.float32)
+    expected = net.predict(x)
+    x[1, 2, 0] = np.nan
+    y = net.predict(x)
+    assert np.isnan(y[1]).all()
+    assert_identical(y[[0, 2]], expected[[0, 2]], "y")
+
+
+@pytest.mark.parametrize("readout", ["last", "mean", "max"])
+def test_readouts_have_the_same_bits_alone_and_on_threads(readout, rng):
+    net = peephole.Network(3, 130, 4, readout=readout, bidirectional=True, seed=0)
+    x = rng.standard_normal((9, 20, 3)).astype(np.float32)
+    lengths = [20, 3, 0, 7, 20, 1, 19, 8, 8]
+    threads = peephole.num_threads()
+    try:
+        results = []
+        for count in (1, 4):
+            peephole.set_num_threads(count)
+            y, _, tape = net.forward(x, lengths=lengths)
+            gradients = net.backward(tape, np.ones_like(y))
+            results.append([y, gradients.x, *gradients.parameters.values()])
+    finally:
+        peephole.set_num_threads(threads)
+    for one, four in zip(*results, strict=True):
+        assert_identical(one, four)
+    for b, length in enumerate(lengths):
+        if length:
+            assert_identical(net.predict(x[b, :length]), results[0][0][b], f"y[{b}]")
+
+
+def test_last_is_that_of_torch(rng):
+    torch = pytest.importorskip("torch", reason="the final states of torch.nn.LSTM")
+    net = peephole.Network(3, 5, 2, readout="last", bidirectional=True, peephole="none", seed=0)
+    peer = torch.nn.LSTM(3, 5, batch_first=True, bidirectional=True)
+    with torch.no_grad():
+        for name, value in peer.named_parameters():
+            ours = name.replace("bias_ih", "bias")
+            value.copy_(
+                torch.zeros_like(value)
+                if "bias_hh" in name
+                else torch.from_numpy(np.array(net.parameters[ours]))
+            )
+        x = rng.standard_normal((4, 7, 3)).astype(np.float32)
+        lengths = torch.tensor([7, 1, 4, 6])
+        packed = torch.nn.utils.rnn.pack_padded_sequence(
+            torch.from_numpy(x), lengths, batch_first=True, enforce_sorted=False
+        )
+        _, (h_n, _) = peer(packed)
+    logits = np.concatenate(list(h_n.numpy()), axis=1) @ net.parameters["head.weight"].T
+    y, _ = net(x, lengths=lengths)
+    np.testing.assert_allclose(y, logits + net.parameters["head.bias"], rtol=1e-5, atol=1e-6)
 
 
 @each_readout
@@ -153,6 +226,22 @@ def test_single_sequence_is_a_batch_of_one(case):
         assert_identical(y, y_batch[0], "y")
         assert_identical(final[-1][1], final_batch[-1][1][0], "c")
         assert_identical(net.predict(case.x[0]), net.predict(case.x[:1])[0], "predicted y")
+
+
+@each_readout
+@pytest.mark.parametrize("head", ["softmax", "identity"])
+def test_the_tape_has_the_logits(head, readout, rng):
+    net = peephole.Network(2, 4, 3, head=head, readout=readout, seed=0)
+    x = rng.standard_normal((3, 5, 2)).astype(np.float32)
+    y, _, tape = net.forward(x)
+    assert tape.logits.shape == y.shape
+    if head == "identity":
+        assert_identical(tape.logits, y, "logits")
+    else:
+        e = np.exp(tape.logits - tape.logits.max(axis=-1, keepdims=True))
+        np.testing.assert_allclose(y, e / e.sum(axis=-1, keepdims=True), rtol=1e-5)
+    assert net.lstm.forward(x)[2].logits is None
+    assert net.forward(x[0])[2].logits.shape == y[0].shape
 
 
 def train(net, readout="last", **arguments):

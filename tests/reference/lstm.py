@@ -205,8 +205,23 @@ def forward(options, parameters, x, state=None, lengths=None, masks=None, region
     return y, final
 
 
+def read_out(options, readout, hidden):
+    """What the head reads of h (..., T, F) of one sequence with T >= 1: a list of (..., F)."""
+    if readout == "all":
+        return [hidden[..., t, :] for t in range(hidden.shape[-2])]
+    if readout == "mean":
+        return [hidden.sum(axis=-2) / hidden.shape[-2]]
+    if readout == "max":
+        first = np.argmax(hidden.real, axis=-2)[..., None, :]
+        return [np.take_along_axis(hidden, first, axis=-2)[..., 0, :]]
+    last, units = hidden[..., -1, :], hidden_sizes(options)[-1]
+    if not options["bidirectional"]:
+        return [last]
+    return [np.concatenate([last[..., :units], hidden[..., 0, units:]], axis=-1)]
+
+
 def network(options, head, readout, parameters, x, state=None, lengths=None, **keywords):
-    """y (..., B, T, O), or (..., B, O) for readout "last"; the logits; the final state."""
+    """y (..., B, T, O), or (..., B, O) for readouts but "all"; the logits; the final state."""
     hidden, final = forward(options, parameters, x, state, lengths, **keywords)
     if noise := keywords.get("noise"):
         hidden = noise.between(len(hidden_sizes(options)) - 1, hidden)
@@ -216,12 +231,14 @@ def network(options, head, readout, parameters, x, state=None, lengths=None, **k
     y, logits = [], []
     zero = np.zeros_like(hidden[..., 0, 0, :1] * weight[..., :, 0] + bias) if time else 0.0 * bias
     for b in range(batch):
-        steps = range(time) if readout == "all" else [int(lengths[b]) - 1]
-        for t in steps:
-            real = 0 <= t < lengths[b]
-            logit = times(weight, hidden[..., b, t, :]) + bias if real else zero
-            logits.append(logit)
-            y.append(HEADS[head](logit) if real else zero)
+        real = hidden[..., b, : int(lengths[b]), :]
+        read = read_out(options, readout, real) if real.shape[-2] else []
+        for features in read:
+            logits.append(times(weight, features) + bias)
+            y.append(HEADS[head](logits[-1]))
+        for _ in range((time if readout == "all" else 1) - len(read)):
+            logits.append(zero)
+            y.append(zero)
     outputs = weight.shape[-2]
     shape = (batch, time, outputs) if readout == "all" else (batch, outputs)
 

@@ -1,6 +1,7 @@
 """Streams: a step at a time, with the bits of the whole sequence."""
 
 import copy
+import pickle
 import threading
 import time
 
@@ -135,6 +136,38 @@ def test_a_copy_goes_its_own_way(rng):
     assert_identical(other.state[0][0], stream.state[0][0], "h")
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda s: s.copy(),
+        *(
+            lambda s, p=protocol: pickle.loads(pickle.dumps(s, p))
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["lstm", "network"])
+def test_branches(rng, kind, way):
+    """A copy, also one by pickle, goes on from the same state with the same weights."""
+    options = {"peephole_gates": "ifo", "zoneout": 0.25, "dtype": "float64", "seed": 1}
+    if kind == "lstm":
+        model = peephole.LSTM(2, [4, 3], **options)
+    else:
+        model = peephole.Network(2, [4, 3], 3, head="softmax", readout="last", **options)
+    stream = model.stream(2)
+    x = inputs(rng, 2, 2, np.float64)
+    stream.process(x)
+    model.parameters["bias_l0"] = np.zeros(16)  # too late for the stream
+    branch = way(stream)
+    y = stream.process(x)
+    assert_identical(branch.process(x), y, "y")
+    branch.reset()
+    assert np.any(stream.state[0][0])
+    assert not np.any(branch.state[0][0])
+
+
 def test_on_threads(rng):
     net = peephole.Network(1, 24, 1, seed=1)
     x = rng.standard_normal((5000, 1)).astype(np.float32)
@@ -205,6 +238,16 @@ def test_refuses_types(argument, call):
         call(stream)
 
 
+def test_many_share_the_weights_of_an_unchanged_model():
+    resource = pytest.importorskip("resource")
+    net = peephole.Network(1, 64, 1, seed=1)
+    streams = [net.stream() for _ in range(3)]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    streams += [net.stream() for _ in range(500)]
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 500 * 16  # KiB; the weights are 67
+
+
 def test_refuses_models_and_batches():
     with refused(ValueError, "stream"):
         peephole.LSTM(2, 3, bidirectional=True).stream()
@@ -212,3 +255,12 @@ def test_refuses_models_and_batches():
         peephole.LSTM(2, 3).stream(0)
     with refused(TypeError, "batch"):
         peephole.LSTM(2, 3).stream(1.5)
+    for batch in (2**61, 2**64):
+        with refused(ValueError, "batch"):
+            peephole.LSTM(2, 3).stream(batch)
+    for readout in ("mean", "max"):
+        with pytest.raises(ValueError, match="stream: expected a model whose readout is"):
+            peephole.Network(2, 3, 1, readout=readout).stream()
+    for model in (None, 5, peephole.LSTM):
+        with refused(TypeError, "model"):
+            peephole.Stream(model)

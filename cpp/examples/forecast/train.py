@@ -1,4 +1,4 @@
-"""Trains a model to foretell the next step of a series: `python train.py series.csv MODEL`.
+"""Trains a model to predict the next step of a series: `python train.py series.csv MODEL`.
 
 A line of the file is a step, its columns the features. Without a file, `-`, the series is a sum of
 two sines.

@@ -41,29 +41,23 @@ Batch draw(std::mt19937& random) {
 class Trainer {
  public:
   Trainer()
-      : network_(config()),
-        adam_({{network_.parameters().flat_size()}}, peephole::Adam{}, /*learning_rate=*/5e-3) {
-    peephole::initialise(network_, /*seed=*/0);
-    gradient_.resize(static_cast<std::size_t>(network_.parameters().flat_size()));
-  }
+      : network_(config(), /*seed=*/0),
+        adam_(network_.parameters(), peephole::Adam{}, /*learning_rate=*/5e-3),
+        gradient_(static_cast<std::size_t>(network_.parameters().flat_size())) {}
 
   /// Mean squared error of the batch, before the step that it makes.
   float step(const Batch& batch) {
     const auto x = peephole::contiguous(batch.x.data(), B, T, I);
-    network_.forward(x, {}, {}, peephole::contiguous(y_.data(), B, 1, 1), {}, {}, tape_);
+    network_.forward({x}, {peephole::contiguous(y_.data(), B, 1, 1)}, tape_);
     float loss = 0;
     for (std::size_t b = 0; b < B; ++b) {
       const float error = y_[b] - batch.sum[b];
       loss += error * error / B;
       dy_[b] = 2 * error / B;
     }
-    network_.backward(tape_, peephole::contiguous<const float>(dy_.data(), B, 1, 1),
-                      peephole::Network<float>::GradientOf::y, {}, {}, {}, gradient_.data());
-    auto& parameters = network_.parameters();
-    float* const values = parameters.mutable_flat();
-    const float* const slopes = gradient_.data();
-    adam_.step({&values, 1}, {&slopes, 1});
-    parameters.touch();  // the network may have kept something of the old values
+    const auto dy = peephole::contiguous<const float>(dy_.data(), B, 1, 1);
+    network_.backward(tape_, peephole::Gradient<float>::of_y(dy), gradient_);
+    adam_.step(gradient_);
     return loss;
   }
 
@@ -81,7 +75,7 @@ class Trainer {
 
   peephole::Network<float> network_;
   peephole::Optimiser<float> adam_;
-  peephole::NetworkTape<float> tape_;
+  peephole::Tape<float> tape_;
   std::vector<float> gradient_;
   std::vector<float> y_ = std::vector<float>(B), dy_ = std::vector<float>(B);
 };

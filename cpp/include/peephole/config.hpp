@@ -61,9 +61,9 @@ struct LSTMConfig {
 /// The activation of the head; softmax is over the O outputs of a step.
 enum class HeadActivation { identity, sigmoid, tanh, softmax };
 
-/// Which steps the head reads: every one, y (B, T, O), or each sequence's last real one, y (B, 1,
-/// O).
-enum class Readout { all, last };
+/// What the head reads of the last layer's h: every step, y (B, T, O); or, y (B, 1, O), the final
+/// state, the mean or the largest values over the real steps. See Network.
+enum class Readout { all, last, mean, max };
 
 /// What a network is: a stack, and a dense head on its last layer.
 struct NetworkConfig {

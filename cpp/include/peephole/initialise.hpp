@@ -1,16 +1,25 @@
 #pragma once
 
 #include <cstdint>
-
-#include "peephole/network.hpp"
+#include <string>
 
 namespace peephole {
 
-/// How recurrent weights begin: uniform as all others, or each gate's (H, H) orthogonal
+template <class T>
+class LSTM;
+template <class T>
+class Network;
+
+/// The first values of recurrent weights: uniform as all others, or each gate's (H, H) orthogonal
 /// (Saxe et al. 2014, arXiv:1312.6120).
 enum class Initialisation { uniform, orthogonal };
 
+/// Throws std::invalid_argument that lists the known names.
 Initialisation parse_initialisation(const std::string& name);
+
+/// For constructors of models whose parameters are written afterwards: until then all are 0.
+struct Uninitialised {};
+inline constexpr Uninitialised uninitialised{};
 
 /// Draws all weights uniformly from ±1/sqrt(H), H being the units of their layer (of the last one
 /// for the head's), sets biases to 0 and those of the forget gate to 1 (Gers et al. 2000,

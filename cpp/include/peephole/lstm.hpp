@@ -4,8 +4,11 @@
 #include <memory>
 #include <optional>
 
+#include "peephole/call.hpp"
 #include "peephole/config.hpp"
+#include "peephole/initialise.hpp"
 #include "peephole/parameters.hpp"
+#include "peephole/tape.hpp"
 #include "peephole/types.hpp"
 
 namespace peephole {
@@ -16,39 +19,6 @@ template <class T>
 class Stack;
 template <class T>
 class Stream;
-
-/// What a tape keeps of each layer and direction, and what backward computes again.
-enum class Keep {
-  all,       ///< the activated gates (N, 4H), c (N, H), h (N, H) and the initial state
-  segments,  ///< h, and the state (B, H) between segments of steps, about sqrt(3 T) of them: a
-             ///< sixth of the memory, for one more forward pass within backward. All results have
-             ///< the same bits. Gradient checkpointing after T. Chen et al., arXiv:1604.06174.
-};
-
-/// What a training pass over a stack of N steps keeps for its backward pass: what Keep says, and
-/// the layer-0 input (N, I).
-///
-/// Filled by LSTM::forward; reused by the next forward it is given to, without allocation when the
-/// shapes are no larger. One tape may serve several backward passes, also at the same time.
-template <class T>
-class Tape {
- public:
-  explicit Tape(Keep keep = Keep::all);
-  ~Tape();
-  Tape(Tape&&) noexcept;
-  Tape& operator=(Tape&&) noexcept;
-
-  Index batch() const noexcept;
-  Index time() const noexcept;
-  /// Bytes of values kept.
-  std::size_t bytes() const noexcept;
-
-  struct Impl;
-  Impl& impl() const noexcept { return *impl_; }
-
- private:
-  std::unique_ptr<Impl> impl_;
-};
 
 /// A stack of peephole LSTM layers.
 ///
@@ -63,15 +33,16 @@ class Tape {
 /// Thread safety: const members may run on several threads at once; nothing may write parameters
 /// meanwhile.
 ///
-/// In all members: `lengths` is empty (every sequence has T steps) or holds B numbers in 0..T.
-/// States are empty (zeros; for results: not wanted) or hold one view per layer and direction:
-/// layer 0 forward, layer 0 reverse, layer 1 forward, ... Results may not overlap inputs,
-/// parameters or each other. Everything is checked before anything is computed or written:
-/// std::invalid_argument names the argument, what was expected and what came.
+/// All arguments are checked before anything is computed or written: std::invalid_argument names
+/// the argument, what was expected and what came.
 template <class T>
 class LSTM {
  public:
-  explicit LSTM(const LSTMConfig& config);
+  /// With the first values that initialise() draws from `seed`.
+  LSTM(const LSTMConfig& config, std::uint64_t seed,
+       Initialisation recurrent = Initialisation::uniform);
+  /// With all parameters 0, for who writes them.
+  LSTM(const LSTMConfig& config, Uninitialised);
   LSTM(LSTM&&) noexcept = default;
   LSTM& operator=(LSTM&&) noexcept = default;
 
@@ -80,35 +51,34 @@ class LSTM {
   const Parameters<T>& parameters() const noexcept;
 
   /// Inference.
-  /// x        (B, T, I), read
-  /// initial  L*D states (B, H_k), read
-  /// y        (B, T, D*H_last), overwritten; exactly 0 beyond a sequence's length
-  /// final    L*D states (B, H_k), overwritten: the state at each sequence's last real step, for
-  ///          length 0 the initial state
-  void infer(SequenceView<const T> x, Span<const Index> lengths,
-             Span<const StateView<const T>> initial, SequenceView<T> y,
-             Span<const StateView<T>> final) const;
+  /// outputs.y      (B, T, D*H_last); exactly 0 beyond a sequence's length
+  /// outputs.final  the state at each sequence's last real step, for length 0 the initial state
+  /// There are no logits.
+  void infer(const Call<T>& call, const Outputs<T>& outputs) const;
 
   /// The same in training: draws what the configuration's dropout, recurrent_dropout and zoneout
-  /// ask for, and keeps in `tape` what backward needs. seed  of what is drawn, a function of it,
-  /// layer, direction, place in the batch, step and unit;
+  /// ask for, and keeps in `tape` what backward needs.
+  /// seed  of what is drawn, a function of it, layer, direction, place in the batch, step and unit;
   ///       a configuration that is regularised() needs one
-  void forward(SequenceView<const T> x, Span<const Index> lengths,
-               Span<const StateView<const T>> initial, SequenceView<T> y,
-               Span<const StateView<T>> final, Tape<T>& tape,
+  void forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape,
                std::optional<std::uint64_t> seed = {}) const;
 
+  /// Inference that also fills `tape`, for Tape::activities; backward refuses such a tape.
+  void trace(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape) const;
+
   /// Exact gradients by backpropagation through time.
-  /// dy           (B, T, D*H_last), read; entries beyond a sequence's length are ignored
-  /// dfinal       gradient of the final states, read
-  /// dx           (B, T, I), overwritten, 0 beyond a length; data may be null: not wanted
-  /// dinitial     gradient of the initial states, overwritten
   /// dparameters  parameters().flat_size() values in its layout, of which those of this stack are
   ///              overwritten
-  /// Throws as well for a tape of another model, or of parameters announced as changed since.
-  void backward(const Tape<T>& tape, SequenceView<const T> dy,
-                Span<const StateView<const T>> dfinal, SequenceView<T> dx,
-                Span<const StateView<T>> dinitial, T* dparameters) const;
+  /// Throws as well for a tape of another model, or of parameters that have changed since.
+  void backward(const Tape<T>& tape, const Gradient<T>& gradient, Span<T> dparameters,
+                const InputGradients<T>& inputs = {}) const;
+
+  /// Frees the memory that calls keep for the next ones: workspaces, and weights packed for the
+  /// kernels. The next calls take it again. Calls that run meanwhile keep what they use.
+  ///
+  /// A model keeps one workspace for each call that ran at the same time, but none of more than
+  /// 128 MiB.
+  void release_workspaces() const;
 
  private:
   friend class Network<T>;
@@ -118,8 +88,6 @@ class LSTM {
   std::shared_ptr<Stack<T>> stack_;
 };
 
-extern template class Tape<float>;
-extern template class Tape<double>;
 extern template class LSTM<float>;
 extern template class LSTM<double>;
 

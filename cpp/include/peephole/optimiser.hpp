@@ -4,13 +4,14 @@
 #include <variant>
 #include <vector>
 
+#include "peephole/parameters.hpp"
 #include "peephole/types.hpp"
 
 namespace peephole {
 
 /// The rules by which an Optimiser moves a value θ with the gradient g at step n, at the learning
-/// rate α. `weight_decay` λ acts only on arrays that say so (OptimisedArray::decays). Where a rule
-/// has no citation, it is as in PyTorch, as all of them are in their details.
+/// rate α. `weight_decay` is λ. Where a rule has no citation, it is as in PyTorch, as all of them
+/// are in their details.
 
 /// Adam (Kingma & Ba 2015, arXiv:1412.6980, algorithm 1); λ adds the gradient of λ|θ|²/2.
 ///
@@ -56,20 +57,18 @@ struct RMSprop {
 
 using OptimiserRule = std::variant<Adam, AdamW, SGD, RMSprop>;
 
-/// One of the arrays that an optimiser moves.
-struct OptimisedArray {
-  Index size = 0;
-  bool decays = true;  // whether weight decay acts on it: on weights, not on biases
-};
-
-/// Moves any number of arrays by one of the rules above. A value that is 0 and whose gradient has
-/// always been 0 (a masked weight) does not move, by weight decay neither.
+/// Moves a model's parameters by one of the rules above. Weight decay acts on weights, peepholes
+/// and head.weight, never on biases (tensors of one dimension). Masked weights stay 0.
 template <class T>
 class Optimiser {
  public:
-  /// arrays: those that step() will be given, in order. Throws std::invalid_argument for numbers
-  /// out of range.
-  Optimiser(std::vector<OptimisedArray> arrays, const OptimiserRule& rule, double learning_rate);
+  /// parameters     of the model to train, which must outlive the optimiser
+  /// learning_rate  0 or more
+  /// count          moves the first `count` tensors only: of a network, those of its LSTM; -1: all
+  ///
+  /// Throws std::invalid_argument for numbers out of range.
+  Optimiser(Parameters<T>& parameters, const OptimiserRule& rule, double learning_rate,
+            Index count = -1);
 
   const OptimiserRule& rule() const noexcept { return rule_; }
   double learning_rate() const noexcept { return learning_rate_; }
@@ -78,24 +77,32 @@ class Optimiser {
   Index steps() const noexcept { return steps_; }
   /// 0 or more; std::invalid_argument for another.
   void set_steps(Index steps);
+  /// How many tensors it moves: those before `count` in specs().
+  Index count() const noexcept { return count_; }
 
-  /// One update. parameters[i], changed, and gradients[i], read, have arrays[i].size values.
-  void step(Span<T* const> parameters, Span<const T* const> gradients) noexcept;
+  /// One update.
+  /// gradients  Parameters::flat_size() values in its layout, as of backward, read
+  ///
+  /// Throws std::invalid_argument for another size.
+  void step(Span<const T> gradients);
+  /// The same of count() gradients, each with the values of its tensor.
+  void step(Span<const T* const> gradients);
 
-  /// What the rule remembers of each value, by the letters above ("m", "v"; "b"; "v", "a", "b").
-  /// With the steps and the learning rate it is all that an optimiser is: to be written out, and
-  /// written back into another.
-  const std::vector<std::string>& memories() const noexcept { return memories_; }
-  /// (arrays[i].size,): of array i, memory k.
-  Span<T> memory(Index k, Index i) noexcept;
+  /// The state of the rule: what it keeps of each value, by the letters above ("m", "v"; "b"; "v",
+  /// "a", "b"). With the steps and the learning rate it is all that an optimiser is: to be saved,
+  /// and copied into another to go on from there.
+  const std::vector<std::string>& state_names() const noexcept { return names_; }
+  /// Of tensor i, entry k of state_names(): as many values as the tensor has.
+  Span<T> state(Index k, Index i) noexcept;
 
  private:
+  Parameters<T>* parameters_;
   OptimiserRule rule_;
   double learning_rate_;
+  Index count_;
   Index steps_ = 0;
-  std::vector<OptimisedArray> arrays_;
-  std::vector<std::string> memories_;
-  std::vector<std::vector<T>> values_;  // memories of array 0, then of array 1, ...
+  std::vector<std::string> names_;
+  std::vector<std::vector<T>> values_;  // the state of tensor 0, then of tensor 1, ...
 };
 
 /// Scales all `gradients` (sizes[i] values each) by max_norm / norm where their joint Euclidean
@@ -103,10 +110,24 @@ class Optimiser {
 /// that is not finite leaves them as they are.
 template <class T>
 double clip_norm(Span<T* const> gradients, Span<const Index> sizes, double max_norm) noexcept;
+/// The same of gradients in one array, as backward gives them.
+template <class T>
+double clip_norm(std::vector<T>& gradients, double max_norm) noexcept {
+  T* const data = gradients.data();
+  const auto size = static_cast<Index>(gradients.size());
+  return clip_norm<T>({&data, 1}, {&size, 1}, max_norm);
+}
 
 /// Moves each of the values into ±max_value; NaN stays NaN.
 template <class T>
 void clip_value(Span<T* const> gradients, Span<const Index> sizes, double max_value) noexcept;
+/// The same of gradients in one array.
+template <class T>
+void clip_value(std::vector<T>& gradients, double max_value) noexcept {
+  T* const data = gradients.data();
+  const auto size = static_cast<Index>(gradients.size());
+  clip_value<T>({&data, 1}, {&size, 1}, max_value);
+}
 
 extern template class Optimiser<float>;
 extern template class Optimiser<double>;

@@ -2,6 +2,7 @@
 
 /// The whole public interface of the C++ core.
 #include "peephole/activation.hpp"
+#include "peephole/call.hpp"
 #include "peephole/config.hpp"
 #include "peephole/files.hpp"
 #include "peephole/initialise.hpp"
@@ -12,5 +13,6 @@
 #include "peephole/parameters.hpp"
 #include "peephole/runtime.hpp"
 #include "peephole/stream.hpp"
+#include "peephole/tape.hpp"
 #include "peephole/tensors.hpp"
 #include "peephole/types.hpp"

@@ -11,15 +11,18 @@ namespace peephole {
 /// A run of steps gives the bits that infer() gives for the whole sequence from zeros, in blocks of
 /// any size, for every model but bidirectional ones: those read a sequence from its end too.
 ///
-/// A stream is made once, where allocation and exceptions are welcome. From then on no member
-/// function but the copy constructor allocates, locks, throws or calls the system, so that they may
-/// run on a real-time thread. (Only the readable path allocates: isa() "reference", and models with
-/// zoneout.) Denormal numbers count as zeros inside a call; the caller's floating-point mode is
-/// then restored.
+/// A stream is made once, where allocation and exceptions are welcome. After that step, process,
+/// reset, set_state, get_state, swap and the sizes neither allocate, lock, throw nor call the
+/// system, so that they may run on a real-time thread. (Only the readable path allocates: isa()
+/// "reference", and models with zoneout.) Copying allocates; the destructor and move assignment
+/// free memory. To exchange the stream of a real-time thread, make the new one elsewhere, swap()
+/// on the thread, and destroy the old one elsewhere. Denormal numbers count as zeros inside a call;
+/// the caller's floating-point mode is then restored.
 ///
 /// Weights are those of the model at the time of construction, packed for the instruction set
 /// chosen then; later changes of the model do not reach a stream, make a new one for them. Streams
-/// of one unchanged model share packed weights, which nobody writes, and outlive the model.
+/// that are made while another one of the same, unchanged model lives share its weights, which
+/// nobody writes. They outlive the model.
 ///
 /// Thread safety: a stream belongs to one thread at a time. Different streams, of one model too,
 /// may run at the same time. A step uses the caller's thread alone.
@@ -32,21 +35,30 @@ class Stream {
   ///
   /// batch  B, sequences that advance together
   ///
-  /// Throws std::invalid_argument for a bidirectional model and for batch < 1.
+  /// Throws std::invalid_argument for a bidirectional model, for a network whose readout is the
+  /// mean or the largest values of all steps, and for batch < 1 or beyond what can be addressed.
   explicit Stream(const LSTM<T>& lstm, Index batch = 1);
   /// y is the head's output, of every step also for Readout::last: there the last one is infer's.
   explicit Stream(const Network<T>& network, Index batch = 1);
   ~Stream();
-  /// The same model, sharing its weights, in the same state, which goes its own way from here on.
+  /// A branch: the same model, sharing its weights, in the same state. Each then has its own.
   Stream(const Stream& other);
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
+
+  void swap(Stream& other) noexcept;
 
   Index batch() const noexcept;                   // B
   Index input_size() const noexcept;              // I
   Index output_size() const noexcept;             // O
   Index layers() const noexcept;                  // L
   Index hidden_size(Index layer) const noexcept;  // H of a layer
+
+  /// What the model is; without a head only config().lstm counts.
+  const NetworkConfig& config() const noexcept;
+  bool has_head() const noexcept;
+  /// The parameters that it was made with, in the flat layout of the model's Parameters.
+  const T* weights() const noexcept;
 
   /// One step.
   ///
@@ -71,6 +83,11 @@ class Stream {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+template <class T>
+void swap(Stream<T>& a, Stream<T>& b) noexcept {
+  a.swap(b);
+}
 
 extern template class Stream<float>;
 extern template class Stream<double>;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
+#include <utility>
 
 /// Dimensions, named once for the whole project:
 ///   T  steps of time          B  sequences in a batch      I  inputs of a layer
@@ -17,11 +19,19 @@ inline constexpr int kGates = 4;
 
 constexpr int index(Gate gate) noexcept { return static_cast<int>(gate); }
 
-/// `size` consecutive values; the memory is the caller's.
+/// `size` consecutive values; the memory is the caller's. Made of a pointer and a size, or of
+/// anything with data() and size(), such as a std::vector.
 template <class T>
 struct Span {
   T* data = nullptr;
   Index size = 0;
+
+  constexpr Span() noexcept = default;
+  constexpr Span(T* values, Index count) noexcept : data(values), size(count) {}
+  template <class Container, class = std::enable_if_t<std::is_convertible_v<
+                                 decltype(std::declval<Container&>().data()), T*>>>
+  constexpr Span(Container&& container) noexcept
+      : data(container.data()), size(static_cast<Index>(container.size())) {}
 
   constexpr bool empty() const noexcept { return size == 0; }
   constexpr T& operator[](Index i) const noexcept { return data[i]; }
@@ -56,6 +66,8 @@ template <class T>
 struct StateView {
   T* h = nullptr;
   T* c = nullptr;
+  Index batch = 0;        // B
+  Index hidden_size = 0;  // H
 };
 
 }  // namespace peephole

@@ -18,6 +18,30 @@ std::string expected_shape(Index batch, Index time, Index features) {
          dimension(features, "features") + ")";
 }
 
+void check_lengths(Span<const Index> lengths, Index batch, Index time) {
+  if (lengths.empty()) return;
+  if (lengths.size != batch) {
+    refuse("lengths", shape_text({batch}), shape_text({lengths.size}));
+  }
+  for (Index b = 0; b < batch; ++b) {
+    if (lengths[b] < 0 || lengths[b] > time) {
+      refuse("lengths", "integers in 0.." + std::to_string(time),
+             std::to_string(lengths[b]) + " at index " + std::to_string(b));
+    }
+  }
+}
+
+/// That N rows of 4H gates, the largest arrays of a pass, can be addressed.
+void check_extent(const LSTMConfig& config, Index batch, Index time) {
+  const Index H = *std::max_element(config.hidden_sizes.begin(), config.hidden_sizes.end());
+  const Index widest = std::max(config.input_size, 2 * kGates * H);  // below 2^31: see validate
+  const Index most_rows = std::numeric_limits<Index>::max() / (widest * Index{sizeof(double)});
+  if (batch > 0 && time > most_rows / batch) {
+    refuse("x", "at most " + std::to_string(most_rows) + " steps in all",
+           shape_text({batch, time, config.input_size}));
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -36,19 +60,6 @@ void check_shape(const char* argument, const SequenceView<T>& view, Index batch,
   }
 }
 
-void check_lengths(Span<const Index> lengths, Index batch, Index time) {
-  if (lengths.empty()) return;
-  if (lengths.size != batch) {
-    refuse("lengths", shape_text({batch}), shape_text({lengths.size}));
-  }
-  for (Index b = 0; b < batch; ++b) {
-    if (lengths[b] < 0 || lengths[b] > time) {
-      refuse("lengths", "integers in 0.." + std::to_string(time),
-             std::to_string(lengths[b]) + " at index " + std::to_string(b));
-    }
-  }
-}
-
 template <class T>
 void check_states(const char* argument, Span<const StateView<T>> states, const LSTMConfig& config,
                   Index batch) {
@@ -60,25 +71,49 @@ void check_states(const char* argument, Span<const StateView<T>> states, const L
                (config.bidirectional ? " and direction" : ""),
            std::to_string(states.size));
   }
-  const bool complete = std::all_of(states.begin(), states.end(), [](const StateView<T>& state) {
-    return state.h != nullptr && state.c != nullptr;
-  });
-  if (!complete && batch > 0) refuse(argument, "pairs (h, c)", "a null pointer");
+  for (Index k = 0; k < count; ++k) {
+    const StateView<T>& state = states[k];
+    const Index H = config.hidden_sizes[static_cast<std::size_t>(k / config.directions())];
+    const std::string name = std::string(argument) + "[" + std::to_string(k) + "]";
+    if (state.batch != batch || state.hidden_size != H) {
+      refuse(name, "h and c " + shape_text({batch, H}),
+             shape_text({state.batch, state.hidden_size}));
+    }
+    if (batch > 0 && (state.h == nullptr || state.c == nullptr)) {
+      refuse(name, "h and c", "a null pointer");
+    }
+  }
+}
+
+template <class T>
+void check_forward(const LSTMConfig& config, const Call<T>& call, const Outputs<T>& outputs,
+                   Index steps_out, Index values_out) {
+  const Index B = call.x.batch, time = call.x.time;
+  check_shape("x", call.x, -1, -1, config.input_size);
+  check_extent(config, B, time);
+  check_lengths(call.lengths, B, time);
+  check_states("state", call.initial, config, B);
+  if (steps_out < 0) steps_out = time;
+  check_shape("y", outputs.y, B, steps_out, values_out);
+  check_states("final", outputs.final, config, B);
+  if (outputs.logits.data != nullptr) {
+    check_shape("logits", outputs.logits, B, steps_out, values_out);
+  }
+}
+
+template <class T>
+void check_gradients(const LSTMConfig& config, Index batch, Index time, Index flat_size,
+                     Span<T> dparameters, const InputGradients<T>& inputs) {
+  if (dparameters.size != flat_size || dparameters.data == nullptr) {
+    refuse("dparameters", shape_text({flat_size}), shape_text({dparameters.size}));
+  }
+  if (inputs.x.data != nullptr) check_shape("dx", inputs.x, batch, time, config.input_size);
+  check_states("dinitial", inputs.initial, config, batch);
 }
 
 void check_seed(const LSTMConfig& config, std::optional<std::uint64_t> seed) {
   if (config.regularised() && !seed) {
     refuse("seed", "one, which a model with dropout, recurrent_dropout or zoneout needs", "none");
-  }
-}
-
-void check_extent(const LSTMConfig& config, Index batch, Index time) {
-  const Index H = *std::max_element(config.hidden_sizes.begin(), config.hidden_sizes.end());
-  const Index widest = std::max(config.input_size, 2 * kGates * H);  // below 2^31: see validate
-  const Index most_rows = std::numeric_limits<Index>::max() / (widest * Index{sizeof(double)});
-  if (batch > 0 && time > most_rows / batch) {
-    refuse("x", "at most " + std::to_string(most_rows) + " steps in all",
-           shape_text({batch, time, config.input_size}));
   }
 }
 
@@ -89,6 +124,14 @@ PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 PEEPHOLE_INSTANTIATE(const float)
 PEEPHOLE_INSTANTIATE(const double)
+#undef PEEPHOLE_INSTANTIATE
+
+#define PEEPHOLE_INSTANTIATE(T)                                                                    \
+  template void check_forward(const LSTMConfig&, const Call<T>&, const Outputs<T>&, Index, Index); \
+  template void check_gradients(const LSTMConfig&, Index, Index, Index, Span<T>,                   \
+                                const InputGradients<T>&);
+PEEPHOLE_INSTANTIATE(float)
+PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "peephole/network.hpp"
 #include "peephole/options.hpp"
 
 namespace peephole {

@@ -1,41 +1,14 @@
 #include "peephole/lstm.hpp"
 
-#include <algorithm>
-#include <stdexcept>
+#include <utility>
 
 #include "api/checks.hpp"
 #include "api/tape.hpp"
+#include "base/errors.hpp"
 #include "layer/rows.hpp"
 #include "stack/stack.hpp"
 
 namespace peephole {
-
-template <class T>
-Tape<T>::Tape(Keep keep) : impl_(std::make_unique<Impl>()) {
-  impl_->record.keep = keep;
-}
-template <class T>
-Tape<T>::~Tape() = default;
-template <class T>
-Tape<T>::Tape(Tape&&) noexcept = default;
-template <class T>
-Tape<T>& Tape<T>::operator=(Tape&&) noexcept = default;
-
-template <class T>
-Index Tape<T>::batch() const noexcept {
-  return impl_->record.schedule.batch();
-}
-
-template <class T>
-Index Tape<T>::time() const noexcept {
-  return impl_->record.schedule.time();
-}
-
-template <class T>
-std::size_t Tape<T>::bytes() const noexcept {
-  return impl_->record.bytes;
-}
-
 namespace {
 
 template <class T>
@@ -46,21 +19,20 @@ std::shared_ptr<Stack<T>> make_stack(const LSTMConfig& config) {
 }
 
 template <class T>
-void check_forward(const LSTMConfig& config, const SequenceView<const T>& x,
-                   Span<const Index> lengths, Span<const StateView<const T>> initial,
-                   const SequenceView<T>& y, Span<const StateView<T>> final) {
-  check_shape("x", x, -1, -1, config.input_size);
-  check_extent(config, x.batch, x.time);
-  check_lengths(lengths, x.batch, x.time);
-  check_states("state", initial, config, x.batch);
-  check_shape("y", y, x.batch, x.time, config.output_size());
-  check_states("final", final, config, x.batch);
+void check_call(const LSTMConfig& config, const Call<T>& call, const Outputs<T>& outputs) {
+  check_forward(config, call, outputs, -1, config.output_size());
+  if (outputs.logits.data != nullptr) refuse("logits", "none, of a model without a head", "some");
 }
 
 }  // namespace
 
 template <class T>
-LSTM<T>::LSTM(const LSTMConfig& config) : stack_(make_stack<T>(config)) {}
+LSTM<T>::LSTM(const LSTMConfig& config, std::uint64_t seed, Initialisation recurrent)
+    : LSTM(config, uninitialised) {
+  initialise(*this, seed, recurrent);
+}
+template <class T>
+LSTM<T>::LSTM(const LSTMConfig& config, Uninitialised) : stack_(make_stack<T>(config)) {}
 template <class T>
 LSTM<T>::LSTM(std::shared_ptr<Stack<T>> stack) : stack_(std::move(stack)) {}
 
@@ -80,46 +52,51 @@ const Parameters<T>& LSTM<T>::parameters() const noexcept {
 }
 
 template <class T>
-void LSTM<T>::infer(SequenceView<const T> x, Span<const Index> lengths,
-                    Span<const StateView<const T>> initial, SequenceView<T> y,
-                    Span<const StateView<T>> final) const {
-  check_forward(config(), x, lengths, initial, y, final);
-  const auto record = stack_->borrow_record();
-  stack_->forward(x, lengths, initial, y, final, *record, false);
+void LSTM<T>::infer(const Call<T>& call, const Outputs<T>& outputs) const {
+  check_call(config(), call, outputs);
+  const auto tape = stack_->borrow_tape();
+  stack_->forward(call, outputs, *tape, Mode::inference);
 }
 
 template <class T>
-void LSTM<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
-                      Span<const StateView<const T>> initial, SequenceView<T> y,
-                      Span<const StateView<T>> final, Tape<T>& tape,
+void LSTM<T>::forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape,
                       std::optional<std::uint64_t> seed) const {
-  check_forward(config(), x, lengths, initial, y, final);
+  check_call(config(), call, outputs);
   check_seed(config(), seed);
-  tape.impl().record.seed = seed.value_or(0);
-  stack_->forward(x, lengths, initial, y, final, tape.impl().record, true);
+  tape.impl().set_up(/*has_head=*/false, seed.value_or(0));
+  stack_->forward(call, outputs, tape.impl().stack, Mode::training);
 }
 
 template <class T>
-void LSTM<T>::backward(const Tape<T>& tape, SequenceView<const T> dy,
-                       Span<const StateView<const T>> dfinal, SequenceView<T> dx,
-                       Span<const StateView<T>> dinitial, T* dparameters) const {
-  const typename Tape<T>::Impl& impl = tape.impl();
+void LSTM<T>::trace(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape) const {
+  check_call(config(), call, outputs);
+  tape.impl().set_up(/*has_head=*/false, /*seed=*/0);
+  stack_->forward(call, outputs, tape.impl().stack, Mode::trace);
+}
+
+template <class T>
+void LSTM<T>::backward(const Tape<T>& tape, const Gradient<T>& gradient, Span<T> dparameters,
+                       const InputGradients<T>& inputs) const {
+  const StackTape<T>& kept = tape.impl().stack;
   const Index B = tape.batch(), time = tape.time();
-  check_tape(impl.record, parameters());
+  check_tape(tape.impl(), /*has_head=*/false, parameters());
+  if (gradient.is_of_logits()) refuse("gradient", "one of y, for a model without a head", "logits");
+  const SequenceView<const T>& dy = gradient.outputs();
   check_shape("dy", dy, B, time, config().output_size());
-  check_states("dstate", dfinal, config(), B);
-  if (dx.data) check_shape("dx", dx, B, time, config().input_size);
-  check_states("dinitial", dinitial, config(), B);
+  check_states("dstate", gradient.final(), config(), B);
+  check_gradients(config(), B, time, parameters().flat_size(), dparameters, inputs);
 
   const auto dtop = stack_->borrow_rows();
-  const Rows<T> packed{dtop->reserve(impl.record.schedule.packed_rows() * dy.features),
-                       dy.features};
-  gather(impl.record.schedule, dy, packed);
-  stack_->backward(impl.record, {packed.data, packed.stride}, dfinal, dx, dinitial, dparameters);
+  const Rows<T> rows{dtop->reserve(kept.schedule.packed_rows() * dy.features), dy.features};
+  gather(kept.schedule, dy, rows);
+  stack_->backward(kept, {rows.data, rows.stride}, gradient.final(), inputs, dparameters.data);
 }
 
-template class Tape<float>;
-template class Tape<double>;
+template <class T>
+void LSTM<T>::release_workspaces() const {
+  stack_->release_workspaces();
+}
+
 template class LSTM<float>;
 template class LSTM<double>;
 

@@ -1,29 +1,32 @@
 #pragma once
 
-#include <stdexcept>
-
-#include "peephole/lstm.hpp"
+#include "peephole/tape.hpp"
 #include "stack/stack.hpp"
 
 namespace peephole {
 
 template <class T>
 struct Tape<T>::Impl {
-  StackRecord<T> record;
+  StackTape<T> stack;
+  // Of a network:
+  bool has_head = false;
+  Rows<const T> top = {};  // (N, F): the stack's output, inside `stack`
+  Buffer<T> y;             // (n, O): of the rows that the head read
+  Index y_size = 0;        // n * O
+
+  /// For the pass that fills it next.
+  void set_up(bool of_network, std::uint64_t seed) noexcept {
+    has_head = of_network;
+    y_size = 0;
+    stack.filled.reset();
+    stack.seed = seed;
+    stack.feeds_head = of_network;
+  }
 };
 
-/// Throws std::invalid_argument where `record` is not of a training pass with `parameters` as they
-/// are now.
+/// Throws std::invalid_argument where `tape` is not of a training pass, of a network if has_head,
+/// with `parameters` as they are now.
 template <class T>
-void check_tape(const StackRecord<T>& record, const Parameters<T>& parameters) {
-  if (!record.training || record.identity != parameters.identity()) {
-    throw std::invalid_argument(
-        "tape: expected one that this model's forward filled, got another's");
-  }
-  if (record.writes != parameters.writes()) {
-    throw std::invalid_argument(
-        "tape: expected one of the current parameters, got one from before they were changed");
-  }
-}
+void check_tape(const typename Tape<T>::Impl& tape, bool has_head, const Parameters<T>& parameters);
 
 }  // namespace peephole

@@ -42,6 +42,7 @@ class Buffer {
 
   T* data() const noexcept { return data_; }
   Index capacity() const noexcept { return capacity_; }
+  std::size_t bytes() const noexcept { return static_cast<std::size_t>(capacity_) * sizeof(T); }
 
  private:
   void swap(Buffer& other) noexcept {

@@ -7,10 +7,13 @@
 namespace peephole {
 
 /// Workspaces of a model: each call borrows one, so that calls on several threads do not meet, and
-/// a repeated call finds its memory again.
+/// a repeated call finds its memory again. Workspace::bytes() is the memory that it holds; one of
+/// more than kMostBytes is freed when it is given back.
 template <class Workspace>
 class Pool {
  public:
+  static constexpr std::size_t kMostBytes = std::size_t{128} << 20;
+
   class Loan {
    public:
     Loan(Pool& pool, std::unique_ptr<Workspace> workspace) noexcept
@@ -38,8 +41,15 @@ class Pool {
     return Loan(*this, std::move(workspace));
   }
 
+  /// Frees the idle workspaces.
+  void clear() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    idle_.clear();
+  }
+
  private:
   void give_back(std::unique_ptr<Workspace> workspace) noexcept {
+    if (workspace->bytes() > kMostBytes) return;
     const std::lock_guard<std::mutex> lock(mutex_);
     idle_.push_back(std::move(workspace));
   }

@@ -7,7 +7,6 @@
 #include "compute/backend.hpp"
 #include "kernels/host/packed_backward.hpp"
 #include "kernels/host/packed_forward.hpp"
-#include "peephole/parameters.hpp"
 
 namespace peephole {
 
@@ -19,21 +18,28 @@ class PackCache {
   /// What `pack(Packed&)` made of parameters of this revision.
   template <class Pack>
   std::shared_ptr<const Packed> get(std::uint64_t revision, Isa isa, Pack&& pack) {
-    constexpr std::uint64_t kKeepNothing = Parameters<float>::kNeverSettled;
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (packed_ && revision != kKeepNothing && revision == revision_ && isa == isa_) return packed_;
+    if (packed_ && revision == revision_ && isa == isa_) return packed_;
     if (!packed_ || packed_.use_count() > 1) packed_ = std::make_shared<Packed>();
-    revision_ = kKeepNothing;  // should packing fail
+    revision_ = kNone;  // should packing fail
     pack(*packed_);
     revision_ = revision;
     isa_ = isa;
     return packed_;
   }
 
+  /// Forgets what is packed; calls that use it keep it.
+  void clear() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    packed_.reset();
+  }
+
  private:
+  static constexpr std::uint64_t kNone = 0;  // no parameters have this revision
+
   std::mutex mutex_;
   std::shared_ptr<Packed> packed_;
-  std::uint64_t revision_ = 0;
+  std::uint64_t revision_ = kNone;
   Isa isa_ = Isa::baseline;
 };
 
@@ -52,6 +58,12 @@ class LayerPacks {
                                                              const LayerWeights<const T>& weights,
                                                              std::uint64_t revision,
                                                              const Schedule& schedule);
+
+  /// Forgets what is packed; calls that use it keep it.
+  void clear() noexcept {
+    forward_.clear();
+    backward_.clear();
+  }
 
  private:
   PackCache<kernels::PackedForward<T>> forward_;

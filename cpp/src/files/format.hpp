@@ -7,7 +7,7 @@ namespace peephole::files {
 
 inline constexpr char kFormat[] = "peephole";
 inline constexpr char kVersion[] = "1";
-inline const std::string kMasks = "masks/";
+inline constexpr char kMasks[] = "masks/";  // before the name of the parameter
 inline constexpr char kBool[] = "BOOL";
 
 template <class T>

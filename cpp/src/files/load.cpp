@@ -13,6 +13,7 @@
 #include "files/header.hpp"
 #include "files/options.hpp"
 #include "files/source.hpp"
+#include "model/parameters_access.hpp"
 #include "peephole/files.hpp"
 
 namespace peephole {
@@ -137,23 +138,26 @@ std::unique_ptr<bool[]> read_mask(Source& source, const Parts& parts, const Tens
   return connected;
 }
 
-template <class Model, class Config>
-Model assemble(Source& source, const Parts& parts, const Config& config) {
-  Model model(config);
-  auto& parameters = model.parameters();
+template <class T>
+void read_parameters(Source& source, const Parts& parts, Parameters<T>& parameters) {
   for (Index i = 0; i < static_cast<Index>(parts.specs.size()); ++i) {
     const std::string& name = parts.specs[static_cast<std::size_t>(i)].name;
     const Tensor& tensor = parts.header.tensors.at(name);
     source.read(parts.header.data_at + tensor.begin,
-                parameters.mutable_flat() + parameters.offset(i),
+                ParametersAccess<T>::mutable_flat(parameters) + parameters.offset(i),
                 static_cast<std::size_t>(tensor.end - tensor.begin));
     const auto mask = parts.header.tensors.find(files::kMasks + name);
     if (mask != parts.header.tensors.end()) {
       parameters.mask(i, read_mask(source, parts, mask->second).get());
     }
   }
-  parameters.settle();
-  parameters.touch();
+  ParametersAccess<T>::announce(parameters);
+}
+
+template <class Model, class Config>
+Model assemble(Source& source, const Parts& parts, const Config& config) {
+  Model model(config, uninitialised);
+  read_parameters(source, parts, model.parameters());
   return model;
 }
 

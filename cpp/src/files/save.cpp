@@ -7,6 +7,7 @@
 #include "files/options.hpp"
 #include "files/replace.hpp"
 #include "files/source.hpp"
+#include "model/parameters_access.hpp"
 #include "peephole/files.hpp"
 
 namespace peephole {
@@ -48,7 +49,7 @@ template <class T>
 void write_values(files::Sink& sink, const std::vector<ParameterSpec>& specs,
                   const Parameters<T>& parameters) {
   static_assert(sizeof(bool) == 1, "BOOL in files is a byte");
-  parameters.settle();
+  ParametersAccess<T>::refresh(parameters);  // masked weights are 0 in the file
   for (const ParameterSpec& spec : specs) {
     sink.write(parameters.data(parameters.find(spec.name)),
                static_cast<std::size_t>(spec.size()) * sizeof(T));

@@ -95,7 +95,7 @@ struct LayerBackward {
   T* dstate_h;               // (B, H): gradient of the final state, replaced by the initial one's
   T* dstate_c;               // (B, H)
   LayerWeights<T> dweights;  // overwritten; entries of masked weights may hold anything
-  bool accumulate = false;         // to dweights, instead: this is not the first part of a pass
+  bool accumulate = false;   // add to dweights instead: this is not the first part of a pass
 };
 
 }  // namespace peephole

@@ -36,7 +36,10 @@ Span<const Name<HeadActivation>> names<HeadActivation>() noexcept {
 
 template <>
 Span<const Name<Readout>> names<Readout>() noexcept {
-  static constexpr Name<Readout> kNames[] = {{Readout::all, "all"}, {Readout::last, "last"}};
+  static constexpr Name<Readout> kNames[] = {{Readout::all, "all"},
+                                             {Readout::last, "last"},
+                                             {Readout::mean, "mean"},
+                                             {Readout::max, "max"}};
   return {kNames, std::size(kNames)};
 }
 

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "base/errors.hpp"
+#include "model/parameters_access.hpp"
+
 namespace peephole {
 namespace {
 
@@ -22,14 +25,14 @@ void require_positive(const char* argument, double value) {
   require(value > 0 && std::isfinite(value), argument, "a finite number > 0", value);
 }
 
-void require_share(const char* argument, double value) {
+void require_fraction(const char* argument, double value) {
   require(value >= 0 && value < 1, argument, "a number in [0, 1)", value);
 }
 
 template <class AnyAdam>
 void validate_adam(const AnyAdam& rule) {
-  require_share("beta1", rule.beta1);
-  require_share("beta2", rule.beta2);
+  require_fraction("beta1", rule.beta1);
+  require_fraction("beta2", rule.beta2);
   require_positive("epsilon", rule.epsilon);
   require_not_negative("weight_decay", rule.weight_decay);
 }
@@ -38,25 +41,25 @@ void validate(const Adam& rule) { validate_adam(rule); }
 void validate(const AdamW& rule) { validate_adam(rule); }
 
 void validate(const SGD& rule) {
-  require_share("momentum", rule.momentum);
+  require_fraction("momentum", rule.momentum);
   require(!rule.nesterov || rule.momentum > 0, "momentum", "a number in (0, 1) with nesterov",
           rule.momentum);
   require_not_negative("weight_decay", rule.weight_decay);
 }
 
 void validate(const RMSprop& rule) {
-  require_share("rho", rule.rho);
+  require_fraction("rho", rule.rho);
   require_positive("epsilon", rule.epsilon);
-  require_share("momentum", rule.momentum);
+  require_fraction("momentum", rule.momentum);
   require_not_negative("weight_decay", rule.weight_decay);
 }
 
-std::vector<std::string> memories_of(const Adam&) { return {"m", "v"}; }
-std::vector<std::string> memories_of(const AdamW&) { return {"m", "v"}; }
-std::vector<std::string> memories_of(const SGD& rule) {
+std::vector<std::string> state_of(const Adam&) { return {"m", "v"}; }
+std::vector<std::string> state_of(const AdamW&) { return {"m", "v"}; }
+std::vector<std::string> state_of(const SGD& rule) {
   return rule.momentum > 0 ? std::vector<std::string>{"b"} : std::vector<std::string>{};
 }
-std::vector<std::string> memories_of(const RMSprop& rule) {
+std::vector<std::string> state_of(const RMSprop& rule) {
   std::vector<std::string> names = {"v"};
   if (rule.centred) names.emplace_back("a");
   if (rule.momentum > 0) names.emplace_back("b");
@@ -68,7 +71,7 @@ template <class T>
 struct Update {
   T* theta;
   const T* gradient;
-  std::vector<T>* memory;  // one for each of the rule's memories
+  std::vector<T>* state;  // one for each of the rule's letters
   Index size;
   bool decays;
   double learning_rate;
@@ -82,8 +85,8 @@ void update_adam(const Update<T>& u, const AnyAdam& rule, T added_decay, T shrin
   const auto rate = static_cast<T>(u.learning_rate / (1 - std::pow(rule.beta1, u.n)));
   const auto correction2 = static_cast<T>(1 / std::sqrt(1 - std::pow(rule.beta2, u.n)));
   const auto epsilon = static_cast<T>(rule.epsilon);
-  T* const m = u.memory[0].data();
-  T* const v = u.memory[1].data();
+  T* const m = u.state[0].data();
+  T* const v = u.state[1].data();
   for (Index j = 0; j < u.size; ++j) {
     const T g = u.gradient[j] + added_decay * u.theta[j];
     m[j] = beta1 * m[j] + rest1 * g;
@@ -112,7 +115,7 @@ template <class T>
 void apply(const Update<T>& u, const SGD& rule) noexcept {
   const auto rate = static_cast<T>(u.learning_rate), momentum = static_cast<T>(rule.momentum);
   const T decay = added_decay(u, rule.weight_decay);
-  T* const b = rule.momentum > 0 ? u.memory[0].data() : nullptr;
+  T* const b = rule.momentum > 0 ? u.state[0].data() : nullptr;
   for (Index j = 0; j < u.size; ++j) {
     T g = u.gradient[j] + decay * u.theta[j];
     if (b) {
@@ -129,9 +132,9 @@ void apply(const Update<T>& u, const RMSprop& rule) noexcept {
   const auto rate = static_cast<T>(u.learning_rate), momentum = static_cast<T>(rule.momentum);
   const auto epsilon = static_cast<T>(rule.epsilon);
   const T decay = added_decay(u, rule.weight_decay);
-  T* const v = u.memory[0].data();
-  T* const a = rule.centred ? u.memory[1].data() : nullptr;
-  T* const b = rule.momentum > 0 ? u.memory[rule.centred ? 2 : 1].data() : nullptr;
+  T* const v = u.state[0].data();
+  T* const a = rule.centred ? u.state[1].data() : nullptr;
+  T* const b = rule.momentum > 0 ? u.state[rule.centred ? 2 : 1].data() : nullptr;
   for (Index j = 0; j < u.size; ++j) {
     const T g = u.gradient[j] + decay * u.theta[j];
     v[j] = rho * v[j] + rest * g * g;
@@ -150,15 +153,19 @@ void apply(const Update<T>& u, const RMSprop& rule) noexcept {
 }  // namespace
 
 template <class T>
-Optimiser<T>::Optimiser(std::vector<OptimisedArray> arrays, const OptimiserRule& rule,
-                        double learning_rate)
-    : rule_(rule), learning_rate_(learning_rate), arrays_(std::move(arrays)) {
+Optimiser<T>::Optimiser(Parameters<T>& parameters, const OptimiserRule& rule, double learning_rate,
+                        Index count)
+    : parameters_(&parameters), rule_(rule), learning_rate_(learning_rate), count_(count) {
+  const auto tensors = static_cast<Index>(parameters.specs().size());
+  if (count_ < 0) count_ = tensors;
+  require(count_ <= tensors, "count", "at most the number of tensors", static_cast<double>(count_));
   require_not_negative("learning_rate", learning_rate);
   std::visit([](const auto& chosen) { validate(chosen); }, rule);
-  memories_ = std::visit([](const auto& chosen) { return memories_of(chosen); }, rule);
-  for (const OptimisedArray& array : arrays_) {
-    for (std::size_t k = 0; k < memories_.size(); ++k) {
-      values_.emplace_back(static_cast<std::size_t>(array.size), T{0});
+  names_ = std::visit([](const auto& chosen) { return state_of(chosen); }, rule);
+  for (Index i = 0; i < count_; ++i) {
+    const Index size = parameters.specs()[static_cast<std::size_t>(i)].size();
+    for (std::size_t k = 0; k < names_.size(); ++k) {
+      values_.emplace_back(static_cast<std::size_t>(size), T{0});
     }
   }
 }
@@ -176,25 +183,42 @@ void Optimiser<T>::set_steps(Index steps) {
 }
 
 template <class T>
-void Optimiser<T>::step(Span<T* const> parameters, Span<const T* const> gradients) noexcept {
+void Optimiser<T>::step(Span<const T> gradients) {
+  if (gradients.size != parameters_->flat_size()) {
+    refuse("gradients", shape_text({parameters_->flat_size()}), shape_text({gradients.size}));
+  }
+  std::vector<const T*> tensors;
+  for (Index i = 0; i < count_; ++i) tensors.push_back(gradients.data + parameters_->offset(i));
+  step(Span<const T* const>(tensors));
+}
+
+template <class T>
+void Optimiser<T>::step(Span<const T* const> gradients) {
+  if (gradients.size != count_) {
+    refuse("gradients", std::to_string(count_) + ", one per tensor",
+           std::to_string(gradients.size));
+  }
+  using Access = ParametersAccess<T>;
+  Access::refresh(*parameters_);  // or weight decay would act on what is written to masked weights
   ++steps_;
-  for (std::size_t i = 0; i < arrays_.size(); ++i) {
-    const Update<T> update{parameters.data[i],
-                           gradients.data[i],
-                           values_.data() + i * memories_.size(),
-                           arrays_[i].size,
-                           arrays_[i].decays,
+  for (Index i = 0; i < count_; ++i) {
+    const ParameterSpec& spec = parameters_->specs()[static_cast<std::size_t>(i)];
+    const bool is_bias = spec.columns == 0;
+    const Update<T> update{Access::mutable_flat(*parameters_) + parameters_->offset(i),
+                           gradients[i],
+                           values_.data() + static_cast<std::size_t>(i) * names_.size(),
+                           spec.size(),
+                           !is_bias,
                            learning_rate_,
                            static_cast<double>(steps_)};
     std::visit([&](const auto& rule) { apply(update, rule); }, rule_);
   }
+  Access::announce(*parameters_);
 }
 
 template <class T>
-Span<T> Optimiser<T>::memory(Index k, Index i) noexcept {
-  auto& values =
-      values_[static_cast<std::size_t>(i) * memories_.size() + static_cast<std::size_t>(k)];
-  return {values.data(), static_cast<Index>(values.size())};
+Span<T> Optimiser<T>::state(Index k, Index i) noexcept {
+  return values_[static_cast<std::size_t>(i) * names_.size() + static_cast<std::size_t>(k)];
 }
 
 template <class T>

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "base/buffer.hpp"
+#include "model/parameters_access.hpp"
 
 namespace peephole {
 namespace {
@@ -14,44 +17,96 @@ std::uint64_t next_identity() noexcept {
   return ++last;
 }
 
+std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
+
 }  // namespace
 
 template <class T>
 struct Parameters<T>::Impl {
+  /// A tensor that a writer may change, or may have changed since the last refresh.
+  struct Watched {
+    Index tensor;
+    Index writers;     // that live
+    Buffer<T> before;  // its values as of the current revision
+  };
+
   std::vector<ParameterSpec> specs;
   std::vector<Index> offsets;  // one more than specs: the last is the flat size
-  std::shared_ptr<Buffer<T>> values;
+  Buffer<T> values;
   std::vector<std::unique_ptr<bool[]>> masks;  // per parameter, null where nothing is masked
-  bool any_mask = false;
 
   const std::uint64_t identity = next_identity();
-  std::atomic<std::uint64_t> revision{kNeverSettled + 1};
-  std::atomic<std::uint64_t> writes{0};
-  std::weak_ptr<void> lease;
-  mutable std::mutex lease_mutex;
-  mutable std::mutex settle_mutex;
+  std::atomic<std::uint64_t> revision{1};
+  std::mutex mutex;  // of what follows
+  std::vector<Watched> watched;
+  std::atomic<bool> watches{false};
 
-  template <class F>
-  void for_each_masked(F&& f) const {
-    for (std::size_t i = 0; i < masks.size(); ++i) {
-      if (!masks[i]) continue;
-      for (Index j = 0; j < specs[i].size(); ++j) {
-        if (!masks[i][static_cast<std::size_t>(j)]) f(offsets[i] + j);
-      }
+  T* data(Index i) const noexcept { return values.data() + offsets[at(i)]; }
+  Index size(Index i) const noexcept { return specs[at(i)].size(); }
+  std::size_t bytes(Index i) const noexcept { return at(size(i)) * sizeof(T); }
+
+  void apply_mask(Index i) noexcept {
+    const bool* const mask = masks[at(i)].get();
+    if (mask == nullptr) return;
+    T* const tensor = data(i);
+    // Writing only what is not yet 0 leaves memory that other threads are reading untouched.
+    for (Index j = 0; j < size(i); ++j) {
+      if (!mask[j] && !(tensor[j] == T{0})) tensor[j] = T{0};
     }
+  }
+
+  auto find(Index i) noexcept {
+    return std::find_if(watched.begin(), watched.end(),
+                        [i](const Watched& entry) { return entry.tensor == i; });
+  }
+
+  void open(Index i) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    auto entry = find(i);
+    if (entry == watched.end()) {
+      Watched made{i, 0, {}};
+      std::memcpy(made.before.reserve(size(i)), data(i), bytes(i));
+      watched.push_back(std::move(made));
+      entry = watched.end() - 1;
+      watches = true;
+    }
+    ++entry->writers;
+  }
+
+  void close(Index i) noexcept {
+    const std::lock_guard<std::mutex> lock(mutex);
+    --find(i)->writers;  // it is watched until the next refresh
+  }
+
+  std::uint64_t refresh() {
+    if (!watches) return revision;
+    const std::lock_guard<std::mutex> lock(mutex);
+    bool changed = false;
+    for (Watched& entry : watched) {
+      apply_mask(entry.tensor);
+      const T* const now = data(entry.tensor);
+      if (std::memcmp(entry.before.data(), now, bytes(entry.tensor)) == 0) continue;
+      changed = true;
+      if (entry.writers > 0) std::memcpy(entry.before.data(), now, bytes(entry.tensor));
+    }
+    if (changed) ++revision;
+    watched.erase(std::remove_if(watched.begin(), watched.end(),
+                                 [](const Watched& entry) { return entry.writers == 0; }),
+                  watched.end());
+    watches = !watched.empty();
+    return revision;
   }
 };
 
 template <class T>
-Parameters<T>::Parameters(std::vector<ParameterSpec> specs) : impl_(std::make_unique<Impl>()) {
+Parameters<T>::Parameters(std::vector<ParameterSpec> specs) : impl_(std::make_shared<Impl>()) {
   impl_->specs = std::move(specs);
   impl_->offsets.push_back(0);
   for (const ParameterSpec& spec : impl_->specs) {
     impl_->offsets.push_back(impl_->offsets.back() + round_up(spec.size(), kLineValues<T>));
   }
   impl_->masks.resize(impl_->specs.size());
-  impl_->values = std::make_shared<Buffer<T>>();
-  std::fill_n(impl_->values->reserve(flat_size()), flat_size(), T{0});
+  std::fill_n(impl_->values.reserve(flat_size()), flat_size(), T{0});
 }
 
 template <class T>
@@ -71,111 +126,127 @@ Index Parameters<T>::find(const std::string& name) const noexcept {
 }
 
 template <class T>
-const T* Parameters<T>::flat() const noexcept {
-  return impl_->values->data();
-}
-
-template <class T>
-T* Parameters<T>::mutable_flat() noexcept {
-  return impl_->values->data();
-}
-
-template <class T>
 Index Parameters<T>::flat_size() const noexcept {
   return impl_->offsets.back();
 }
 
 template <class T>
 Index Parameters<T>::offset(Index i) const noexcept {
-  return impl_->offsets[static_cast<std::size_t>(i)];
+  return impl_->offsets[at(i)];
+}
+
+template <class T>
+const T* Parameters<T>::data(Index i) const noexcept {
+  return impl_->data(i);
 }
 
 template <class T>
 void Parameters<T>::assign(Index i, const T* values) {
-  const bool* connected = mask(i);
-  T* target = mutable_flat() + offset(i);
-  const Index size = impl_->specs[static_cast<std::size_t>(i)].size();
-  for (Index j = 0; j < size; ++j) target[j] = connected && !connected[j] ? T{0} : values[j];
-  touch();
-}
-
-template <class T>
-std::shared_ptr<void> Parameters<T>::lease() {
-  const std::lock_guard<std::mutex> lock(impl_->lease_mutex);
-  std::shared_ptr<void> lease = impl_->lease.lock();
-  if (!lease) {
-    // Owns a reference to the values, and nothing else of the Parameters, which may die before it.
-    lease = std::make_shared<std::shared_ptr<Buffer<T>>>(impl_->values);
-    impl_->lease = lease;
-  }
+  // memmove: `values` may be a view of this very parameter.
+  std::memmove(impl_->data(i), values, impl_->bytes(i));
+  impl_->apply_mask(i);
   ++impl_->revision;
-  return lease;
 }
 
 template <class T>
-void Parameters<T>::touch() noexcept {
-  ++impl_->revision;
-  ++impl_->writes;
-}
-
-template <class T>
-std::uint64_t Parameters<T>::revision() const noexcept {
-  const std::lock_guard<std::mutex> lock(impl_->lease_mutex);
-  return impl_->lease.expired() ? impl_->revision.load() : kNeverSettled;
-}
-
-template <class T>
-std::uint64_t Parameters<T>::writes() const noexcept {
-  return impl_->writes;
-}
-
-template <class T>
-std::uint64_t Parameters<T>::identity() const noexcept {
-  return impl_->identity;
+ParameterWriter<T> Parameters<T>::write() {
+  return ParameterWriter<T>(impl_);
 }
 
 template <class T>
 void Parameters<T>::mask(Index i, const bool* connected) {
-  const auto at = static_cast<std::size_t>(i);
-  const auto size = static_cast<std::size_t>(impl_->specs[at].size());
-  std::unique_ptr<bool[]>& mask = impl_->masks[at];
+  const std::size_t size = at(impl_->size(i));
+  std::unique_ptr<bool[]>& mask = impl_->masks[at(i)];
   if (!mask) {
     mask = std::make_unique<bool[]>(size);
     std::fill_n(mask.get(), size, true);
   }
   for (std::size_t j = 0; j < size; ++j) mask[j] = mask[j] && connected[j];
-  impl_->any_mask = true;
-  settle();
-  touch();
+  impl_->apply_mask(i);
+  ++impl_->revision;
 }
 
 template <class T>
 bool Parameters<T>::masked(Index i) const noexcept {
-  return impl_->masks[static_cast<std::size_t>(i)] != nullptr;
+  return mask(i) != nullptr;
 }
 
 template <class T>
 const bool* Parameters<T>::mask(Index i) const noexcept {
-  return impl_->masks[static_cast<std::size_t>(i)].get();
+  return impl_->masks[at(i)].get();
 }
 
 template <class T>
-void Parameters<T>::settle() const noexcept {
-  if (!impl_->any_mask) return;
-  const std::lock_guard<std::mutex> lock(impl_->settle_mutex);
-  T* values = impl_->values->data();
-  // Writing only what is not yet 0 leaves memory that other threads are reading untouched.
-  impl_->for_each_masked([&](Index j) {
-    if (!(values[j] == T{0})) values[j] = T{0};
-  });
+ParameterWriter<T>::ParameterWriter(std::shared_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+
+template <class T>
+ParameterWriter<T>::ParameterWriter(ParameterWriter&&) noexcept = default;
+
+template <class T>
+ParameterWriter<T>::~ParameterWriter() {
+  for (Index i : open_) impl_->close(i);
 }
 
 template <class T>
-void Parameters<T>::mask_gradients(T* gradients) const noexcept {
-  impl_->for_each_masked([&](Index j) { gradients[j] = T{0}; });
+T* ParameterWriter<T>::data(Index i) {
+  if (std::find(open_.begin(), open_.end(), i) == open_.end()) {
+    open_.reserve(open_.size() + 1);  // so that what is opened is noted
+    impl_->open(i);
+    open_.push_back(i);
+  }
+  return impl_->data(i);
+}
+
+template <class T>
+const T* ParametersAccess<T>::flat(const Parameters<T>& parameters) noexcept {
+  return parameters.impl_->values.data();
+}
+
+template <class T>
+T* ParametersAccess<T>::mutable_flat(Parameters<T>& parameters) noexcept {
+  return parameters.impl_->values.data();
+}
+
+template <class T>
+void ParametersAccess<T>::announce(Parameters<T>& parameters) noexcept {
+  const auto count = static_cast<Index>(parameters.specs().size());
+  for (Index i = 0; i < count; ++i) parameters.impl_->apply_mask(i);
+  ++parameters.impl_->revision;
+}
+
+template <class T>
+std::uint64_t ParametersAccess<T>::refresh(const Parameters<T>& parameters) {
+  return parameters.impl_->refresh();
+}
+
+template <class T>
+std::uint64_t ParametersAccess<T>::revision(const Parameters<T>& parameters) noexcept {
+  return parameters.impl_->revision;
+}
+
+template <class T>
+std::uint64_t ParametersAccess<T>::identity(const Parameters<T>& parameters) noexcept {
+  return parameters.impl_->identity;
+}
+
+template <class T>
+void ParametersAccess<T>::mask_gradients(const Parameters<T>& parameters, T* gradients) noexcept {
+  const auto count = static_cast<Index>(parameters.specs().size());
+  for (Index i = 0; i < count; ++i) {
+    const bool* const mask = parameters.mask(i);
+    if (mask == nullptr) continue;
+    T* const tensor = gradients + parameters.offset(i);
+    for (Index j = 0; j < parameters.impl_->size(i); ++j) {
+      if (!mask[j]) tensor[j] = T{0};
+    }
+  }
 }
 
 template class Parameters<float>;
 template class Parameters<double>;
+template class ParameterWriter<float>;
+template class ParameterWriter<double>;
+template struct ParametersAccess<float>;
+template struct ParametersAccess<double>;
 
 }  // namespace peephole

@@ -16,6 +16,11 @@ struct IsaChoice {
   Source source = Source::processor;
 };
 
+/// Whether both choose the same code, wherever they come from.
+inline bool same_kernels(const IsaChoice& a, const IsaChoice& b) noexcept {
+  return a.kernels == b.kernels && (!a.kernels || a.isa == b.isa);
+}
+
 /// The choice at this moment.
 IsaChoice chosen_isa();
 

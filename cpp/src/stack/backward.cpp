@@ -20,18 +20,18 @@ void multiply_rows(Rows<const T> values, Index rows, Index columns, T* products)
 }  // namespace
 
 template <class T>
-void Stack<T>::backward(const StackRecord<T>& record, Rows<const T> dtop,
-                        Span<const StateView<const T>> dfinal, SequenceView<T> dx,
-                        Span<const StateView<T>> dinitial, T* dparameters) const {
-  parameters_->settle();
+void Stack<T>::backward(const StackTape<T>& tape, Rows<const T> dtop,
+                        Span<const StateView<const T>> dfinal, const InputGradients<T>& inputs,
+                        T* dparameters) const {
+  const SequenceView<T>& dx = inputs.x;
   const IsaChoice isa = chosen_isa();
-  const Index N = record.schedule.packed_rows();
+  const Index N = tape.schedule.packed_rows();
   const auto work = backward_workspaces_.borrow();
   Rows<const T> dh = dtop;
-  if (drops_top(record)) {
+  if (drops_top(tape)) {
     const Index layers = config_.layers();
     T* const dropped = work->dh[layers % 2].reserve(N * output_size());
-    draw_dropout(record.schedule, record.seed, layers - 1, config_.dropout, output_size(), dropped);
+    draw_dropout(tape.schedule, tape.seed, layers - 1, config_.dropout, output_size(), dropped);
     multiply_rows(dtop, N, output_size(), dropped);
     dh = {dropped, output_size()};
   }
@@ -39,42 +39,42 @@ void Stack<T>::backward(const StackRecord<T>& record, Rows<const T> dtop,
     const Index I = config_.layer_input_size(layer);
     Rows<T> dinput{nullptr, I};
     if (layer > 0 || dx.data != nullptr) dinput.data = work->dh[layer % 2].reserve(N * I);
-    Rows<const T> x{layer == 0 ? record.x.data() : record.h[at(layer - 1)].data(), I};
+    Rows<const T> x{layer == 0 ? tape.x.data() : tape.h[at(layer - 1)].data(), I};
     const bool drops = layer > 0 && config_.dropout > 0;
     T* const factors = drops ? work->factors.reserve(N * I) : nullptr;
     if (drops) {
       T* const dropped = work->dropped.reserve(N * I);
-      draw_dropout(record.schedule, record.seed, layer - 1, config_.dropout, I, factors);
+      draw_dropout(tape.schedule, tape.seed, layer - 1, config_.dropout, I, factors);
       std::copy_n(factors, N * I, dropped);
       multiply_rows(x, N, I, dropped);
       x = {dropped, I};
     }
-    backward_layer(layer, record, x, dh, dinput, dfinal, dinitial, dparameters, isa, *work);
+    backward_layer(layer, tape, x, dh, dinput, dfinal, inputs.initial, dparameters, isa, *work);
     if (drops) multiply_rows(Rows<const T>{factors, I}, N, I, dinput.data);
     dh = {dinput.data, dinput.stride};
   }
-  if (dx.data != nullptr) scatter(record.schedule, dh, dx);
-  parameters_->mask_gradients(dparameters);
+  if (dx.data != nullptr) scatter(tape.schedule, dh, dx);
+  ParametersAccess<T>::mask_gradients(*parameters_, dparameters);
 }
 
 template <class T>
-void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> x,
+void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const T> x,
                               Rows<const T> dh, Rows<T> dx, Span<const StateView<const T>> dfinal,
                               Span<const StateView<T>> dinitial, T* dparameters, IsaChoice isa,
                               BackwardWorkspace& work) const {
-  const Schedule& schedule = record.schedule;
+  const Schedule& schedule = tape.schedule;
   const Index N = schedule.packed_rows(), B = schedule.batch(), D = config_.directions();
   const Index I = config_.layer_input_size(layer), H = config_.hidden_sizes[at(layer)];
-  const T* const h = record.h[at(layer)].data();
+  const T* const h = tape.h[at(layer)].data();
   const bool two_parts = D == 2 && dx.data != nullptr;
   T* const second_part = two_parts ? work.dx_part.reserve(N * I) : dx.data;
 
-  const LayerNoise noise = noise_of(layer, record, true);
+  const LayerNoise noise = noise_of(layer, tape, Mode::training);
   const Backend backend = backend_for(pass(layer, 0).spec, noise, isa);
   work.directions.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
-    const auto& kept = record.layers[at(p)];
+    const auto& kept = tape.layers[at(p)];
     T* const dstate_h = work.dstate_h[d].reserve(B * H);
     T* const dstate_c = work.dstate_c[d].reserve(B * H);
     gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].h, dstate_h);
@@ -90,10 +90,10 @@ void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<co
          pack_backward(pass(layer, d), backend, schedule)});
     log_backend("backward", layer, pass(layer, d).direction, pass(layer, d).spec, backend);
   }
-  if (record.keep == Keep::segments) {
-    const Backend forward = backend_for(pass(layer, 0).spec, noise, record.isa);
+  if (tape.keep == Keep::segments) {
+    const Backend forward = backend_for(pass(layer, 0).spec, noise, tape.isa);
     for (Index d = 0; d < D; ++d) {
-      const auto& kept = record.layers[at(pass_index(layer, d))];
+      const auto& kept = tape.layers[at(pass_index(layer, d))];
       backward_segments(work.directions[at(d)], kept, pass(layer, d), forward, work);
     }
   } else {
@@ -106,11 +106,12 @@ void Stack<T>::backward_layer(Index layer, const StackRecord<T>& record, Rows<co
   }
 }
 
-template void Stack<float>::backward(const StackRecord<float>&, Rows<const float>,
-                                     Span<const StateView<const float>>, SequenceView<float>,
-                                     Span<const StateView<float>>, float*) const;
-template void Stack<double>::backward(const StackRecord<double>&, Rows<const double>,
-                                      Span<const StateView<const double>>, SequenceView<double>,
-                                      Span<const StateView<double>>, double*) const;
+#define PEEPHOLE_INSTANTIATE(T)                                                                  \
+  template void Stack<T>::backward(const StackTape<T>&, Rows<const T>,                           \
+                                   Span<const StateView<const T>>, const InputGradients<T>&, T*) \
+      const;
+PEEPHOLE_INSTANTIATE(float)
+PEEPHOLE_INSTANTIATE(double)
+#undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -12,16 +12,16 @@ std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
 
 /// How many values a tape keeps of a batch.
 template <class T>
-std::size_t kept_values(const LSTMConfig& config, const StackRecord<T>& record) noexcept {
-  const Index N = record.schedule.packed_rows(), B = record.schedule.batch();
+std::size_t kept_values(const LSTMConfig& config, const StackTape<T>& tape) noexcept {
+  const Index N = tape.schedule.packed_rows(), B = tape.schedule.batch();
   const Index D = config.directions();
   Index values = N * config.input_size;
   for (Index layer = 0; layer < config.layers(); ++layer) {
     const Index H = config.hidden_sizes[at(layer)];
     for (Index d = 0; d < D; ++d) {
-      const auto segments = static_cast<Index>(record.layers[at(layer * D + d)].segments.size());
-      values += record.keep == Keep::all ? N * (kGates + 2) * H + 2 * B * H
-                                         : N * H + 2 * segments * B * H;
+      const auto segments = static_cast<Index>(tape.layers[at(layer * D + d)].segments.size());
+      values +=
+          tape.keep == Keep::all ? N * (kGates + 2) * H + 2 * B * H : N * H + 2 * segments * B * H;
     }
   }
   return at(values);
@@ -51,98 +51,95 @@ bool usable_in_place(const Schedule& schedule, const SequenceView<const T>& x,
 }  // namespace
 
 template <class T>
-void Stack<T>::begin(const SequenceView<const T>& x, Span<const Index> lengths,
-                     StackRecord<T>& record, bool training) const {
-  parameters_->settle();
-  record.training = false;  // until all is there
-  record.isa = chosen_isa();
-  record.schedule.assign(x.batch, x.time, lengths);
-  record.identity = parameters_->identity();
-  record.writes = parameters_->writes();
-  record.h.resize(training ? at(config_.layers()) : 2);
-  record.layers.resize(passes_.size());
+void Stack<T>::begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const {
+  tape.filled.reset();  // until all is there
+  tape.isa = chosen_isa();
+  tape.revision = ParametersAccess<T>::refresh(*parameters_);
+  tape.identity = ParametersAccess<T>::identity(*parameters_);
+  tape.schedule.assign(call.x.batch, call.x.time, call.lengths);
+  tape.h.resize(mode == Mode::inference ? 2 : at(config_.layers()));
+  tape.layers.resize(passes_.size());
+  tape.hidden_sizes = config_.hidden_sizes;
+  tape.directions = config_.directions();
 }
 
 template <class T>
-void Stack<T>::forward(SequenceView<const T> x, Span<const Index> lengths,
-                       Span<const StateView<const T>> initial, SequenceView<T> y,
-                       Span<const StateView<T>> final, StackRecord<T>& record,
-                       bool training) const {
-  begin(x, lengths, record, training);
-  if (!training && usable_in_place(record.schedule, x, y)) {
+void Stack<T>::forward(const Call<T>& call, const Outputs<T>& outputs, StackTape<T>& tape,
+                       Mode mode) const {
+  begin(call, tape, mode);
+  const SequenceView<const T>& x = call.x;
+  const SequenceView<T>& y = outputs.y;
+  if (mode == Mode::inference && usable_in_place(tape.schedule, x, y)) {
     forward_layers({x.data, x.batch_stride, x.time_stride}, {y.data, y.batch_stride, y.time_stride},
-                   initial, final, record, training);
+                   call.initial, outputs.final, tape, mode);
     return;
   }
-  const Rows<const T> top = pack_and_forward(x, initial, final, record, training);
-  scatter(record.schedule, top, y);
+  scatter(tape.schedule, gather_and_forward(call, outputs.final, tape, mode), y);
 }
 
 template <class T>
-Rows<const T> Stack<T>::forward_rows(SequenceView<const T> x, Span<const Index> lengths,
-                                     Span<const StateView<const T>> initial,
-                                     Span<const StateView<T>> final, StackRecord<T>& record,
-                                     bool training) const {
-  begin(x, lengths, record, training);
-  return pack_and_forward(x, initial, final, record, training);
+Rows<const T> Stack<T>::forward_rows(const Call<T>& call, Span<const StateView<T>> final,
+                                     StackTape<T>& tape, Mode mode) const {
+  begin(call, tape, mode);
+  return gather_and_forward(call, final, tape, mode);
 }
 
 template <class T>
-Rows<const T> Stack<T>::pack_and_forward(const SequenceView<const T>& x,
-                                         Span<const StateView<const T>> initial,
-                                         Span<const StateView<T>> final, StackRecord<T>& record,
-                                         bool training) const {
-  const Rows<T> packed{record.x.reserve(record.schedule.packed_rows() * x.features), x.features};
-  gather(record.schedule, x, packed);
+Rows<const T> Stack<T>::gather_and_forward(const Call<T>& call, Span<const StateView<T>> final,
+                                           StackTape<T>& tape, Mode mode) const {
+  const Index I = call.x.features;
+  const Rows<T> x{tape.x.reserve(tape.schedule.packed_rows() * I), I};
+  gather(tape.schedule, call.x, x);
   const StepRows<const T> top =
-      forward_layers({packed.data, packed.stride}, {}, initial, final, record, training);
+      forward_layers({x.data, x.stride}, {}, call.initial, final, tape, mode);
   return {top.data, top.stride};
 }
 
 template <class T>
 StepRows<const T> Stack<T>::forward_layers(StepRows<const T> x, StepRows<T> in_place,
                                            Span<const StateView<const T>> initial,
-                                           Span<const StateView<T>> final, StackRecord<T>& record,
-                                           bool training) const {
-  const Index N = record.schedule.packed_rows(), D = config_.directions(), L = config_.layers();
+                                           Span<const StateView<T>> final, StackTape<T>& tape,
+                                           Mode mode) const {
+  const Index N = tape.schedule.packed_rows(), D = config_.directions(), L = config_.layers();
   StepRows<const T> input = x;
   const auto work = forward_workspaces_.borrow();
   for (Index layer = 0; layer < L; ++layer) {
     StepRows<T> h = in_place;
     if (layer < L - 1 || h.data == nullptr) {
       const Index width = D * config_.hidden_sizes[at(layer)];
-      h = {record.h[at(training ? layer : layer % 2)].reserve(N * width), width};
+      h = {tape.h[at(mode == Mode::inference ? layer % 2 : layer)].reserve(N * width), width};
     }
-    forward_layer(layer, input, h, initial, final, record, training, *work);
+    forward_layer(layer, input, h, initial, final, tape, mode, *work);
     input = {h.data, h.stride, h.step_stride};
     const bool last = layer == L - 1;
-    if (training && (last ? drops_top(record) : config_.dropout > 0)) {
-      T* const dropped = (last ? record.top : work->dropped).reserve(N * h.stride);
-      draw_dropout(record.schedule, record.seed, layer, config_.dropout, h.stride, dropped);
+    if (mode == Mode::training && (last ? drops_top(tape) : config_.dropout > 0)) {
+      T* const dropped = (last ? tape.top : work->dropped).reserve(N * h.stride);
+      draw_dropout(tape.schedule, tape.seed, layer, config_.dropout, h.stride, dropped);
       for (Index i = 0; i < N * h.stride; ++i) dropped[i] *= h.data[i];
       input = {dropped, h.stride};
     }
   }
-  record.training = training;
-  const Index top = training && drops_top(record) ? N * output_size() : 0;
-  record.bytes = training ? (kept_values(config_, record) + at(top)) * sizeof(T) : 0;
+  tape.filled = mode;
+  const Index top = mode == Mode::training && drops_top(tape) ? N * output_size() : 0;
+  tape.kept_bytes =
+      mode == Mode::inference ? 0 : (kept_values(config_, tape) + at(top)) * sizeof(T);
   return input;
 }
 
 template <class T>
 void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h,
                              Span<const StateView<const T>> initial, Span<const StateView<T>> final,
-                             StackRecord<T>& record, bool training, ForwardWorkspace& work) const {
-  const Schedule& schedule = record.schedule;
+                             StackTape<T>& tape, Mode mode, ForwardWorkspace& work) const {
+  const Schedule& schedule = tape.schedule;
   const Index N = schedule.packed_rows(), B = schedule.batch(), D = config_.directions();
   const Index H = config_.hidden_sizes[at(layer)];
-  const LayerNoise noise = noise_of(layer, record, training);
-  const bool keeps_all = training && record.keep == Keep::all;
-  const Backend backend = backend_for(pass(layer, 0).spec, noise, record.isa);
+  const LayerNoise noise = noise_of(layer, tape, mode);
+  const bool keeps = mode != Mode::inference, keeps_all = keeps && tape.keep == Keep::all;
+  const Backend backend = backend_for(pass(layer, 0).spec, noise, tape.isa);
   work.directions.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
-    auto& kept = record.layers[at(p)];
+    auto& kept = tape.layers[at(p)];
     T* const state_h = work.state_h[d].reserve(B * H);
     T* const state_c = work.state_c[d].reserve(B * H);
     gather_state(schedule, H, initial.empty() ? nullptr : initial[p].h, state_h);
@@ -161,9 +158,9 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
          pack_forward(pass(layer, d), backend)});
     log_backend("forward", layer, pass(layer, d).direction, pass(layer, d).spec, backend);
   }
-  if (training && !keeps_all) {
+  if (keeps && !keeps_all) {
     for (Index d = 0; d < D; ++d) {
-      forward_segments(work.directions[at(d)], record.layers[at(pass_index(layer, d))], work);
+      forward_segments(work.directions[at(d)], tape.layers[at(pass_index(layer, d))], work);
     }
   } else {
     run(work.directions, work.scratch);
@@ -174,13 +171,10 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   }
 }
 
-#define PEEPHOLE_INSTANTIATE(T)                                                           \
-  template void Stack<T>::forward(SequenceView<const T>, Span<const Index>,               \
-                                  Span<const StateView<const T>>, SequenceView<T>,        \
-                                  Span<const StateView<T>>, StackRecord<T>&, bool) const; \
-  template Rows<const T> Stack<T>::forward_rows(                                          \
-      SequenceView<const T>, Span<const Index>, Span<const StateView<const T>>,           \
-      Span<const StateView<T>>, StackRecord<T>&, bool) const;
+#define PEEPHOLE_INSTANTIATE(T)                                                                  \
+  template void Stack<T>::forward(const Call<T>&, const Outputs<T>&, StackTape<T>&, Mode) const; \
+  template Rows<const T> Stack<T>::forward_rows(const Call<T>&, Span<const StateView<T>>,        \
+                                                StackTape<T>&, Mode) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE

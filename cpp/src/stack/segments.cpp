@@ -6,8 +6,7 @@ namespace peephole {
 
 template <class T>
 void Stack<T>::forward_segments(const ForwardDirection<T>& direction,
-                                typename StackRecord<T>::Layer& kept,
-                                ForwardWorkspace& work) const {
+                                typename StackTape<T>::Layer& kept, ForwardWorkspace& work) const {
   const LayerForward<T>& whole = direction.layer;
   const Index H = whole.spec.hidden_size, state = whole.schedule.batch() * H;
   cut<T>(whole.schedule, whole.direction, H, kept.segments);
@@ -34,7 +33,7 @@ void Stack<T>::forward_segments(const ForwardDirection<T>& direction,
 
 template <class T>
 void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
-                                 const typename StackRecord<T>::Layer& kept, const Pass& pass,
+                                 const typename StackTape<T>::Layer& kept, const Pass& pass,
                                  const Backend& forward, BackwardWorkspace& work) const {
   const LayerBackward<T>& whole = direction.layer;
   const Index I = whole.spec.input_size, H = whole.spec.hidden_size;
@@ -80,11 +79,11 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
   }
 }
 
-#define PEEPHOLE_INSTANTIATE(T)                                                                \
-  template void Stack<T>::forward_segments(const ForwardDirection<T>&, StackRecord<T>::Layer&, \
-                                           ForwardWorkspace&) const;                           \
-  template void Stack<T>::backward_segments(const BackwardDirection<T>&,                       \
-                                            const StackRecord<T>::Layer&, const Pass&,         \
+#define PEEPHOLE_INSTANTIATE(T)                                                              \
+  template void Stack<T>::forward_segments(const ForwardDirection<T>&, StackTape<T>::Layer&, \
+                                           ForwardWorkspace&) const;                         \
+  template void Stack<T>::backward_segments(const BackwardDirection<T>&,                     \
+                                            const StackTape<T>::Layer&, const Pass&,         \
                                             const Backend&, BackwardWorkspace&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)

@@ -67,7 +67,7 @@ LayerWeights<U> Stack<T>::weights_in(const Pass& pass, U* flat) const noexcept {
 
 template <class T>
 LayerWeights<const T> Stack<T>::weights_of(const Pass& pass) const noexcept {
-  return weights_in(pass, std::as_const(*parameters_).flat());
+  return weights_in(pass, ParametersAccess<T>::flat(*parameters_));
 }
 
 template <class T>
@@ -77,9 +77,9 @@ LayerWeights<T> Stack<T>::gradients_of(const Pass& pass, T* dparameters) const n
 
 template <class T>
 StepLayer<T> Stack<T>::step_layer(Index layer, IsaChoice isa) const {
-  parameters_->settle();
+  ParametersAccess<T>::refresh(*parameters_);
   const Pass& of = pass(layer, 0);
-  const LayerNoise noise = noise_of(layer, StackRecord<T>(), /*training=*/false);
+  const LayerNoise noise = noise_of(layer, StackTape<T>(), Mode::inference);
   const Backend backend = backend_for(of.spec, noise, isa);
   log_backend("stream", layer, of.direction, of.spec, backend);
   return {of.spec, weights_of(of), noise, backend, pack_forward(of, backend)};
@@ -88,21 +88,32 @@ StepLayer<T> Stack<T>::step_layer(Index layer, IsaChoice isa) const {
 template <class T>
 std::shared_ptr<const kernels::PackedForward<T>> Stack<T>::pack_forward(
     const Pass& pass, const Backend& backend) const {
-  return pass.packs->forward(backend, pass.spec, weights_of(pass), parameters_->revision());
+  return pass.packs->forward(backend, pass.spec, weights_of(pass),
+                             ParametersAccess<T>::revision(*parameters_));
 }
 
 template <class T>
 std::shared_ptr<const kernels::PackedBackward<T>> Stack<T>::pack_backward(
     const Pass& pass, const Backend& backend, const Schedule& schedule) const {
-  return pass.packs->backward(backend, pass.spec, weights_of(pass), parameters_->revision(),
-                              schedule);
+  return pass.packs->backward(backend, pass.spec, weights_of(pass),
+                              ParametersAccess<T>::revision(*parameters_), schedule);
 }
 
 template <class T>
-LayerNoise Stack<T>::noise_of(Index layer, const StackRecord<T>& record,
-                              bool training) const noexcept {
-  if (!training) return {0, layer, 0, config_.zoneout, /*expected=*/true};
-  return {record.seed, layer, config_.recurrent_dropout, config_.zoneout};
+LayerNoise Stack<T>::noise_of(Index layer, const StackTape<T>& tape, Mode mode) const noexcept {
+  if (mode != Mode::training) return {0, layer, 0, config_.zoneout, /*expected=*/true};
+  return {tape.seed, layer, config_.recurrent_dropout, config_.zoneout};
+}
+
+template <class T>
+void Stack<T>::release_workspaces() const {
+  tapes_.clear();
+  rows_.clear();
+  forward_workspaces_.clear();
+  backward_workspaces_.clear();
+  for (const Pass& pass : passes_) {
+    pass.packs->clear();
+  }
 }
 
 template class Stack<float>;

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/buffer.hpp"
@@ -11,37 +13,59 @@
 #include "compute/segments.hpp"
 #include "compute/step.hpp"
 #include "layer/layer.hpp"
+#include "model/parameters_access.hpp"
 #include "peephole/lstm.hpp"
 #include "peephole/parameters.hpp"
 
 namespace peephole {
 
-/// What a pass over a stack leaves behind. In training it is the tape; in inference only `schedule`
-/// and the last layer's h mean anything afterwards.
+/// What a forward pass is for.
+enum class Mode {
+  inference,  // nothing is drawn or kept
+  trace,      // nothing is drawn; gates, c and h are kept to be looked at
+  training    // draws, and keeps what backward needs
+};
+
+/// What a pass over a stack keeps. In inference only `schedule` and the last layer's h mean
+/// anything afterwards.
 template <class T>
-struct StackRecord {
+struct StackTape {
   struct Layer {
     Buffer<T> gates;                // (N, 4H), Keep::all only
     Buffer<T> c;                    // (N, H), Keep::all only
     Buffer<T> initial_h;            // (B, H), of each segment: (segments, B, H)
     Buffer<T> initial_c;            // (B, H), likewise
     std::vector<Segment> segments;  // Keep::segments only: in the order of forward
+
+    std::size_t bytes() const noexcept {
+      return gates.bytes() + c.bytes() + initial_h.bytes() + initial_c.bytes();
+    }
   };
 
-  Keep keep = Keep::all;  // in training
+  Keep keep = Keep::all;  // but in inference
 
   Schedule schedule;
+  std::vector<Index> hidden_sizes;  // per layer
+  Index directions = 1;
   Buffer<T> x;                 // (N, I)
   std::vector<Buffer<T>> h;    // per layer (N, D*H); in inference two, used in turn
   std::vector<Layer> layers;   // per layer and direction
   Buffer<T> top;               // (N, D*H): the last layer's h as a head reads it, after dropout
   std::uint64_t seed = 0;      // of what training draws; set before forward, as the next one
   bool feeds_head = false;     // the last layer's h goes to a head, and dropout meets it on the way
-  bool training = false;       // complete, and holding what backward needs
-  std::uint64_t identity = 0;  // of the parameters it was computed with
-  std::uint64_t writes = 0;    // their count of announced writes then
-  std::size_t bytes = 0;       // of the values kept
+  std::optional<Mode> filled;  // what the pass was for; none until it has ended
+  std::uint64_t identity = 0;  // of the parameters that it was computed with
+  std::uint64_t revision = 0;  // of their values then
+  std::size_t kept_bytes = 0;  // of the values that a trace or training keeps
   IsaChoice isa;               // read once, when forward began
+
+  /// Of all memory that it holds.
+  std::size_t bytes() const noexcept {
+    std::size_t sum = x.bytes() + top.bytes();
+    for (const Buffer<T>& of_layer : h) sum += of_layer.bytes();
+    for (const Layer& layer : layers) sum += layer.bytes();
+    return sum;
+  }
 };
 
 /// The layers of an LSTM over packed rows: what LSTM and Network have in common. Arguments are
@@ -56,27 +80,31 @@ class Stack {
   /// D * H_last: the width of the top rows.
   Index output_size() const noexcept { return config_.output_size(); }
 
-  /// Computes a record, from which backward may start if `training`. y: h of the last layer.
-  void forward(SequenceView<const T> x, Span<const Index> lengths,
-               Span<const StateView<const T>> initial, SequenceView<T> y,
-               Span<const StateView<T>> final, StackRecord<T>& record, bool training) const;
-  /// The same, but leaves h of the last layer, (N, output_size()), in `record`, and returns it.
-  Rows<const T> forward_rows(SequenceView<const T> x, Span<const Index> lengths,
-                             Span<const StateView<const T>> initial, Span<const StateView<T>> final,
-                             StackRecord<T>& record, bool training) const;
+  /// Fills a tape, from which backward may start after training. outputs.y: h of the last layer.
+  void forward(const Call<T>& call, const Outputs<T>& outputs, StackTape<T>& tape, Mode mode) const;
+  /// The same, but leaves h of the last layer, (N, output_size()), in `tape`, and returns it.
+  Rows<const T> forward_rows(const Call<T>& call, Span<const StateView<T>> final,
+                             StackTape<T>& tape, Mode mode) const;
 
   /// dtop (N, output_size()): gradient of what forward returned.
-  void backward(const StackRecord<T>& record, Rows<const T> dtop,
-                Span<const StateView<const T>> dfinal, SequenceView<T> dx,
-                Span<const StateView<T>> dinitial, T* dparameters) const;
+  void backward(const StackTape<T>& tape, Rows<const T> dtop, Span<const StateView<const T>> dfinal,
+                const InputGradients<T>& inputs, T* dparameters) const;
 
   /// One layer of a stack of one direction, for callers that run single steps.
   StepLayer<T> step_layer(Index layer, IsaChoice isa) const;
 
-  /// A record to run inference with.
-  auto borrow_record() const { return records_.borrow(); }
-  /// Memory for rows over a record's schedule.
+  /// A tape to run inference with.
+  auto borrow_tape() const { return tapes_.borrow(); }
+  /// Memory for rows over a tape's schedule.
   auto borrow_rows() const { return rows_.borrow(); }
+  /// Frees idle workspaces and packed weights.
+  void release_workspaces() const;
+
+  /// What streams of this stack share, without or with the head of a network: what make(IsaChoice)
+  /// returned, which stays the same while a stream holds it and neither the parameters nor the
+  /// instruction set change.
+  template <class Shared, class Make>
+  std::shared_ptr<const Shared> share(bool with_head, Make&& make) const;
 
  private:
   /// One layer in one direction: what it is, and where its parameters stand in specs(), -1:
@@ -95,6 +123,8 @@ class Stack {
     Buffer<T> dropped;                 // (N, D*H): what dropout leaves for the next layer
     Schedule part;                     // of the segment at hand
     std::vector<ForwardDirection<T>> direction_of_part;
+
+    std::size_t bytes() const noexcept { return dropped.bytes(); }  // the rest is small
   };
   struct BackwardWorkspace {
     BackwardScratch<T> scratch;
@@ -106,6 +136,12 @@ class Stack {
     Schedule part;                       // of the segment at hand, and what is computed again:
     Buffer<T> gates, c, h;               // (rows, 4H), (rows, H), (rows, H)
     std::vector<BackwardDirection<T>> direction_of_part;
+
+    /// But for the kernels' own, which are bounded.
+    std::size_t bytes() const noexcept {
+      return dh[0].bytes() + dh[1].bytes() + dx_part.bytes() + factors.bytes() + dropped.bytes() +
+             gates.bytes() + c.bytes() + h.bytes();
+    }
   };
 
   Pass make_pass(Index layer, Index direction) const;
@@ -119,32 +155,29 @@ class Stack {
   LayerWeights<const T> weights_of(const Pass& pass) const noexcept;
   LayerWeights<T> gradients_of(const Pass& pass, T* dparameters) const noexcept;
 
-  void begin(const SequenceView<const T>& x, Span<const Index> lengths, StackRecord<T>& record,
-             bool training) const;
-  Rows<const T> pack_and_forward(const SequenceView<const T>& x,
-                                 Span<const StateView<const T>> initial,
-                                 Span<const StateView<T>> final, StackRecord<T>& record,
-                                 bool training) const;
-  /// From the rows of x; in_place: where h of the last layer goes, data null: into the record.
+  void begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const;
+  Rows<const T> gather_and_forward(const Call<T>& call, Span<const StateView<T>> final,
+                                   StackTape<T>& tape, Mode mode) const;
+  /// From the rows of x; in_place: where h of the last layer goes, data null: into the tape.
   StepRows<const T> forward_layers(StepRows<const T> x, StepRows<T> in_place,
                                    Span<const StateView<const T>> initial,
-                                   Span<const StateView<T>> final, StackRecord<T>& record,
-                                   bool training) const;
-  LayerNoise noise_of(Index layer, const StackRecord<T>& record, bool training) const noexcept;
-  bool drops_top(const StackRecord<T>& record) const noexcept {
-    return record.feeds_head && config_.dropout > 0;
+                                   Span<const StateView<T>> final, StackTape<T>& tape,
+                                   Mode mode) const;
+  LayerNoise noise_of(Index layer, const StackTape<T>& tape, Mode mode) const noexcept;
+  bool drops_top(const StackTape<T>& tape) const noexcept {
+    return tape.feeds_head && config_.dropout > 0;
   }
   void forward_layer(Index layer, StepRows<const T> input, StepRows<T> h,
                      Span<const StateView<const T>> initial, Span<const StateView<T>> final,
-                     StackRecord<T>& record, bool training, ForwardWorkspace& work) const;
+                     StackTape<T>& tape, Mode mode, ForwardWorkspace& work) const;
   /// Runs one direction, and keeps the states between segments.
-  void forward_segments(const ForwardDirection<T>& direction, typename StackRecord<T>::Layer& kept,
+  void forward_segments(const ForwardDirection<T>& direction, typename StackTape<T>::Layer& kept,
                         ForwardWorkspace& work) const;
   /// Runs the direction, whose gates and c are computed again by the backend `forward`.
   void backward_segments(const BackwardDirection<T>& direction,
-                         const typename StackRecord<T>::Layer& kept, const Pass& pass,
+                         const typename StackTape<T>::Layer& kept, const Pass& pass,
                          const Backend& forward, BackwardWorkspace& work) const;
-  void backward_layer(Index layer, const StackRecord<T>& record, Rows<const T> x, Rows<const T> dh,
+  void backward_layer(Index layer, const StackTape<T>& tape, Rows<const T> x, Rows<const T> dh,
                       Rows<T> dx, Span<const StateView<const T>> dfinal,
                       Span<const StateView<T>> dinitial, T* dparameters, IsaChoice isa,
                       BackwardWorkspace& work) const;
@@ -155,13 +188,38 @@ class Stack {
                                                                   const Backend& backend,
                                                                   const Schedule& schedule) const;
 
+  /// What share() made last, for stacks and for networks.
+  struct SharedByStreams {
+    std::weak_ptr<const void> made;
+    std::uint64_t revision = 0;
+    IsaChoice isa;
+  };
+
   LSTMConfig config_;
   std::shared_ptr<Parameters<T>> parameters_;
   std::vector<Pass> passes_;  // per layer and direction
-  mutable Pool<StackRecord<T>> records_;
+  mutable Pool<StackTape<T>> tapes_;
   mutable Pool<Buffer<T>> rows_;
   mutable Pool<ForwardWorkspace> forward_workspaces_;
   mutable Pool<BackwardWorkspace> backward_workspaces_;
+  mutable std::mutex shared_mutex_;
+  mutable SharedByStreams shared_[2];
 };
+
+template <class T>
+template <class Shared, class Make>
+std::shared_ptr<const Shared> Stack<T>::share(bool with_head, Make&& make) const {
+  const std::uint64_t revision = ParametersAccess<T>::refresh(*parameters_);
+  const IsaChoice isa = chosen_isa();
+  const std::lock_guard<std::mutex> lock(shared_mutex_);
+  SharedByStreams& slot = shared_[with_head ? 1 : 0];
+  const std::shared_ptr<const void> old = slot.made.lock();
+  if (old && slot.revision == revision && same_kernels(slot.isa, isa)) {
+    return std::static_pointer_cast<const Shared>(old);
+  }
+  const std::shared_ptr<const Shared> made = make(isa);
+  slot = {made, revision, isa};
+  return made;
+}
 
 }  // namespace peephole

@@ -13,23 +13,21 @@ namespace peephole {
 /// What streams of one model share, and nobody writes: what it is, and its weights as they were.
 template <class T>
 struct StreamModel {
-  /// Throws std::invalid_argument for a bidirectional stack.
-  explicit StreamModel(const Stack<T>& stack);
-  StreamModel(const Stack<T>& stack, const NetworkConfig& config);
+  /// Throws std::invalid_argument for a bidirectional stack, and for a readout of all steps at
+  /// once.
+  StreamModel(const Stack<T>& stack, IsaChoice isa);
+  StreamModel(const Stack<T>& stack, const NetworkConfig& config, IsaChoice isa);
 
   Index input_size() const noexcept { return layers.front().spec.input_size; }
   Index output_size() const noexcept {
     return head ? head->output_size : layers.back().spec.hidden_size;
   }
 
+  NetworkConfig config;  // without a head only config.lstm counts
   std::vector<StepLayer<T>> layers;
   std::optional<HeadSpec> head;
   HeadWeights<const T> head_weights = {};
-
- private:
-  StreamModel(const Stack<T>& stack, Index first_kept);
-
-  Buffer<T> values_;  // the parameters' flat layout, from where it is needed
+  Buffer<T> values;  // the parameters in their flat layout
 };
 
 extern template struct StreamModel<float>;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cassert>
-#include <stdexcept>
+#include <limits>
 #include <string>
+#include <utility>
 
+#include "base/errors.hpp"
 #include "compute/step.hpp"
 #include "kernels/host/table.hpp"
 #include "runtime/flush_denormals.hpp"
@@ -61,30 +63,43 @@ struct Stream<T>::Impl {
 
 namespace {
 
-Index checked_batch(Index batch) {
-  if (batch >= 1) return batch;
-  throw std::invalid_argument("batch: expected at least 1, got " + std::to_string(batch));
+void check_batch(const LSTMConfig& config, Index batch) {
+  const Index H = *std::max_element(config.hidden_sizes.begin(), config.hidden_sizes.end());
+  const Index most = std::numeric_limits<Index>::max() / (2 * kGates * H * Index{sizeof(double)});
+  if (batch < 1 || batch > most) {
+    refuse("batch", "an integer in 1.." + std::to_string(most), std::to_string(batch));
+  }
 }
 
 }  // namespace
 
 template <class T>
-Stream<T>::Stream(const LSTM<T>& lstm, Index batch)
-    : impl_(std::make_unique<Impl>(std::make_shared<StreamModel<T>>(*lstm.stack_),
-                                   checked_batch(batch))) {}
+Stream<T>::Stream(const LSTM<T>& lstm, Index batch) {
+  const Stack<T>& stack = *lstm.stack_;
+  auto model = stack.template share<StreamModel<T>>(
+      /*with_head=*/false,
+      [&](IsaChoice isa) { return std::make_shared<StreamModel<T>>(stack, isa); });
+  check_batch(stack.config(), batch);
+  impl_ = std::make_unique<Impl>(std::move(model), batch);
+}
 
 template <class T>
-Stream<T>::Stream(const Network<T>& network, Index batch)
-    : impl_(std::make_unique<Impl>(
-          std::make_shared<StreamModel<T>>(*network.lstm()->stack_, network.config()),
-          checked_batch(batch))) {}
+Stream<T>::Stream(const Network<T>& network, Index batch) {
+  const Stack<T>& stack = *network.lstm()->stack_;
+  auto model = stack.template share<StreamModel<T>>(
+      /*with_head=*/true, [&](IsaChoice isa) {
+        return std::make_shared<StreamModel<T>>(stack, network.config(), isa);
+      });
+  check_batch(stack.config(), batch);
+  impl_ = std::make_unique<Impl>(std::move(model), batch);
+}
 
 template <class T>
 Stream<T>::Stream(const Stream& other)
     : impl_(std::make_unique<Impl>(other.impl_->model, other.batch())) {
   for (Index layer = 0; layer < layers(); ++layer) {
     const auto& from = other.impl_->layer(layer);
-    set_state(layer, {from.state_h(), from.state_c()});
+    set_state(layer, {from.state_h(), from.state_c(), batch(), hidden_size(layer)});
   }
 }
 
@@ -94,6 +109,11 @@ template <class T>
 Stream<T>::Stream(Stream&&) noexcept = default;
 template <class T>
 Stream<T>& Stream<T>::operator=(Stream&&) noexcept = default;
+
+template <class T>
+void Stream<T>::swap(Stream& other) noexcept {
+  impl_.swap(other.impl_);
+}
 
 template <class T>
 Index Stream<T>::batch() const noexcept {
@@ -121,6 +141,21 @@ Index Stream<T>::hidden_size(Index layer) const noexcept {
 }
 
 template <class T>
+const NetworkConfig& Stream<T>::config() const noexcept {
+  return impl_->model->config;
+}
+
+template <class T>
+bool Stream<T>::has_head() const noexcept {
+  return impl_->model->head.has_value();
+}
+
+template <class T>
+const T* Stream<T>::weights() const noexcept {
+  return impl_->model->values.data();
+}
+
+template <class T>
 void Stream<T>::step(const T* x, T* y) noexcept {
   const FlushDenormals flush;
   impl_->step({x, input_size()}, {y, output_size()});
@@ -143,12 +178,14 @@ void Stream<T>::reset() noexcept {
 
 template <class T>
 void Stream<T>::set_state(Index layer, StateView<const T> state) noexcept {
+  assert(state.batch == batch() && state.hidden_size == hidden_size(layer));
   std::copy_n(state.h, impl_->state_size(layer), impl_->layer(layer).state_h());
   std::copy_n(state.c, impl_->state_size(layer), impl_->layer(layer).state_c());
 }
 
 template <class T>
 void Stream<T>::get_state(Index layer, StateView<T> state) const noexcept {
+  assert(state.batch == batch() && state.hidden_size == hidden_size(layer));
   std::copy_n(impl_->layer(layer).state_h(), impl_->state_size(layer), state.h);
   std::copy_n(impl_->layer(layer).state_c(), impl_->state_size(layer), state.c);
 }

@@ -23,12 +23,11 @@ struct Example {
   std::vector<T> x, y;  // (T, I), (T, O)
 
   explicit Example(const NetworkConfig& config)
-      : network(config), y(at(kSteps * config.output_size)) {
-    initialise(network, 0);
+      : network(config, /*seed=*/0), y(at(kSteps * config.output_size)) {
     Random random(1);
     x = random.values<T>(kSteps * config.lstm.input_size);
-    network.infer(contiguous<const T>(x.data(), 1, kSteps, config.lstm.input_size), {}, {},
-                  contiguous(y.data(), 1, kSteps, config.output_size), {});
+    network.infer({contiguous<const T>(x.data(), 1, kSteps, config.lstm.input_size)},
+                  {contiguous(y.data(), 1, kSteps, config.output_size)});
   }
 };
 
@@ -52,7 +51,7 @@ int main() {
   check_double(bytes.data(), bytes.size(), wide.x.data(), wide.y.data(), at(kSteps));
 
   config.lstm.bidirectional = true;
-  save(Network<float>(config), folder / "bidirectional");
+  save(Network<float>(config, 0), folder / "bidirectional");
   std::ofstream(folder / "foreign") << "no model";
   check_refusals(path("bidirectional").c_str(), path("absent").c_str(), path("foreign").c_str());
 

@@ -33,8 +33,7 @@ Index units_of(const NetworkConfig& config, const std::string& name) {
 
 void bounds() {
   for (Peephole peephole : {Peephole::none, Peephole::diagonal, Peephole::dense}) {
-    Network<double> network(config_of(peephole));
-    initialise(network, 7);
+    Network<double> network(config_of(peephole), 7);
     const Parameters<double>& parameters = network.parameters();
     for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
       const ParameterSpec& spec = parameters.specs()[at(i)];
@@ -56,8 +55,7 @@ void bounds() {
 
 template <class T>
 std::vector<T> drawn(std::uint64_t seed, Initialisation recurrent = Initialisation::uniform) {
-  Network<T> network(config_of(Peephole::dense));
-  initialise(network, seed, recurrent);
+  Network<T> network(config_of(Peephole::dense), seed, recurrent);
   std::vector<T> values;
   const Parameters<T>& parameters = network.parameters();
   for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
@@ -78,14 +76,12 @@ void determinism() {
 
   // An LSTM alone begins as the one in a network.
   const NetworkConfig config = config_of(Peephole::dense);
-  LSTM<double> lstm(config.lstm);
-  initialise(lstm, 7);
+  LSTM<double> lstm(config.lstm, 7);
   CHECK(std::equal(lstm.parameters().data(0), lstm.parameters().data(0) + 64 * 3, exact.begin()));
 }
 
 void orthogonality() {
-  Network<double> network(config_of(Peephole::diagonal));
-  initialise(network, 7, Initialisation::orthogonal);
+  Network<double> network(config_of(Peephole::diagonal), 7, Initialisation::orthogonal);
   const Parameters<double>& parameters = network.parameters();
   for (const char* name :
        {"weight_hh_l0", "weight_hh_l0_reverse", "weight_hh_l1", "weight_hh_l1_reverse"}) {
@@ -110,7 +106,7 @@ void orthogonality() {
 void what_is_not_connected_stays_0() {
   NetworkConfig config = config_of(Peephole::diagonal);
   config.lstm.peephole_gates = parse_gates("ifo");
-  Network<float> network(config);
+  Network<float> network(config, uninitialised);
   Parameters<float>& parameters = network.parameters();
   Random random(1);
   const Index masked = parameters.find("weight_hh_l1");

@@ -17,8 +17,7 @@ void tapes() {
   {
     const std::vector<double> x(at(9 * 7 * 2));
     std::vector<double> y(at(9 * 7 * 3));
-    problem.lstm.forward(contiguous(x.data(), 9, 7, 2), {}, {}, contiguous(y.data(), 9, 7, 3), {},
-                         tape);
+    problem.lstm.forward({contiguous(x.data(), 9, 7, 2)}, {contiguous(y.data(), 9, 7, 3)}, tape);
   }
   problem.forward(tape);
   problem.backward(tape);
@@ -37,17 +36,53 @@ void a_write_shows_in_the_next_call() {
   problem.infer();
   const std::vector<double> before = problem.y;
   Parameters<double>& parameters = problem.lstm.parameters();
-  parameters.mutable_flat()[0] += 1;
-  parameters.touch();
+  parameters.write().data(0)[0] += 1;
   problem.infer();
   CHECK(problem.y != before);
   check_against_oracle(problem);
 
-  const std::shared_ptr<void> lease = parameters.lease();
+  // Also while the writer lives.
+  auto writer = parameters.write();
+  double* const values = writer.data(1);
   problem.infer();
-  parameters.mutable_flat()[0] += 1;
+  values[0] += 1;
   problem.infer();
   check_against_oracle(problem);
+  values[1] += 1;
+  problem.infer();
+  check_against_oracle(problem);
+}
+
+/// Reading through a writer is no change; a change is one also when it is undone after a call.
+void a_tape_holds_as_long_as_the_values() {
+  Problem<double> problem(one_layer(2, 3), {}, 850);
+  auto writer = problem.lstm.parameters().write();
+  double* const values = writer.data(1);
+  Tape<double> tape;
+  problem.forward(tape);
+  CHECK(problem.lstm.parameters().write().data(0)[0] == problem.lstm.parameters().data(0)[0]);
+  problem.backward(tape);
+  const double before = values[4];
+  values[4] += 1;
+  CHECK_THROWS(problem.backward(tape), "tape: expected one of the current parameters");
+  problem.forward(tape);
+  values[4] = before;
+  CHECK_THROWS(problem.backward(tape), "tape: expected one of the current parameters");
+  problem.forward(tape);
+  problem.backward(tape);
+}
+
+void workspaces_can_be_released() {
+  Problem<float> problem(one_layer(2, 3), kRagged, 860);
+  Tape<float> tape;
+  problem.forward(tape);
+  problem.backward(tape);
+  const std::vector<float> y = problem.y, dx = problem.dx;
+  problem.lstm.release_workspaces();
+  problem.backward(tape);
+  problem.infer();
+  CHECK(problem.y == y);
+  CHECK(problem.dx == dx);
 }
 
 void several_threads_share_one_model() {
@@ -63,11 +98,13 @@ void several_threads_share_one_model() {
     threads.emplace_back([&shared, &result, &tape] {
       for (int repeat = 0; repeat < 20; ++repeat) {
         result.assign(shared.y.size() + shared.dparameters.size(), 7.0f);
-        shared.lstm.infer(shared.x_view(), span(shared.lengths), span(shared.initial.const_views()),
-                          contiguous(result.data(), kBatch, kTime, shared.F), {});
-        shared.lstm.backward(tape, contiguous(shared.dy.data(), kBatch, kTime, shared.F),
-                             span(shared.dfinal.const_views()), {}, {},
-                             result.data() + shared.y.size());
+        const auto initial = shared.initial.const_views(), dfinal = shared.dfinal.const_views();
+        shared.lstm.infer({shared.x_view(), shared.lengths, initial},
+                          {contiguous(result.data(), kBatch, kTime, shared.F)});
+        const auto dy = contiguous(shared.dy.data(), kBatch, kTime, shared.F);
+        shared.lstm.backward(
+            tape, Gradient<float>::of_y(dy, dfinal),
+            {result.data() + shared.y.size(), static_cast<Index>(shared.dparameters.size())});
       }
     });
   }
@@ -86,7 +123,7 @@ void several_threads_share_one_model() {
 
 void bad_arguments() {
   LSTMConfig config = one_layer(2, 3);
-  CHECK_THROWS(LSTM<float>(one_layer(0, 3)), "input_size: expected");
+  CHECK_THROWS(LSTM<float>(one_layer(0, 3), 0), "input_size: expected");
   Problem<float> problem(config, {}, 1000);
   LSTM<float>& lstm = problem.lstm;
   const SequenceView<const float> x = problem.x_view();
@@ -99,52 +136,65 @@ void bad_arguments() {
     return contiguous(problem.y.data(), batch, time, features);
   };
 
-  CHECK_THROWS(lstm.infer(x_of(kBatch, kTime, 1), {}, {}, y, {}),
+  CHECK_THROWS(lstm.infer({x_of(kBatch, kTime, 1)}, {y}),
                "x: expected (batch, time, 2), got (4, 6, 1)");
-  CHECK_THROWS(lstm.infer(x_of(-1, kTime, 2), {}, {}, y, {}), "x: expected");
-  CHECK_THROWS(lstm.infer(contiguous<const float>(nullptr, kBatch, kTime, 2), {}, {}, y, {}),
+  CHECK_THROWS(lstm.infer({x_of(-1, kTime, 2)}, {y}), "x: expected");
+  CHECK_THROWS(lstm.infer({contiguous<const float>(nullptr, kBatch, kTime, 2)}, {y}),
                "x: expected");
   const Index huge = std::numeric_limits<Index>::max() / 2;
-  CHECK_THROWS(lstm.infer({problem.x.data(), huge, huge, 2, 0, 0}, {}, {},
-                          {problem.y.data(), huge, huge, 3, 0, 0}, {}),
+  CHECK_THROWS(lstm.infer({{problem.x.data(), huge, huge, 2, 0, 0}},
+                          {{problem.y.data(), huge, huge, 3, 0, 0}}),
                "x: expected");
-  CHECK_THROWS(lstm.infer(x, {}, {}, y_of(kBatch, kTime, 2), {}), "y: expected (4, 6, 3)");
-  CHECK_THROWS(lstm.infer(x, {}, {}, y_of(kBatch, kTime - 1, 3), {}), "y: expected (4, 6, 3)");
-  CHECK_THROWS(lstm.infer(x, {}, {}, contiguous<float>(nullptr, kBatch, kTime, 3), {}),
-               "y: expected");
+  CHECK_THROWS(lstm.infer({x}, {y_of(kBatch, kTime, 2)}), "y: expected (4, 6, 3)");
+  CHECK_THROWS(lstm.infer({x}, {y_of(kBatch, kTime - 1, 3)}), "y: expected (4, 6, 3)");
+  CHECK_THROWS(lstm.infer({x}, {contiguous<float>(nullptr, kBatch, kTime, 3)}), "y: expected");
+  CHECK_THROWS(lstm.infer({x}, {y, {}, y}), "logits: expected none");
 
   for (std::vector<Index> lengths :
        {std::vector<Index>{6, 6, 6}, {6, 6, 6, 7}, {6, -1, 6, 6}, {6, 6, 6, 6, 6}}) {
-    CHECK_THROWS(lstm.infer(x, span(lengths), {}, y, {}), "lengths: expected");
+    CHECK_THROWS(lstm.infer({x, lengths}, {y}), "lengths: expected");
   }
 
   std::vector<StateView<const float>> initial = problem.initial.const_views();
   initial.push_back(initial[0]);
-  CHECK_THROWS(lstm.infer(x, {}, span(initial), y, {}), "state: expected 1 pairs");
+  CHECK_THROWS(lstm.infer({x, {}, initial}, {y}), "state: expected 1 pairs");
   initial.pop_back();
+  initial[0].hidden_size = 4;
+  CHECK_THROWS(lstm.infer({x, {}, initial}, {y}), "state[0]: expected h and c (4, 3), got (4, 4)");
+  initial[0].hidden_size = 3;
+  initial[0].batch = 3;
+  CHECK_THROWS(lstm.infer({x, {}, initial}, {y}), "state[0]: expected h and c (4, 3), got (3, 3)");
+  initial[0].batch = 4;
   initial[0].c = nullptr;
-  CHECK_THROWS(lstm.infer(x, {}, span(initial), y, {}), "state: expected");
+  CHECK_THROWS(lstm.infer({x, {}, initial}, {y}), "state[0]: expected");
   std::vector<StateView<float>> final = problem.final.views();
   final[0].h = nullptr;
-  CHECK_THROWS(lstm.infer(x, {}, {}, y, span(final)), "final: expected");
+  CHECK_THROWS(lstm.infer({x}, {y, final}), "final[0]: expected");
   CHECK(problem.y == y_before);
 
   Tape<float> tape;
   CHECK_THROWS(problem.backward(tape), "tape: expected");  // never filled
+  lstm.trace({x}, {y}, tape);
+  CHECK_THROWS(problem.backward(tape), "tape: expected");
   problem.forward(tape);
   Problem<float> other(config, {}, 1000);
   CHECK_THROWS(other.backward(tape), "tape: expected");
-  CHECK_THROWS(lstm.backward(tape, x_of(kBatch, kTime, 2), {}, {}, {}, problem.dparameters.data()),
+  using Of = Gradient<float>;
+  std::vector<float>& dparameters = problem.dparameters;
+  CHECK_THROWS(lstm.backward(tape, Of::of_y(x_of(kBatch, kTime, 2)), dparameters),
                "dy: expected (4, 6, 3)");
   const SequenceView<const float> dy = contiguous<const float>(problem.dy.data(), kBatch, kTime, 3);
-  CHECK_THROWS(lstm.backward(tape, dy, span(initial), {}, {}, problem.dparameters.data()),
-               "dstate: expected");
-  CHECK_THROWS(lstm.backward(tape, dy, {}, y_of(kBatch, kTime, 3), {}, problem.dparameters.data()),
+  CHECK_THROWS(lstm.backward(tape, Of::of_logits(dy), dparameters), "gradient: expected one of y");
+  CHECK_THROWS(lstm.backward(tape, Of::of_y(dy, initial), dparameters), "dstate[0]: expected");
+  CHECK_THROWS(lstm.backward(tape, Of::of_y(dy), {dparameters.data(), 5}),
+               "dparameters: expected (112,), got (5,)");
+  CHECK_THROWS(lstm.backward(tape, Of::of_y(dy), {}), "dparameters: expected");
+  CHECK_THROWS(lstm.backward(tape, Of::of_y(dy), dparameters, {y_of(kBatch, kTime, 3)}),
                "dx: expected (4, 6, 2)");
-  CHECK_THROWS(lstm.backward(tape, dy, {}, {}, span(final), problem.dparameters.data()),
-               "dinitial: expected");
+  CHECK_THROWS(lstm.backward(tape, Of::of_y(dy), dparameters, {{}, final}),
+               "dinitial[0]: expected");
   problem.backward(tape);
-  lstm.parameters().touch();
+  lstm.parameters().assign(0, lstm.parameters().data(0));
   CHECK_THROWS(problem.backward(tape), "tape: expected");
 }
 
@@ -153,6 +203,8 @@ void bad_arguments() {
 int main() {
   tapes();
   a_write_shows_in_the_next_call();
+  a_tape_holds_as_long_as_the_values();
+  workspaces_can_be_released();
   several_threads_share_one_model();
   bad_arguments();
   return check::report();

@@ -51,11 +51,11 @@ void gradient_equals_finite_differences() {
           CHECK(problem.dparameters[at(k)] == 0);
           continue;
         }
-        double& value = parameters.mutable_flat()[k];
+        auto writer = parameters.write();
+        double& value = writer.data(i)[j];
         const double before = value;
         const auto loss_at = [&](double moved) {
           value = moved;
-          parameters.touch();
           return problem.loss();
         };
         const double slope = (loss_at(before + kStep) - loss_at(before - kStep)) / (2 * kStep);

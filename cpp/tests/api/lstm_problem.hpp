@@ -34,7 +34,7 @@ struct Problem {
       : config(config_),
         lengths(std::move(lengths_)),
         random(seed),
-        lstm(config),
+        lstm(config, uninitialised),
         I(config.input_size),
         F(config.output_size()),
         x(random.values<T>(kBatch * kTime * I)),
@@ -62,16 +62,20 @@ struct Problem {
   SequenceView<T> y_view() { return contiguous(y.data(), kBatch, kTime, F); }
 
   void infer() {
-    lstm.infer(x_view(), span(lengths), span(initial.const_views()), y_view(), span(final.views()));
+    const auto from = initial.const_views();
+    const auto to = final.views();
+    lstm.infer({x_view(), lengths, from}, {y_view(), to});
   }
   void forward(Tape<T>& tape) {
-    lstm.forward(x_view(), span(lengths), span(initial.const_views()), y_view(),
-                 span(final.views()), tape);
+    const auto from = initial.const_views();
+    const auto to = final.views();
+    lstm.forward({x_view(), lengths, from}, {y_view(), to}, tape);
   }
   void backward(const Tape<T>& tape) {
-    lstm.backward(tape, contiguous<const T>(dy.data(), kBatch, kTime, F),
-                  span(dfinal.const_views()), contiguous(dx.data(), kBatch, kTime, I),
-                  span(dinitial.views()), dparameters.data());
+    const auto from = dfinal.const_views();
+    const auto to = dinitial.views();
+    lstm.backward(tape, Gradient<T>::of_y(contiguous<const T>(dy.data(), kBatch, kTime, F), from),
+                  dparameters, {contiguous(dx.data(), kBatch, kTime, I), to});
   }
 
   /// <dy, y> + <dfinal, final>: its gradient is what backward computes.

@@ -51,11 +51,13 @@ void chunks() {
     SequenceView<T> y = problem.y_view();
     States<T> state = problem.initial, carried(config, kBatch);
     x.time = y.time = first;
-    problem.lstm.infer(x, {}, span(state.const_views()), y, span(carried.views()));
+    const auto from = state.const_views(), on = carried.const_views();
+    const auto middle = carried.views(), end = state.views();
+    problem.lstm.infer({x, {}, from}, {y, middle});
     x.data = x.at(0, first);
     y.data = y.at(0, first);
     x.time = y.time = kTime - first;
-    problem.lstm.infer(x, {}, span(carried.const_views()), y, span(state.views()));
+    problem.lstm.infer({x, {}, on}, {y, end});
     for (std::size_t j = 0; j < whole.size(); ++j) {
       CHECK_CLOSE(problem.y[j], whole[j], kRounding<T>);
     }
@@ -72,7 +74,7 @@ void chunks() {
 void strides() {
   const LSTMConfig config = one_layer(3, 2);
   Random random(500);
-  LSTM<double> lstm(config);
+  LSTM<double> lstm(config, uninitialised);
   randomise(lstm.parameters(), random);
   const std::vector<double> series = random.values<double>(8);
   const Index B = 2, time = 4;
@@ -83,12 +85,12 @@ void strides() {
       copied.insert(copied.end(), windows.at(b, t), windows.at(b, t) + 3);
   }
   std::vector<double> expected(at(B * time * 2));
-  lstm.infer(contiguous<const double>(copied.data(), B, time, 3), {}, {},
-             contiguous(expected.data(), B, time, 2), {});
+  lstm.infer({contiguous<const double>(copied.data(), B, time, 3)},
+             {contiguous(expected.data(), B, time, 2)});
 
   const double untouched = 7;
   std::vector<double> wide(at(B * time * 5), untouched);
-  lstm.infer(windows, {}, {}, {wide.data() + 1, B, time, 2, time * 5, 5}, {});
+  lstm.infer({windows}, {{wide.data() + 1, B, time, 2, time * 5, 5}});
   for (Index row = 0; row < B * time; ++row) {
     for (Index n = 0; n < 5; ++n) {
       const double value = wide[at(row * 5 + n)];
@@ -100,7 +102,7 @@ void strides() {
 /// No batch, no time, no real step: y is 0, states pass through, gradients too.
 void nothing_to_do() {
   const LSTMConfig config = one_layer(2, 3);
-  LSTM<double> lstm(config);
+  LSTM<double> lstm(config, uninitialised);
   Random random(600);
   randomise(lstm.parameters(), random);
   for (Index batch : {0, 2}) {
@@ -110,20 +112,79 @@ void nothing_to_do() {
       States<double> initial(config, batch, random), final(config, batch);
       const std::vector<double> none(1);
       double y = 7;
-      lstm.forward({none.data(), batch, time, 2, 0, 0}, {}, span(initial.const_views()),
-                   {&y, batch, time, 3, 0, 0}, span(final.views()), tape);
+      const auto from = initial.const_views();
+      const auto to = final.views();
+      lstm.forward({{none.data(), batch, time, 2, 0, 0}, {}, from},
+                   {{&y, batch, time, 3, 0, 0}, to}, tape);
       CHECK(y == 7);
       CHECK(final.h == initial.h);
       CHECK(final.c == initial.c);
       States<double> dinitial(config, batch);
       std::vector<double> dparameters(at(lstm.parameters().flat_size()), 7.0);
-      lstm.backward(tape, {none.data(), batch, time, 3, 0, 0}, span(initial.const_views()),
-                    {nullptr, 0, 0, 0, 0, 0}, span(dinitial.views()), dparameters.data());
+      const SequenceView<const double> dy{none.data(), batch, time, 3, 0, 0};
+      const auto back = dinitial.views();
+      lstm.backward(tape, Gradient<double>::of_y(dy, from), dparameters, {{}, back});
       CHECK(dinitial.h == initial.h);
       CHECK(dinitial.c == initial.c);
       for (Index i = 0; i < 4; ++i) CHECK(dparameters[at(lstm.parameters().offset(i))] == 0);
     }
   }
+}
+
+/// What a tape shows of each layer is what the equations give: c_t follows from the gates, h_t from
+/// c_t and o_t, and y is h of the last layer.
+void activities() {
+  for_each_config([](const LSTMConfig& config, int number) {
+    Problem<double> problem(config, number % 2 == 0 ? kRagged : std::vector<Index>{}, 650);
+    Tape<double> tape;
+    const auto initial = problem.initial.const_views();
+    problem.lstm.trace({problem.x_view(), problem.lengths, initial}, {problem.y_view()}, tape);
+    for (Index layer = 0; layer < 2; ++layer) {
+      const Index H = config.hidden_sizes[at(layer)];
+      for (Index d = 0; d < config.directions(); ++d) {
+        const auto made = [&] { return std::vector<double>(at(kBatch * kTime * H), 7.0); };
+        std::vector<double> i = made(), f = made(), g = made(), o = made(), c = made(), h = made();
+        const auto view = [&](std::vector<double>& values) {
+          return contiguous(values.data(), kBatch, kTime, H);
+        };
+        tape.activities(layer, d, {view(i), view(f), view(g), view(o), view(c), view(h)});
+        const Activation output =
+            config.activations.empty() ? Activation::tanh : config.activations[at(layer)].c;
+        const auto& c0 = problem.initial.c[at(layer * config.directions() + d)];
+        for (Index b = 0; b < kBatch; ++b) {
+          for (Index t = 0; t < kTime; ++t) {
+            for (Index n = 0; n < H; ++n) {
+              const std::size_t k = at((b * kTime + t) * H + n);
+              if (t >= problem.length(b)) {
+                CHECK(i[k] == 0 && f[k] == 0 && g[k] == 0 && o[k] == 0 && c[k] == 0 && h[k] == 0);
+                continue;
+              }
+              const Index before = d == 0 ? t - 1 : t + 1;
+              const bool first = before < 0 || before >= problem.length(b);
+              const double c_before =
+                  first ? c0[at(b * H + n)] : c[at((b * kTime + before) * H + n)];
+              CHECK_CLOSE(c[k], f[k] * c_before + g[k] * i[k], kRounding<double>);
+              CHECK_CLOSE(h[k], activate(output, c[k]) * o[k], kRounding<double>);
+              if (config.coupled_input_forget) CHECK_CLOSE(f[k], 1 - i[k], kRounding<double>);
+              if (layer == 1) CHECK(h[k] == problem.y[at((b * kTime + t) * problem.F + d * H + n)]);
+            }
+          }
+        }
+      }
+    }
+  });
+  Problem<double> problem(one_layer(2, 3), {}, 660);
+  Tape<double> tape, part(Keep::segments);
+  CHECK_THROWS(tape.activities(0, 0, {}), "tape: expected one that a forward pass has filled");
+  problem.forward(tape);
+  tape.activities(0, 0, {});
+  CHECK_THROWS(tape.activities(1, 0, {}), "layer: expected an integer in 0..0, got 1");
+  CHECK_THROWS(tape.activities(0, 1, {}), "direction: expected");
+  CHECK_THROWS(
+      tape.activities(0, 0, {problem.y_view(), {}, {}, {}, {}, {problem.y.data(), 1, 1, 3}}),
+      "h: expected (4, 6, 3)");
+  problem.forward(part);
+  CHECK_THROWS(part.activities(0, 0, {}), "tape: expected one that keeps all");
 }
 
 }  // namespace
@@ -135,5 +196,6 @@ int main() {
   chunks<float>();
   strides();
   nothing_to_do();
+  activities();
   return check::report();
 }

@@ -37,7 +37,9 @@ template <class F>
 void for_each_config(F&& f) {
   for (HeadActivation head : {HeadActivation::identity, HeadActivation::sigmoid,
                               HeadActivation::tanh, HeadActivation::softmax}) {
-    for (Readout readout : {Readout::all, Readout::last}) f(config_of(head, readout));
+    for (Readout readout : {Readout::all, Readout::last, Readout::mean, Readout::max}) {
+      f(config_of(head, readout));
+    }
   }
 }
 
@@ -54,7 +56,7 @@ struct Problem {
   explicit Problem(const NetworkConfig& config_, std::uint64_t seed = 1)
       : config(config_),
         random(seed),
-        network(config),
+        network(config, uninitialised),
         I(config.lstm.input_size),
         O(config.output_size),
         steps(config.readout == Readout::all ? kTime : 1),
@@ -81,19 +83,41 @@ struct Problem {
   }
 
   void infer() {
-    network.infer(x_view(), span(kLengths), span(initial.const_views()), outputs(y),
-                  span(final.views()));
+    const auto from = initial.const_views();
+    const auto to = final.views();
+    network.infer({x_view(), kLengths, from}, {outputs(y), to});
   }
-  void forward(NetworkTape<T>& tape) {
-    network.forward(x_view(), span(kLengths), span(initial.const_views()), outputs(y),
-                    outputs(logits), span(final.views()), tape);
+  void forward(Tape<T>& tape) {
+    const auto from = initial.const_views();
+    const auto to = final.views();
+    network.forward({x_view(), kLengths, from}, {outputs(y), to, outputs(logits)}, tape);
   }
-  void backward(const NetworkTape<T>& tape, typename Network<T>::GradientOf of) {
-    network.backward(tape, contiguous<const T>(gradient.data(), kBatch, steps, O), of,
-                     span(dfinal.const_views()), contiguous(dx.data(), kBatch, kTime, I),
-                     span(dinitial.views()), dparameters.data());
+  void backward(const Tape<T>& tape, bool of_logits) {
+    const auto of = contiguous<const T>(gradient.data(), kBatch, steps, O);
+    const auto from = dfinal.const_views();
+    const auto to = dinitial.views();
+    network.backward(tape,
+                     of_logits ? Gradient<T>::of_logits(of, from) : Gradient<T>::of_y(of, from),
+                     dparameters, {contiguous(dx.data(), kBatch, kTime, I), to});
   }
 };
+
+/// What the head reads of h (T, F), of a sequence with at least one step, at step s of y.
+Row features_of(const NetworkConfig& config, const std::vector<Row>& h, Index s) {
+  Row read = h[at(config.readout == Readout::all ? s : 0)];
+  const std::size_t half = read.size() / 2;  // of two directions
+  for (std::size_t k = 0; k < read.size(); ++k) {
+    if (config.readout == Readout::last) read[k] = k < half ? h.back()[k] : h.front()[k];
+    if (config.readout == Readout::all || config.readout == Readout::last) continue;
+    double sum = 0, most = h[0][k];
+    for (const Row& row : h) {
+      sum += row[k];
+      most = std::max(most, row[k]);
+    }
+    read[k] = config.readout == Readout::max ? most : sum / static_cast<double>(h.size());
+  }
+  return read;
+}
 
 Row apply_head(HeadActivation head, Row logits) {
   double sum = 0;
@@ -118,7 +142,7 @@ void forward_equals_the_oracle() {
     Problem<T> problem(config);
     problem.infer();
     const std::vector<T> inferred = problem.y;
-    NetworkTape<T> tape;
+    Tape<T> tape;
     problem.forward(tape);
     CHECK(problem.y == inferred);
     CHECK(tape.batch() == kBatch);
@@ -137,7 +161,7 @@ void forward_equals_the_oracle() {
       for (Index s = 0; s < problem.steps; ++s) {
         Row expected(at(problem.O)), expected_y(at(problem.O));
         if (problem.read(b, s)) {
-          const Row& features = config.readout == Readout::all ? h[at(s)] : h.back();
+          const Row features = features_of(config, h, s);
           for (std::size_t n = 0; n < expected.size(); ++n) {
             expected[n] = v[n];
             for (std::size_t m = 0; m < features.size(); ++m) {
@@ -164,10 +188,10 @@ void forward_equals_the_oracle() {
 }
 
 /// <gradient, y or logits> + <dfinal, final>.
-double loss(Problem<double>& problem, Network<double>::GradientOf of) {
-  NetworkTape<double> tape;
+double loss(Problem<double>& problem, bool of_logits) {
+  Tape<double> tape;
   problem.forward(tape);
-  const auto& of_what = of == Network<double>::GradientOf::y ? problem.y : problem.logits;
+  const auto& of_what = of_logits ? problem.logits : problem.y;
   double sum = 0;
   for (std::size_t j = 0; j < of_what.size(); ++j) sum += problem.gradient[j] * of_what[j];
   for (std::size_t i = 0; i < problem.final.h.size(); ++i) {
@@ -180,20 +204,18 @@ double loss(Problem<double>& problem, Network<double>::GradientOf of) {
 }
 
 void gradient_equals_finite_differences() {
-  using Of = Network<double>::GradientOf;
   for_each_config([](const NetworkConfig& config) {
-    for (Of of : {Of::y, Of::logits}) {
+    for (bool of_logits : {false, true}) {
       Problem<double> problem(config);
-      NetworkTape<double> tape;
+      Tape<double> tape;
       problem.forward(tape);
-      problem.backward(tape, of);
+      problem.backward(tape, of_logits);
       Parameters<double>& parameters = problem.network.parameters();
       const auto check_slope = [&](double& value, double gradient) {
         const double before = value;
         const auto loss_at = [&](double moved) {
           value = moved;
-          parameters.touch();
-          return loss(problem, of);
+          return loss(problem, of_logits);
         };
         const double slope = (loss_at(before + kStep) - loss_at(before - kStep)) / (2 * kStep);
         loss_at(before);
@@ -206,10 +228,11 @@ void gradient_equals_finite_differences() {
           check_slope(problem.initial.c[i][j], problem.dinitial.c[i][j]);
         }
       }
+      auto writer = parameters.write();
       for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
         for (Index j = 0; j < parameters.specs()[at(i)].size(); ++j) {
           const Index k = parameters.offset(i) + j;
-          check_slope(parameters.mutable_flat()[k], problem.dparameters[at(k)]);
+          check_slope(writer.data(i)[j], problem.dparameters[at(k)]);
         }
       }
     }
@@ -232,46 +255,86 @@ void the_stack_inside_shares_the_parameters() {
   Problem<double> problem(config_of(HeadActivation::tanh, Readout::all));
   Network<double> moved = std::move(problem.network);
   const std::shared_ptr<LSTM<double>> lstm = moved.lstm();
-  CHECK(lstm->parameters().identity() == moved.parameters().identity());
+  CHECK(&lstm->parameters() == &moved.parameters());
   CHECK(lstm->parameters().data(0) == moved.parameters().data(0));
   CHECK(lstm->config().hidden_sizes == problem.config.lstm.hidden_sizes);
+}
+
+/// A NaN stays in mean and max, and takes the gradient of max; a largest value that stands at
+/// several steps gives it to the first.
+void nan_and_ties() {
+  NetworkConfig config = config_of(HeadActivation::identity, Readout::max);
+  config.lstm.bidirectional = false;
+  config.lstm.hidden_sizes = {2};
+  config.lstm.activations = {{Activation::one, Activation::one, Activation::one, Activation::one,
+                              Activation::hard_sigmoid}};  // c_t = t + 1, h_t = min(1, ...)
+  config.output_size = 2;
+  Network<double> network(config, uninitialised);
+  const double identity[4] = {1, 0, 0, 1};
+  network.parameters().assign(network.parameters().find("head.weight"), identity);
+  const std::vector<double> x(at(1 * kTime * 2));
+  std::vector<double> y(2), dx(x.size()), dparameters(at(network.parameters().flat_size()));
+  Tape<double> tape;
+  network.forward({contiguous(x.data(), 1, kTime, 2)}, {contiguous(y.data(), 1, 1, 2)}, tape);
+  // hard_sigmoid(0.2 c + 0.5) of c = 1, 2, 3, 4: 0.7, 0.9, 1, 1.
+  CHECK_CLOSE(y[0], 1, 1e-12);
+  const double dy[2] = {1, 1};
+  network.backward(tape, Gradient<double>::of_y(contiguous<const double>(dy, 1, 1, 2)), dparameters,
+                   {contiguous(dx.data(), 1, kTime, 2)});
+
+  const double nan = std::nan("");
+  for (Readout readout : {Readout::mean, Readout::max, Readout::last}) {
+    Problem<float> problem(config_of(HeadActivation::tanh, readout));
+    problem.x[0] = static_cast<float>(nan);  // of sequence 0 alone
+    problem.infer();
+    const auto row = [&](Index b) { return problem.y.begin() + b * problem.O; };
+    CHECK(std::all_of(row(0), row(1), [](float v) { return std::isnan(v); }));
+    CHECK(std::none_of(row(1), row(3), [](float v) { return std::isnan(v); }));
+  }
 }
 
 void bad_arguments() {
   const NetworkConfig config = config_of(HeadActivation::softmax, Readout::last);
   NetworkConfig wrong = config;
   wrong.output_size = 0;
-  CHECK_THROWS(Network<float>(wrong), "output_size: expected");
+  CHECK_THROWS(Network<float>(wrong, 0), "output_size: expected");
 
   Problem<float> problem(config);
   Network<float>& network = problem.network;
   const auto x = problem.x_view();
   const auto y = problem.outputs(problem.y);
   const std::vector<float> y_before = problem.y;
-  CHECK_THROWS(
-      network.infer(contiguous<const float>(problem.x.data(), kBatch, kTime, 1), {}, {}, y, {}),
-      "x: expected (batch, time, 2), got (3, 4, 1)");
-  CHECK_THROWS(network.infer(x, {}, {}, contiguous(problem.dx.data(), kBatch, kTime, 3), {}),
+  CHECK_THROWS(network.infer({contiguous<const float>(problem.x.data(), kBatch, kTime, 1)}, {y}),
+               "x: expected (batch, time, 2), got (3, 4, 1)");
+  CHECK_THROWS(network.infer({x}, {contiguous(problem.dx.data(), kBatch, kTime, 3)}),
                "y: expected (3, 1, 3), got (3, 4, 3)");
   const std::vector<Index> lengths = {1, 2, 5};
-  CHECK_THROWS(network.infer(x, span(lengths), {}, y, {}), "lengths: expected");
-  NetworkTape<float> tape;
-  CHECK_THROWS(network.forward(x, {}, {}, y, contiguous(problem.dx.data(), kBatch, 1, 2), {}, tape),
+  CHECK_THROWS(network.infer({x, lengths}, {y}), "lengths: expected");
+  Tape<float> tape;
+  CHECK_THROWS(network.forward({x}, {y, {}, contiguous(problem.dx.data(), kBatch, 1, 2)}, tape),
                "logits: expected (3, 1, 3)");
   CHECK(problem.y == y_before);
 
-  using Of = Network<float>::GradientOf;
-  CHECK_THROWS(problem.backward(tape, Of::y), "tape: expected");
+  CHECK_THROWS(problem.backward(tape, false), "tape: expected");
   problem.forward(tape);
+  using Of = Gradient<float>;
   const auto gradient = contiguous<const float>(problem.gradient.data(), kBatch, 1, 2);
-  CHECK_THROWS(network.backward(tape, gradient, Of::y, {}, {}, {}, problem.dparameters.data()),
+  CHECK_THROWS(network.backward(tape, Of::of_y(gradient), problem.dparameters),
                "dy: expected (3, 1, 3)");
-  CHECK_THROWS(network.backward(tape, gradient, Of::logits, {}, {}, {}, problem.dparameters.data()),
+  CHECK_THROWS(network.backward(tape, Of::of_logits(gradient), problem.dparameters),
                "dlogits: expected (3, 1, 3)");
   Problem<float> other(config);
-  CHECK_THROWS(other.backward(tape, Of::y), "tape: expected");
-  network.parameters().touch();
-  CHECK_THROWS(problem.backward(tape, Of::y), "tape: expected");
+  CHECK_THROWS(other.backward(tape, false), "tape: expected");
+
+  // The tapes of a network and of the stack inside are not each other's.
+  const auto h = contiguous<const float>(problem.dx.data(), kBatch, kTime, 4);
+  CHECK_THROWS(network.lstm()->backward(tape, Of::of_y(h), problem.dparameters), "tape: expected");
+  std::vector<float> top(at(kBatch * kTime * 4));
+  Tape<float> of_stack;
+  network.lstm()->forward({x}, {contiguous(top.data(), kBatch, kTime, 4)}, of_stack);
+  CHECK_THROWS(problem.backward(of_stack, false), "tape: expected");
+  network.parameters().write().data(0)[0] += 1;
+  CHECK_THROWS(problem.backward(tape, false), "tape: expected");
 }
 
 }  // namespace
@@ -282,6 +345,7 @@ int main() {
   gradient_equals_finite_differences();
   softmax_of_extremes();
   the_stack_inside_shares_the_parameters();
+  nan_and_ties();
   bad_arguments();
   return check::report();
 }

@@ -12,7 +12,7 @@ constexpr Index kSequences = 20, kSteps = 400, kInputs = 3, kUnits = 64;
 
 struct Batch {
   explicit Batch(const LSTMConfig& config)
-      : lstm(config),
+      : lstm(config, uninitialised),
         x(random.values<float>(kSequences * kSteps * kInputs)),
         y(at(kSequences * kSteps * kUnits)),
         dx(x.size()),
@@ -20,10 +20,11 @@ struct Batch {
     randomise(lstm.parameters(), random);
   }
   void train(Tape<float>& tape) {
-    lstm.forward(contiguous<const float>(x.data(), kSequences, kSteps, kInputs), {}, {},
-                 contiguous(y.data(), kSequences, kSteps, kUnits), {}, tape);
-    lstm.backward(tape, contiguous<const float>(y.data(), kSequences, kSteps, kUnits), {},
-                  contiguous(dx.data(), kSequences, kSteps, kInputs), {}, dparameters.data());
+    lstm.forward({contiguous<const float>(x.data(), kSequences, kSteps, kInputs)},
+                 {contiguous(y.data(), kSequences, kSteps, kUnits)}, tape);
+    const auto dy = contiguous<const float>(y.data(), kSequences, kSteps, kUnits);
+    lstm.backward(tape, Gradient<float>::of_y(dy), dparameters,
+                  {contiguous(dx.data(), kSequences, kSteps, kInputs)});
   }
 
   Random random{1};

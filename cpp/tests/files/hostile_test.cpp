@@ -72,7 +72,7 @@ std::string large_contradiction() {
   config.hidden_sizes = {1000};
   config.peephole = Peephole::none;
   config.bias = false;  // so that weight_hh is the last of the floats, before its mask
-  LSTM<float> lstm(config);
+  LSTM<float> lstm(config, uninitialised);
   const Index i = lstm.parameters().find("weight_hh_l0");
   const auto size = static_cast<std::size_t>(lstm.parameters().specs()[1].size());
   const auto connected = std::make_unique<bool[]>(size);

@@ -1,9 +1,11 @@
 #include "peephole/parameters.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <numeric>
 
+#include "model/parameters_access.hpp"
 #include "support/check.hpp"
 
 using namespace peephole;
@@ -36,61 +38,81 @@ void layout() {
   CHECK(parameters.flat_size() >= end);
 
   for (Index i = 0; i < 3; ++i) parameters.assign(i, ramp<T>(15).data());
-  const T total =
-      std::accumulate(parameters.flat(), parameters.flat() + parameters.flat_size(), T{0});
+  const T* const flat = ParametersAccess<T>::flat(parameters);
+  const T total = std::accumulate(flat, flat + parameters.flat_size(), T{0});
   CHECK(total == T{15 * 16 / 2 + 7 * 8 / 2 + 1});  // so the gaps hold zeros
   CHECK(std::equal(parameters.data(1), parameters.data(1) + 7, ramp<T>(7).begin()));
 }
 
+using Access = ParametersAccess<double>;
+
+/// The revision moves with every change of the values, and with nothing else.
 void revisions() {
   Parameters<double> parameters(kSpecs);
-  std::uint64_t before = parameters.revision();
-  CHECK(before != Parameters<double>::kNeverSettled);
-  CHECK(parameters.revision() == before);
-
-  const auto moved = [&](std::uint64_t writes) {
-    const bool changed = parameters.revision() != before && parameters.writes() == writes;
-    before = parameters.revision();
+  std::uint64_t before = Access::refresh(parameters);
+  CHECK(before > 0);
+  const auto moved = [&] {
+    const std::uint64_t now = Access::refresh(parameters);
+    const bool changed = now != before;
+    CHECK(Access::revision(parameters) == now);
+    before = now;
     return changed;
   };
-  const std::uint64_t writes = parameters.writes();
-  parameters.touch();
-  CHECK(moved(writes + 1));
+  CHECK(!moved());
+  Access::announce(parameters);
+  CHECK(moved());
   parameters.assign(1, ramp<double>(7).data());
-  CHECK(moved(writes + 2));
+  CHECK(moved());
+  CHECK(!moved());
 
-  std::shared_ptr<void> lease = parameters.lease();
-  CHECK(parameters.revision() == Parameters<double>::kNeverSettled);
-  std::shared_ptr<void> copy = lease;
-  std::shared_ptr<void> second = parameters.lease();
-  lease.reset();
-  copy.reset();
-  CHECK(parameters.revision() == Parameters<double>::kNeverSettled);
-  second.reset();
-  CHECK(parameters.revision() != Parameters<double>::kNeverSettled);
-  CHECK(moved(writes + 2));  // what happened through the lease is a change, but no announced write
+  {
+    auto reader = parameters.write();
+    CHECK(reader.data(1)[2] == 3);
+    CHECK(!moved());
+    auto first = parameters.write(), second = std::move(first);
+    double* const values = second.data(1);
+    CHECK(values == reader.data(1));
+    CHECK(!moved());
+    values[2] = 4;
+    CHECK(moved());
+    CHECK(!moved());
+    values[2] = 5;
+  }
+  CHECK(moved());  // also after the writer's end
+  CHECK(!moved());
+  parameters.write().data(0)[0] = 1;
+  parameters.write().data(2);  // another tensor, not written to
+  CHECK(moved());
+  CHECK(!moved());
+
+  // Bits count, not values: 0 and -0, and one NaN and another.
+  parameters.write().data(0)[1] = -0.0;
+  CHECK(moved());
+  parameters.write().data(0)[1] = std::nan("");
+  CHECK(moved());
+  CHECK(!moved());
 }
 
-void a_lease_outlives_the_parameters() {
+void a_writer_outlives_the_parameters() {
   auto parameters = std::make_unique<Parameters<float>>(kSpecs);
-  float* values = parameters->mutable_flat();
-  const std::shared_ptr<void> lease = parameters->lease();
+  auto writer = parameters->write();
+  float* values = writer.data(0);
   parameters.reset();
   values[0] = 2;  // a sanitizer would object
-  CHECK(values[0] == 2);
+  CHECK(writer.data(0)[0] == 2);
 }
 
 void identities() {
   std::uint64_t dead = 0;
   {
-    Parameters<float> parameters(kSpecs);
-    dead = parameters.identity();
+    Parameters<double> parameters(kSpecs);
+    dead = Access::identity(parameters);
   }
-  Parameters<float> a(kSpecs), b(kSpecs);
-  Parameters<double> c(kSpecs);
-  CHECK(a.identity() != b.identity());
-  CHECK(a.identity() != dead);
-  CHECK(c.identity() != b.identity());
+  Parameters<double> a(kSpecs), b(kSpecs);
+  Parameters<float> c(kSpecs);
+  CHECK(Access::identity(a) != Access::identity(b));
+  CHECK(Access::identity(a) != dead);
+  CHECK(ParametersAccess<float>::identity(c) != Access::identity(b));
 }
 
 void masks() {
@@ -101,9 +123,9 @@ void masks() {
 
   const bool first[7] = {true, false, true, true, true, true, true};
   const bool second[7] = {true, true, true, false, true, true, true};
-  const std::uint64_t before = parameters.revision();
+  const std::uint64_t before = Access::refresh(parameters);
   parameters.mask(1, first);
-  CHECK(parameters.revision() != before);
+  CHECK(Access::refresh(parameters) != before);
   parameters.mask(1, second);  // adds up
   CHECK(parameters.masked(1) && !parameters.masked(0));
   const auto connected = [](Index j) { return j != 1 && j != 3; };
@@ -116,16 +138,24 @@ void masks() {
   CHECK(parameters.data(1)[1] == 0);
   CHECK(parameters.data(1)[2] == 3);
 
-  const auto lease = parameters.lease();
-  double* values = parameters.mutable_flat() + parameters.offset(1);
+  auto writer = parameters.write();
+  double* values = writer.data(1);
   values[1] = std::nan("");
   values[2] = 9;
-  parameters.settle();
+  Access::refresh(parameters);
   CHECK(values[1] == 0);
+  CHECK(values[2] == 9);
+  values[3] = 1;
+  const std::uint64_t unchanged = Access::revision(parameters);
+  CHECK(Access::refresh(parameters) == unchanged);  // where it is masked, a write is none
+  CHECK(values[3] == 0);
+
+  // A view of the parameter itself may be assigned to it.
+  parameters.assign(1, values);
   CHECK(values[2] == 9);
 
   std::vector<double> gradients(static_cast<std::size_t>(parameters.flat_size()), 1.0);
-  parameters.mask_gradients(gradients.data());
+  Access::mask_gradients(parameters, gradients.data());
   const double kept = std::accumulate(gradients.begin(), gradients.end(), 0.0);
   CHECK_CLOSE(kept, static_cast<double>(parameters.flat_size() - 2), 0);
 }
@@ -136,7 +166,7 @@ int main() {
   layout<float>();
   layout<double>();
   revisions();
-  a_lease_outlives_the_parameters();
+  a_writer_outlives_the_parameters();
   identities();
   masks();
   return check::report();

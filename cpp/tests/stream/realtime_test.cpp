@@ -119,25 +119,29 @@ class Player {
  public:
   Player(const NetworkConfig& config, Index batch, Random& random)
       : stream_(random_network(config, random), batch),
+        other_(stream_),
         x_(random.values<float>(batch * stream_.input_size())),
         y_(at(batch * stream_.output_size())) {}
 
   void play(int steps) noexcept {
     for (int step = 0; step < steps; ++step) stream_.step(x_.data(), y_.data());
     stream_.process(x_.data(), y_.data(), 1);
-    stream_.get_state(0, {state_, state_});
-    stream_.set_state(0, {state_, state_});
+    const Index B = stream_.batch(), H = stream_.hidden_size(0);
+    stream_.get_state(0, {state_, state_, B, H});
+    stream_.set_state(0, {state_, state_, B, H});
+    other_.swap(stream_);
+    other_.swap(stream_);
     stream_.reset();
   }
 
  private:
   static Network<float> random_network(const NetworkConfig& config, Random& random) {
-    Network<float> network(config);
+    Network<float> network(config, uninitialised);
     randomise(network.parameters(), random);
     return network;
   }
 
-  Stream<float> stream_;
+  Stream<float> stream_, other_;
   std::vector<float> x_, y_;
   float state_[64] = {};
 };

@@ -66,7 +66,7 @@ void for_each_stack(F&& f) {
 /// A network with values everywhere, some of its weights masked.
 template <class T>
 Network<T> random_network(const NetworkConfig& config, Random& random, bool masked) {
-  Network<T> network(config);
+  Network<T> network(config, uninitialised);
   randomise(network.parameters(), random);
   if (masked) {
     for (const char* name : {"weight_ih_l0", "weight_hh_l0"}) {
@@ -81,7 +81,7 @@ std::vector<T> inferred(const Network<T>& network, const std::vector<T>& x, Inde
   const Index I = network.config().lstm.input_size, O = network.config().output_size;
   const Index steps = network.config().readout == Readout::all ? time : 1;
   std::vector<T> y(at(B * steps * O));
-  network.infer(contiguous(x.data(), B, time, I), {}, {}, contiguous(y.data(), B, steps, O), {});
+  network.infer({contiguous(x.data(), B, time, I)}, {contiguous(y.data(), B, steps, O)});
   return y;
 }
 
@@ -162,13 +162,15 @@ void a_layer_equals_infer() {
     LSTMConfig config;
     config.input_size = 2;
     config.hidden_sizes = {18, 5};
-    LSTM<T> lstm(config);
+    LSTM<T> lstm(config, uninitialised);
     randomise(lstm.parameters(), random);
     const std::vector<T> x = random.values<T>(B * kTime * 2);
     States<T> initial(config, B, random), final(config, B);
     std::vector<T> y(at(B * kTime * 5));
-    lstm.infer(contiguous(x.data(), B, kTime, 2), {}, span(initial.const_views()),
-               contiguous(y.data(), B, kTime, 5), span(final.views()));
+    const auto from = initial.const_views();
+    const auto to = final.views();
+    lstm.infer({contiguous(x.data(), B, kTime, 2), {}, from},
+               {contiguous(y.data(), B, kTime, 5), to});
 
     Stream<T> stream(lstm, B);
     for (Index l = 0; l < 2; ++l) stream.set_state(l, initial.const_views()[at(l)]);
@@ -212,7 +214,7 @@ void in_place() {
     LSTMConfig config;
     config.input_size = 33;
     config.hidden_sizes = {33};
-    LSTM<float> lstm(config);
+    LSTM<float> lstm(config, uninitialised);
     randomise(lstm.parameters(), random);
     Stream<float> layer(lstm, B);
     std::vector<float> in = random.values<float>(B * 33 * kTime), out(in.size());
@@ -236,6 +238,40 @@ void holds_its_weights() {
   CHECK(same_bits(stepped(after, x, kTime), inferred(*network, x, 1, kTime)));
   network.reset();
   CHECK(same_bits(stepped(before, x, kTime), expected));
+}
+
+/// Streams of one unchanged model have one copy of its weights; a change makes another.
+void shares_its_weights() {
+  Random random(12);
+  Network<float> network = random_network<float>(filter(20), random, false);
+  Stream<float> first(network), second(network), layer(*network.lstm());
+  CHECK(first.weights() == second.weights());
+  CHECK(first.has_head() && !layer.has_head());
+  CHECK(layer.weights() != first.weights());
+  CHECK(Stream<float>(*network.lstm()).weights() == layer.weights());
+  CHECK(std::equal(first.weights(), first.weights() + network.parameters().specs()[0].size(),
+                   network.parameters().data(0)));
+  auto writer = network.parameters().write();
+  float* const values = writer.data(0);
+  CHECK(Stream<float>(network).weights() == first.weights());
+  values[0] += 1;
+  const Stream<float> third(network);
+  CHECK(third.weights() != first.weights());
+  CHECK(third.weights()[0] == values[0]);
+  CHECK(Stream<float>(third).weights() == third.weights());
+}
+
+/// A real-time thread takes over another stream by swapping.
+void swaps() {
+  Random random(13);
+  const std::vector<float> x = random.values<float>(kTime);
+  const Network<float> a = random_network<float>(filter(9), random, false);
+  const Network<float> b = random_network<float>(filter(20), random, false);
+  Stream<float> one(a), other(b);
+  swap(one, other);
+  CHECK(one.hidden_size(0) == 20);
+  CHECK(same_bits(stepped(one, x, kTime), inferred(b, x, 1, kTime)));
+  CHECK(same_bits(stepped(other, x, kTime), inferred(a, x, 1, kTime)));
 }
 
 /// Streams of one model on threads of their own.
@@ -300,12 +336,19 @@ void bad_arguments() {
   LSTMConfig config;
   config.hidden_sizes = {3};
   config.bidirectional = true;
-  CHECK_THROWS(Stream<float>(LSTM<float>(config)), "bidirectional");
+  CHECK_THROWS(Stream<float>(LSTM<float>(config, 0)), "bidirectional");
   NetworkConfig network;
   network.lstm = config;
-  CHECK_THROWS(Stream<double>(Network<double>(network)), "bidirectional");
-  const Network<float> good(filter(3));
-  CHECK_THROWS(Stream<float>(good, 0), "batch: expected at least 1, got 0");
+  CHECK_THROWS(Stream<double>(Network<double>(network, 0)), "bidirectional");
+  const Network<float> good(filter(3), 0);
+  CHECK_THROWS(Stream<float>(good, 0), "batch: expected an integer in 1..");
+  CHECK_THROWS(Stream<float>(good, Index{1} << 61), "batch: expected an integer in 1..");
+  for (Readout readout : {Readout::mean, Readout::max}) {
+    NetworkConfig at_once = filter(3);
+    at_once.readout = readout;
+    CHECK_THROWS(Stream<float>(Network<float>(at_once, 0)),
+                 "stream: expected a model whose readout");
+  }
 }
 
 }  // namespace
@@ -320,6 +363,8 @@ int main() {
     a_layer_equals_infer<double>();
     in_place();
     holds_its_weights();
+    shares_its_weights();
+    swaps();
     passes_nan_on();
     floating_point_mode();
   }

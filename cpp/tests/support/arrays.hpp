@@ -12,11 +12,6 @@ namespace peephole::test {
 
 inline std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-template <class V>
-Span<const V> span(const std::vector<V>& values) {
-  return {values.data(), static_cast<Index>(values.size())};
-}
-
 /// The same numbers on every platform, which std::uniform_real_distribution does not promise.
 class Random {
  public:
@@ -39,18 +34,21 @@ class Random {
 /// h and c of every layer and direction, each (B, H_k).
 template <class T>
 struct States {
+  Index batch;
+  std::vector<Index> hidden_sizes;  // per layer and direction
   std::vector<std::vector<T>> h, c;
 
-  States(const LSTMConfig& config, Index batch) {
+  States(const LSTMConfig& config, Index B) : batch(B) {
     for (Index layer = 0; layer < config.layers(); ++layer) {
       const Index size = batch * config.hidden_sizes[at(layer)];
       for (Index direction = 0; direction < config.directions(); ++direction) {
+        hidden_sizes.push_back(config.hidden_sizes[at(layer)]);
         h.emplace_back(at(size));
         c.emplace_back(at(size));
       }
     }
   }
-  States(const LSTMConfig& config, Index batch, Random& random) : States(config, batch) {
+  States(const LSTMConfig& config, Index B, Random& random) : States(config, B) {
     for (auto* arrays : {&h, &c}) {
       for (auto& array : *arrays) array = random.values<T>(static_cast<Index>(array.size()));
     }
@@ -58,12 +56,16 @@ struct States {
 
   std::vector<StateView<T>> views() {
     std::vector<StateView<T>> views;
-    for (std::size_t i = 0; i < h.size(); ++i) views.push_back({h[i].data(), c[i].data()});
+    for (std::size_t i = 0; i < h.size(); ++i) {
+      views.push_back({h[i].data(), c[i].data(), batch, hidden_sizes[i]});
+    }
     return views;
   }
   std::vector<StateView<const T>> const_views() const {
     std::vector<StateView<const T>> views;
-    for (std::size_t i = 0; i < h.size(); ++i) views.push_back({h[i].data(), c[i].data()});
+    for (std::size_t i = 0; i < h.size(); ++i) {
+      views.push_back({h[i].data(), c[i].data(), batch, hidden_sizes[i]});
+    }
     return views;
   }
 };

@@ -61,6 +61,14 @@ class Model:
         """A mapping: name -> writable view of the model's own memory."""
         return self._parameters
 
+    def release_workspaces(self) -> None:
+        """Frees the memory that calls keep for the next ones: workspaces and packed weights.
+
+        The next calls take it again. A model keeps one workspace for each call that ran at the same
+        time, but none of more than 128 MiB.
+        """
+        self._core.release_workspaces()
+
     @property
     def options(self) -> dict[str, Any]:
         """The constructor's arguments, ready for JSON, without masks and seed.

@@ -224,6 +224,9 @@ class LSTM(Model):
 
         Returns:
             (y, state, tape): `backward` needs `tape`; `tape.nbytes` is its size.
+            `tape.gates(layer, direction)` returns copies of what a layer computed (not with
+            `recompute`): a dict of the activated gates "i", "f", "g", "o", the cell state "c" and
+            the output "h", each (B, T, H), 0 beyond a sequence's length.
         """
         recompute = flag(recompute, "recompute")
         return self._core.forward(x, state, lengths, seed_number_or_none(seed), recompute)

@@ -28,9 +28,9 @@ _CLASSES = {"float32": core.NetworkFloat32, "float64": core.NetworkFloat64}
 class Network(Trainable, Model):
     r"""A stack of LSTM layers with a dense head on the last one.
 
-    At each step t, from the output h_t of the last layer (see `LSTM`)::
+    With r, what `readout` takes from the outputs h_t of the last layer (see `LSTM`)::
 
-        y_t = head(V h_t + v)
+        y = head(V r + v)
 
     Args:
         input_size: I, the features of a step of x.
@@ -38,8 +38,11 @@ class Network(Trainable, Model):
         output_size: O, the values of y; for a softmax head the number of classes.
         head: The activation of the head: "identity", "sigmoid", "tanh", or "softmax" over the O
             values.
-        readout: "all": y for every step (B, T, O). "last": y for each sequence's last valid step
-            (B, O).
+        readout: "all": r is h_t of every step, y (B, T, O). The others give one y per sequence, (B,
+            O). "last": the final h, at each sequence's last valid step and, if bidirectional, also
+            the reverse direction's after reading back to step 0, as h_n of `torch.nn.LSTM`. "mean",
+            "max": the mean or the maximum of each unit over the valid steps; a NaN at any step
+            gives NaN. For a sequence of length 0, y is 0.
         **lstm_options: The keyword options of `LSTM`.
 
     Attributes:
@@ -71,7 +74,7 @@ class Network(Trainable, Model):
         output_size: int,
         *,
         head: Literal["identity", "sigmoid", "tanh", "softmax"] = "identity",
-        readout: Literal["all", "last"] = "all",
+        readout: Literal["all", "last", "mean", "max"] = "all",
         **lstm_options: Unpack[LSTMOptions],
     ) -> None:
         unknown = lstm_options.keys() - keyword_defaults(LSTM.__init__)
@@ -113,7 +116,7 @@ class Network(Trainable, Model):
 
     @property
     def readout(self) -> str:
-        """The steps that the head reads: "all" or "last"."""
+        """What the head reads: "all", "last", "mean" or "max"."""
         return str(self._core.options["readout"])
 
     def __call__(
@@ -127,7 +130,7 @@ class Network(Trainable, Model):
         """Runs the network in inference mode: (y, final state).
 
         x, state, lengths and the final state are those of `LSTM`. y is (B, T, O), 0 beyond a
-        sequence's length; for readout "last" (B, O), 0 for a sequence of length 0. `out` is an
+        sequence's length; for the other readouts (B, O), 0 for a sequence of length 0. `out` is an
         array to write y to. For a single sequence, x (T, I), nothing has a batch axis.
 
         Raises ValueError or TypeError if an argument is wrong, before anything is computed.
@@ -150,8 +153,9 @@ class Network(Trainable, Model):
                 dtype, at a time.
 
         Returns:
-            y: For readout "last" (n, O). For "all" (n, T, O), 0 beyond a sequence's length; if x is
-                a list, a list of (T_i, O) arrays. For a single sequence (O,) or (T, O).
+            y: For readout "all" (n, T, O), 0 beyond a sequence's length; if x is a list, a list of
+                (T_i, O) arrays. For the other readouts (n, O). For a single sequence (T, O) or
+                (O,).
 
         Raises:
             ValueError, TypeError: If an argument is wrong; the message names it.
@@ -183,7 +187,11 @@ class Network(Trainable, Model):
         seed: Seed = None,
         recompute: bool = False,
     ) -> tuple[NDArray[Any], StateArrays, core.Tape]:
-        """The forward pass of training, (y, state, tape), with the arguments of `LSTM.forward`."""
+        """The forward pass of training, (y, state, tape), with the arguments of `LSTM.forward`.
+
+        `tape.logits` is V r + v, with the shape of y, for losses that give `backward` their
+        `dlogits`.
+        """
         recompute = flag(recompute, "recompute")
         number = seed_number_or_none(seed)
         y, _, final, tape = self._core.forward(x, state, lengths, number, recompute)
@@ -204,7 +212,7 @@ class Network(Trainable, Model):
             tape: From a `forward` of this network, whose parameters have not changed since.
             dy: The gradient of y, with its shape.
             dstate: The gradient of the final state, with its shape; None stands for zeros.
-            dlogits: Instead of dy: the gradient of the logits V h_t + v. For cross-entropy after
+            dlogits: Instead of dy: the gradient of `tape.logits`, V r + v. For cross-entropy after
                 softmax it is y - onehot(label), which avoids dividing by small probabilities.
             inputs: Whether to compute the gradient of x. Training does not need it and is faster
                 without.

@@ -22,10 +22,11 @@ class Stream:
     of any size. `Network.stream` and `LSTM.stream` return a Stream.
 
     The stream uses the weights that the model had when the stream was made; later changes have no
-    effect on it. Use one stream per thread.
+    effect on it. Streams of the same, unchanged model share its weights. Streams can be copied and
+    pickled. Use one stream per thread.
 
     Args:
-        model: An `LSTM` or a `Network`, not bidirectional.
+        model: An `LSTM`, or a `Network` whose readout is "all" or "last"; not bidirectional.
         batch: B, the number of sequences that advance together.
 
     Raises:
@@ -39,14 +40,16 @@ class Stream:
         (1,)
     """
 
-    __slots__ = ("_core",)
+    __slots__ = ("_core", "_model_class")
 
     _core: core.Stream
+    _model_class: type[Model]  # for pickles
 
     def __init__(self, model: Model, batch: int = 1) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
         self._core = _CLASSES[model.dtype.name](model._core, at_least_one(batch, "batch"))
+        self._model_class = type(model)
 
     @property
     def batch(self) -> int:
@@ -107,15 +110,47 @@ class Stream:
     def state(self, state: State | None) -> None:
         self._core.set_state(state, self.batch > 1 or not _is_single(state))
 
-    def __copy__(self) -> Stream:
-        """A stream in the same state that shares the weights."""
+    def copy(self) -> Stream:
+        """A stream in the same state that shares the weights.
+
+        From then on, the two are independent.
+        """
         copy = Stream.__new__(Stream)
         copy._core = self._core.copy()
+        copy._model_class = self._model_class
         return copy
+
+    def __copy__(self) -> Stream:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Stream:
+        return self.copy()  # nobody writes to the weights
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = dict(self._core.options, dtype=self.dtype.name)
+        options["hidden_size"] = options.pop("hidden_sizes")
+        weights = self._core.weights()
+        return _restore, (self._model_class, options, weights, self.batch, self.state)
 
     def __repr__(self) -> str:
         sizes = f"batch={self.batch}, input_size={self.input_size}, output_size={self.output_size}"
         return f"<Stream {sizes}, {self.dtype.name}>"
+
+
+def _restore(
+    model_class: type[Model],
+    options: dict[str, Any],
+    weights: dict[str, NDArray[Any]],
+    batch: int,
+    state: StateArrays,
+) -> Stream:
+    """The stream of a model that had these options and weights, in this state."""
+    model = model_class(**options, seed=0)
+    for name, value in weights.items():
+        model.parameters[name] = value
+    stream = Stream(model, batch)
+    stream.state = state
+    return stream
 
 
 def _is_single(state: Any) -> bool:

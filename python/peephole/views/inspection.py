@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +42,8 @@ def gate_activities(
 ) -> Activities:
     """The gates, cell states and outputs of one layer over one sequence, from zero states.
 
-    Computed with NumPy in float64 by the equations of `LSTM`, for a model of any dtype.
+    They are the values that the model computes, in its own dtype, returned as float64. With zoneout
+    they are those of inference, where nothing is random.
 
     Args:
         model: An `LSTM`, or a `Network`, of which its `lstm` is used.
@@ -71,10 +70,10 @@ def gate_activities(
         )
     if reverse and not lstm.bidirectional:
         raise ValueError("reverse: expected False for a model that is not bidirectional, got True")
-    below = values.astype(np.float64)
-    for k in range(number % lstm.num_layers):
-        below = np.hstack([_run(lstm, below, k, way).h for way in _directions(lstm)])
-    return _run(lstm, below, number % lstm.num_layers, bool(reverse))
+    _, _, tape = lstm._core.trace(values)
+    which = number % lstm.num_layers
+    gates = {k: a.astype(np.float64) for k, a in tape.gates(which, int(bool(reverse))).items()}
+    return Activities(**gates, peepholes=_peepholes(lstm, which, bool(reverse), gates))
 
 
 def stack_of(model: LSTM | Network) -> LSTM:
@@ -86,84 +85,25 @@ def stack_of(model: LSTM | Network) -> LSTM:
     return model
 
 
-def _directions(lstm: LSTM) -> tuple[bool, ...]:
-    return (False, True) if lstm.bidirectional else (False,)
-
-
-def _run(lstm: LSTM, x: Array, layer: int, reverse: bool) -> Activities:
+def _peepholes(lstm: LSTM, layer: int, reverse: bool, gates: dict[str, Array]) -> dict[str, Array]:
+    """{gate: P_k c over time}."""
     options = lstm.options
-    names = options["activations"][layer]
-    suffix = f"_l{layer}" + ("_reverse" if reverse else "")
-    # Copies, because the model keeps no packed weights while a view is alive.
-    weights = {
-        name.removesuffix(suffix): np.array(lstm.parameters[name], np.float64)
-        for name in lstm.parameters
-        if name.endswith(suffix)
-    }
-    peepholes = _peepholes(weights, options)
-    output_peephole = peepholes.pop("o", None) if options["output_peephole"] == "current" else None
-    bias = weights.get("bias", 0.0)
-    z = options["zoneout"]
-
-    h = c = np.zeros(lstm.hidden_sizes[layer])
-    steps: list[dict[str, Array]] = []
-    for x_t in x[::-1] if reverse else x:
-        a = weights["weight_ih"] @ x_t + weights["weight_hh"] @ h + bias
-        step = dict(zip("ifgo", a.reshape(4, -1), strict=True))
-        for gate, peephole in peepholes.items():
-            step["P" + gate] = peephole(c)
-            step[gate] = step[gate] + step["P" + gate]
-        for gate in "ifg":
-            step[gate] = _ACTIVATIONS[names[gate]](step[gate])
-        if options["coupled_input_forget"]:
-            step["f"] = 1 - step["i"]
-        updated = step["f"] * c + step["g"] * step["i"]
-        if output_peephole is not None:
-            step["Po"] = output_peephole(updated)
-            step["o"] = step["o"] + step["Po"]
-        step["o"] = _ACTIVATIONS[names["o"]](step["o"])
-        h = z * h + (1 - z) * _ACTIVATIONS[names["c"]](updated) * step["o"]
-        c = z * c + (1 - z) * updated
-        steps.append({**step, "c": c, "h": h})
-    if reverse:
-        steps.reverse()
-    return _over_time(steps)
-
-
-def _over_time(steps: list[dict[str, Array]]) -> Activities:
-    series = {name: np.array([step[name] for step in steps]) for name in steps[0]}
-    received = {gate: series["P" + gate] for gate in "ifgo" if "P" + gate in series}
-    return Activities(**{name: series[name] for name in "ifgoch"}, peepholes=received)
-
-
-def _peepholes(
-    weights: dict[str, Array], options: dict[str, Any]
-) -> dict[str, Callable[[Array], Array]]:
-    """{gate: the function c -> P_k c}."""
     if options["peephole"] == "none":
         return {}
-    multiply = np.matmul if options["peephole"] == "dense" else _multiply_elements
-    blocks = zip("ifgo", np.split(weights["weight_ch"], 4), strict=True)
-    return {
-        gate: partial(multiply, block)
-        for gate, block in blocks
-        if gate in options["peephole_gates"]
-    }
+    name = f"weight_ch_l{layer}" + ("_reverse" if reverse else "")
+    blocks = np.split(np.array(lstm.parameters[name], np.float64), 4)
+    before = _before(gates["c"], reverse)
+    updated = gates["f"] * before + gates["g"] * gates["i"]  # c_t, before zoneout
+    received = {}
+    for gate, block in zip("ifgo", blocks, strict=True):
+        if gate in options["peephole_gates"]:
+            late = gate == "o" and options["output_peephole"] == "current"
+            c = updated if late else before
+            received[gate] = c * block[0] if options["peephole"] == "diagonal" else c @ block.T
+    return received
 
 
-def _multiply_elements(P: Array, c: Array) -> Array:
-    """P (1, H) times c (H,)."""
-    product: Array = P[0] * c
-    return product
-
-
-_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "sigmoid": lambda a: 0.5 * (1 + np.tanh(0.5 * a)),  # never overflows
-    "tanh": np.tanh,
-    "identity": lambda a: a,
-    "relu": lambda a: np.maximum(a, 0.0),
-    "softsign": lambda a: a / (1 + np.abs(a)),
-    "softplus": lambda a: np.logaddexp(0.0, a),
-    "hard_sigmoid": lambda a: np.clip(0.2 * a + 0.5, 0.0, 1.0),
-    "one": np.ones_like,
-}
+def _before(c: Array, reverse: bool) -> Array:
+    """c of the step before, in the direction of the layer; zeros at first."""
+    zeros = np.zeros_like(c[:1])
+    return np.concatenate([c[1:], zeros] if reverse else [zeros, c[:-1]])

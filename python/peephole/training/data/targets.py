@@ -54,7 +54,8 @@ def read_targets(
     per_step = options["readout"] == "all"
     if not per_step and not inputs.lengths.all():
         raise ValueError(
-            f'x: sequence {int(np.argmin(inputs.lengths))} has no step, which readout "last" needs'
+            f"x: sequence {int(np.argmin(inputs.lengths))} has no step, which readout "
+            f'"{options["readout"]}" needs'
         )
     outputs = int(options["output_size"])
     width = loss.width(outputs) if isinstance(loss, Loss) else outputs
