@@ -18,7 +18,8 @@ namespace {
 
 /// The process that loaded this library. OpenMP libraries do not know that threads are gone in a
 /// forked child, and would wait for them.
-const pid_t process_of_load = getpid();
+pid_t process_of_load = 0;
+[[gnu::constructor]] void note_process() { process_of_load = getpid(); }
 
 bool is_forked() noexcept { return getpid() != process_of_load; }
 

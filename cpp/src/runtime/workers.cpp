@@ -112,8 +112,9 @@ Crew* crew() noexcept {
 #ifndef _WIN32
 /// A forked child has none of the threads. The parent's memory of them is left alone, as a thread
 /// may have been changing it.
-[[maybe_unused]] const int fork_handler =
-    pthread_atfork(nullptr, nullptr, [] { the_crew = nullptr; });
+[[gnu::constructor]] void register_handler() {
+  pthread_atfork(nullptr, nullptr, [] { the_crew = nullptr; });
+}
 #endif
 
 }  // namespace
