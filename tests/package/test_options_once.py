@@ -20,7 +20,6 @@ from peephole.metrics import BY_NAME as METRICS
 from peephole.training.arguments import FitArguments
 from peephole.training.loss import BY_NAME as LOSSES
 from peephole.training.optimisers import BY_NAME as OPTIMISERS
-from peephole.views.inspection import _ACTIVATIONS as ACTIVATIONS_OF_VIEWS
 from reference import lstm as reference
 
 SIZES = {"input_size", "hidden_sizes", "output_size"}
@@ -171,9 +170,6 @@ class TestActivations:
         listed = re.search(r"Names: (.+?)\n\s+\w+: ", peephole.LSTM.__doc__, re.DOTALL)[1]
         for name in activation_names():
             assert re.search(rf"\b{name}\b", listed), name
-
-    def test_views(self):
-        assert {*ACTIVATIONS_OF_VIEWS} == {*activation_names()}
 
     def test_reference(self):
         assert {*reference.ACTIVATIONS} == {*activation_names()}
