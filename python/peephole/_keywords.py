@@ -66,7 +66,11 @@ def unexpected(function: str, name: str, known: Iterable[str]) -> TypeError:
     near = [_ELSEWHERE[name]] if _ELSEWHERE.get(name) in known else []
     near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     near = near or difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
-    return TypeError(f"{message}; did you mean {near[0]!r}?" if near else message)
+    if near:
+        message += f"; did you mean {near[0]!r}?"
+    elif "fit_options" in known:
+        message += "; other arguments of Network.fit go into fit_options={name: value}"
+    return TypeError(message)
 
 
 def call_text(made: Any, names: Mapping[str, str] | None = None) -> str:
@@ -91,23 +95,27 @@ _NO_INIT = object.__init__
 
 def explains_keywords(function: Callable[P, R]) -> Callable[P, R]:
     """Makes a method refuse unknown keywords by `unexpected`; for __init__ it names the class."""
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    known = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    positional = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+    @functools.cache
+    def arguments() -> tuple[frozenset[str], int]:
+        """The names, and the number of positional ones; read late, as a class may set them."""
+        parameters = list(inspect.signature(checked).parameters.values())[1:]
+        positional = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+        return frozenset(p.name for p in parameters), positional
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not kwargs.keys() <= _as_set or len(args) > positional + 1:
+        known, positional = arguments()
+        if not kwargs.keys() <= known or len(args) > positional + 1:
             owner = type(args[0]).__name__
             name = owner if function.__name__ == "__init__" else f"{owner}.{function.__name__}"
             for keyword in kwargs:
-                if keyword not in _as_set:
-                    raise unexpected(name, keyword, known)
+                if keyword not in known:
+                    raise unexpected(name, keyword, sorted(known))
             raise TypeError(
                 f"{name}() takes at most {positional} positional arguments, got {len(args) - 1}; "
                 "the others are keywords"
             )
         return function(*args, **kwargs)
 
-    _as_set = frozenset(known)
     return checked

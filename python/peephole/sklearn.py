@@ -300,6 +300,7 @@ class LSTMClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     classes_: NDArray[Any]
 
+    @explains_keywords
     def __init__(
         self,
         hidden_size: int | Sequence[int] = 32,

@@ -120,7 +120,10 @@ CALLS = {
     "save": (plain(NET.save), {"path": "text bytes"}),
     "load": (plain(peephole.load), {"path": "text bytes"}),
     "Network.load": (plain(peephole.Network.load), {"path": "text bytes"}),
-    "load_checkpoint": (plain(training.load_checkpoint), {"path": "text bytes"}),
+    "load_checkpoint": (
+        plain(training.load_checkpoint, path="none"),
+        {"path": "text bytes", "best": FLAG},
+    ),
     "Adam": (
         plain(optim.Adam, parameters=NET.parameters),
         {"parameters": "", "betas": "", "epsilon": LARGE, **RATES},

@@ -18,6 +18,7 @@ from peephole.optim import Optimiser
 from peephole.parameters import Parameters
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.callbacks import Callbacks, callbacks_of
+from peephole.training.class_weight import ClassWeight
 from peephole.training.data.checks import require_missing
 from peephole.training.early_stopping import EarlyStopping
 from peephole.training.loss import Function
@@ -43,7 +44,7 @@ class FitArguments:
     progress: bool | None
     loss: str | Loss | Function | None
     sample_weight: Any
-    class_weight: Any
+    class_weight: ClassWeight
     missing: Literal["error", "skip"]
     optimiser: OptimiserChoice
     frozen: str | Sequence[str]
