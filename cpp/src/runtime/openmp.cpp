@@ -38,7 +38,7 @@ bool is_openmp(const std::string& path) {
   return false;
 }
 
-/// The path of the OpenMP library that is loaded, PyTorch's before others; empty: there is none.
+/// The path of the OpenMP library that is loaded, PyTorch's before others; empty without one.
 std::string loaded_openmp() {
   std::string found;
   const auto look = [](dl_phdr_info* info, std::size_t, void* data) {

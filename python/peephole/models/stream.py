@@ -130,7 +130,7 @@ class Stream:
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Stream:
-        return self.copy()  # nobody writes to the weights
+        return self.copy()  # the weights are never written to
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = dict(self._core.options, dtype=self.dtype.name)
