@@ -70,7 +70,7 @@ class OpenMPExecutor final : public Executor {
   int concurrency() noexcept override { return is_forked() ? 1 : max_threads_(); }
 
   /// The team has the size that other loops have, though some of it may find nothing to do: the
-  /// library ends the threads that a smaller team leaves over, and starts them anew for the next.
+  /// library ends the threads that a smaller team leaves over, and starts them again for the next.
   void run(int members, Task task, void* context) noexcept override {
     Loop loop{task, context, members, {0}};
     parallel_(&take_members, &loop, 0, 0);
