@@ -60,7 +60,7 @@ class Effort:
 
     seconds: float = 2.0
     rounds: int = 20
-    # Idle threads spin before they sleep, those of ONNX Runtime for 50 ms; nobody's turn begins
+    # Idle threads spin before they sleep, those of ONNX Runtime for 50 ms; no turn begins
     # while they do.
     pause: float = 0.06
 
@@ -77,7 +77,7 @@ def take_turns(runs: Mapping[_Name, Timed], effort: Effort) -> dict[_Name, float
     gc.disable()
     try:
         for turn in range(effort.rounds):
-            first = turn % len(names)  # nobody always follows the same other
+            first = turn % len(names)  # so that none always follows the same one
             for name in names[first:] + names[:first]:
                 time.sleep(effort.pause)
                 fastest[name] = min(fastest[name], runs[name].fastest(slot))

@@ -2,7 +2,7 @@
 # once for each part (forward, backward, step, head), so that the parts are compiled at the same time.
 # Only these objects get instruction-set flags, and they share no inline function with others.
 #
-# To be included after the target peephole exists. Sets
+# To be included after exact.cmake, when the target peephole exists. Sets
 #   PEEPHOLE_INSTRUCTION_SETS     the sets in this build
 #   PEEPHOLE_KERNEL_FLAGS_<set>   their flags
 #   PEEPHOLE_KERNEL_DEFINITIONS   what the other sources of the library must know of them
@@ -13,9 +13,8 @@ set(PEEPHOLE_KERNEL_DEFINITIONS "")
 set(PEEPHOLE_KERNEL_OBJECTS "")
 
 # -O3, since tiles are loops that must be unrolled; but sanitizers make those slow to compile. No
-# contraction, so that the bits do not depend on the compiler. No exceptions, which would bring in
-# symbols of their own.
-set(PEEPHOLE_KERNEL_FLAGS $<IF:$<CONFIG:Debug>,-O1,-O3> -ffp-contract=off -fno-exceptions)
+# exceptions, which would bring in symbols of their own.
+set(PEEPHOLE_KERNEL_FLAGS $<IF:$<CONFIG:Debug>,-O1,-O3> ${PEEPHOLE_EXACT_FLAGS} -fno-exceptions)
 if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address,undefined")
   # AddressSanitizer checks every access too; checking twice takes a third of the compiler's time.
   list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=null,object-size,pointer-overflow)

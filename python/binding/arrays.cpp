@@ -8,8 +8,8 @@ namespace {
 
 constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
 
-/// Whether some entries of `array` are masked, as numpy.ma has it: they would be taken for values.
-bool has_masked_entries(const py::array& array) {
+/// Whether some values of `array` are masked in the sense of numpy.ma. Conversion drops the mask.
+bool has_masked_values(const py::array& array) {
   if (Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_) return false;
   const auto masked_array = py::module_::import("numpy.ma").attr("MaskedArray");
   return py::isinstance(array, masked_array) &&
@@ -20,8 +20,8 @@ bool has_masked_entries(const py::array& array) {
 py::array as_array(py::handle object, const std::string& argument, const char* expected) {
   if (py::isinstance<py::array>(object)) {
     const auto array = py::reinterpret_borrow<py::array>(object);
-    if (has_masked_entries(array)) {
-      refuse_value(argument, std::string(expected) + " without masked entries", "some masked");
+    if (has_masked_values(array)) {
+      refuse_type(argument, std::string(expected) + " without masked values", "some masked");
     }
     return array;
   }

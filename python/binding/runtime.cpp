@@ -61,7 +61,16 @@ void bind_runtime(py::module_& module) {
   module.def("num_threads", &num_threads);
   module.def("set_num_threads", &set_threads, "num_threads"_a);
   module.def("set_executor", [](py::handle name) { set_executor(executor_of(name)); }, "name"_a);
-  py::class_<ExecutorScope>(module, "executor")
+  py::class_<ExecutorScope>(
+      module, "executor",
+      "A context manager: calls of this thread inside it run on the threads of an executor.\n\n"
+      "Args:\n"
+      "    name: \"own\" for peephole's threads, \"openmp\" for those of the OpenMP library that "
+      "is\n"
+      "        loaded, such as PyTorch's.\n\n"
+      "Raises:\n"
+      "    ValueError, TypeError: For another name.\n"
+      "    RuntimeError: If no OpenMP library is loaded, or in a forked process.")
       .def(py::init<py::handle>(), "name"_a)
       .def("__enter__", &ExecutorScope::enter)
       .def("__exit__", &ExecutorScope::exit);

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 # Pickles and messages use the public place of these names, not the module that defines them.
-for _public in (LSTM, Gradients, Network, Stream, load):
+for _public in (LSTM, Gradients, Network, Stream, executor, load):
     _public.__module__ = __name__
 
 

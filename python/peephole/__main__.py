@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from peephole._core import __version__
-from peephole.demo.speakers import EPOCHS, LEARNING_RATES, run
+from peephole.demo.speakers import EPOCHS, LEARNING_RATES, picture_problem, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments.output.parent.is_dir():
         # Check now rather than after the training.
         parser.error(f"--output: there is no folder {arguments.output.parent}")
+    if problem := picture_problem(arguments.output):
+        parser.error(f"--output: {problem}")
     run(arguments.seed, arguments.epochs, arguments.output, arguments.quiet)
     return 0
 
@@ -65,15 +67,22 @@ def cmake_dir() -> Path:
     return Path(__file__).parent / "lib" / "cmake" / "peephole"
 
 
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
+
+
 def _not_negative(text: str) -> int:
-    value = int(text)
+    value = _integer(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")
     return value
 
 
 def _positive(text: str) -> int:
-    value = int(text)
+    value = _integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
     return value

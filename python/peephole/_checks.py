@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import sys
 from types import ModuleType
 from typing import Any, SupportsIndex
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def integer(value: SupportsIndex, name: str) -> int:
@@ -29,9 +31,17 @@ def at_least_one(value: SupportsIndex, name: str) -> int:
     return number
 
 
+def at_least_zero(value: SupportsIndex, name: str) -> int:
+    """`value` as an int of 0 or more."""
+    number = integer(value, name)
+    if number < 0:
+        raise ValueError(f"{name}: expected 0 or more, got {number}")
+    return number
+
+
 def positive(value: Any, name: str) -> float:
     """`value` as a finite float above 0."""
-    number = _real(value, name)
+    number = real(value, name)
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{name}: expected a finite number above 0, got {value}")
     return number
@@ -39,7 +49,7 @@ def positive(value: Any, name: str) -> float:
 
 def not_negative(value: Any, name: str) -> float:
     """`value` as a finite float of 0 or more."""
-    number = _real(value, name)
+    number = real(value, name)
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(f"{name}: expected a finite number of 0 or more, got {value}")
     return number
@@ -47,7 +57,7 @@ def not_negative(value: Any, name: str) -> float:
 
 def fraction(value: Any, name: str) -> float:
     """`value` as a float in 0..1."""
-    number = _real(value, name)
+    number = real(value, name)
     if not 0 <= number <= 1:
         raise ValueError(f"{name}: expected a number in 0..1, got {value}")
     return number
@@ -60,6 +70,76 @@ def flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
+def text(value: Any, name: str) -> str:
+    """`value`, which must be a str that can be encoded as UTF-8."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a string, got {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: expected a string without surrogates, got {value!r}") from None
+    return value
+
+
+def array(value: Any, name: str, instead: str = "fill them first") -> NDArray[Any]:
+    """`value` as an array, without copying it where possible.
+
+    Raises TypeError for a tensor that requires gradients and for masked values (`without_mask`),
+    and ValueError for nested lists of unequal lengths.
+    """
+    without_mask(value, name, instead)
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array, got {_first_line(error)}") from None
+    except (TypeError, RuntimeError) as error:  # torch raises RuntimeError
+        kind = type(value).__name__
+        raise TypeError(f"{name}: expected an array, got {kind}: {_first_line(error)}") from None
+
+
+def input_array(x: Any, name: str = "x") -> NDArray[Any]:
+    """`array` of the input of a model."""
+    return array(x, name, "fill them, or make `lengths` of them if they are at the end")
+
+
+def call_arrays(x: Any, state: Any, lengths: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The arrays x and lengths of a call of a model; `state` is only checked for masks."""
+    if state is not None:
+        without_mask(state, "state")
+    return input_array(x), given(lengths, "lengths")
+
+
+def given(value: Any, name: str) -> NDArray[Any] | None:
+    """`value` as an array; None where it is None."""
+    return None if value is None else array(value, name)
+
+
+def transposed_hint(shape: tuple[int, ...], features: int) -> str:
+    """A hint for messages if x seems to be (n, features, time); otherwise ""."""
+    if len(shape) == 3 and shape[1] == features != shape[2]:
+        return "; features come last, perhaps x.transpose(0, 2, 1)"
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def path_text(path: Any, name: str) -> str:
+    """A path as the operating system takes it."""
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"{name}: expected a path, a str or os.PathLike, got {path!r}") from None
+    if not text or "\0" in text:
+        raise ValueError(f"{name}: expected the path of a file, got {path!r}")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        raise ValueError(f"{name}: expected a path that can be encoded, got {path!r}") from None
+    return text
+
+
 def without_mask(value: Any, name: str, instead: str = "fill them first") -> None:
     """Raises TypeError for a `numpy.ma` array, or a list of some, with masked values.
 
@@ -69,15 +149,6 @@ def without_mask(value: Any, name: str, instead: str = "fill them first") -> Non
     ma = sys.modules.get("numpy.ma")
     if ma is not None and type(value) is not np.ndarray:  # without numpy.ma there are no masks
         _refuse_mask(value, name, ma, instead, depth=2)
-
-
-def call_without_masks(x: Any, state: Any, lengths: Any) -> None:
-    """The same for the arguments of a model's call."""
-    without_mask(x, "x", "fill them, or make `lengths` of them if they are at the end")
-    if state is not None:
-        without_mask(state, "state")
-    if lengths is not None:
-        without_mask(lengths, "lengths")
 
 
 def _refuse_mask(value: Any, name: str, ma: ModuleType, instead: str, depth: int) -> None:
@@ -98,7 +169,7 @@ def dtype_name(dtype: Any) -> str:
     try:
         # NumPy reads None as float64; here it is more likely a mistake.
         name = "" if dtype is None else str(np.dtype(dtype).name)
-    except TypeError:
+    except (TypeError, ValueError):
         name = ""
     if name not in ("float32", "float64"):
         raise ValueError(f'dtype: expected "float32" or "float64", got {dtype!r}')
@@ -127,7 +198,11 @@ def seed_number_or_none(seed: Any) -> int | None:
     return None if seed is None else seed_number(seed)
 
 
-def _real(value: Any, name: str) -> float:
+def real(value: Any, name: str) -> float:
+    """`value` as a float. True and False are refused."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: expected a number that a float can hold, got {value}") from None

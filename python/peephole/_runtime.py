@@ -6,6 +6,7 @@ import sys
 from typing import Any, Literal
 
 from peephole import _core as core
+from peephole._checks import text
 from peephole._core import executor as executor
 
 _registered = False  # with threadpoolctl
@@ -58,7 +59,11 @@ def set_isa(name: str) -> None:
     the kernels are tested against. Results of different sets differ by rounding. Raises ValueError
     for another name.
     """
-    core.set_isa(name)
+    text(name, "name")
+    try:
+        core.set_isa(name)
+    except ValueError as error:
+        raise ValueError(f"name: {str(error).removeprefix('isa: ')}") from None
 
 
 def build_info() -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import without_mask
+from peephole._checks import array, input_array, transposed_hint
 
 
 class Sequences(NamedTuple):
@@ -26,8 +26,13 @@ class Sequences(NamedTuple):
         longest = int(self.lengths[rows].max(initial=0))
         if not isinstance(self.values, list):
             return self.values[as_slice(rows), :longest]
-        chosen = [self.values[row] for row in rows]
-        batch = np.zeros((len(chosen), longest, *chosen[0].shape[1:]), self.dtype)
+        chosen = [self.values[row] for row in rows.tolist()]
+        shape = (len(chosen), longest, *chosen[0].shape[1:])
+        if (self.lengths[rows] == longest).all():  # one call of NumPy rather than one per sequence
+            batch = np.empty(shape, self.dtype)
+            np.concatenate(chosen, out=batch.reshape(-1, *shape[2:]), casting="unsafe")
+            return batch
+        batch = np.zeros(shape, self.dtype)
         for sequence, place in zip(chosen, batch, strict=True):
             place[: len(sequence)] = sequence
         return batch
@@ -45,6 +50,13 @@ def is_ragged(x: Any) -> bool:
     return isinstance(x, (list, tuple))
 
 
+def gives_batches(x: Any) -> bool:
+    """Whether x is a source of batches rather than the data itself."""
+    if isinstance(x, (list, tuple, str, bytes)) or hasattr(x, "__array__"):
+        return False
+    return callable(x) or isinstance(x, Iterable)
+
+
 def read_sequences(
     x: Any, lengths: ArrayLike | None, features: int, dtype: np.dtype[Any]
 ) -> Sequences:
@@ -52,26 +64,38 @@ def read_sequences(
 
     Checks shapes, dtypes and lengths before any computation; copies nothing.
     """
-    without_mask(x, "x", "fill them, or make `lengths` of them if they are at the end")
     if not is_ragged(x):
-        values = np.asarray(x)
+        values = input_array(x)
         _check_dtype(values, dtype, "x")
         if values.ndim != 3 or values.shape[2] != features:
             raise ValueError(
-                f"x: expected (n, time, {features}) or a list of (time, {features}), "
-                f"got {values.shape}"
+                f"x: expected (n, time, {features}), a list of (time, {features}), or "
+                f"(time, {features}) for a single sequence, got {values.shape}"
+                + transposed_hint(values.shape, features)
             )
         return Sequences(values, _read_lengths(lengths, *values.shape[:2]), dtype)
     if lengths is not None:
         raise ValueError(
             "lengths: allowed only with an array x; the sequences of a list have their own lengths"
         )
-    items = [np.asarray(item) for item in x]
-    for k, item in enumerate(items):
+    items = [
+        item if type(item) is np.ndarray else input_array(item, f"x[{k}]")
+        for k, item in enumerate(x)
+    ]
+    # What holds for the first holds for all that are like it.
+    for k, item in enumerate(items[:1] if alike(items) else items):
         _check_dtype(item, dtype, f"x[{k}]")
         if item.ndim != 2 or item.shape[1] != features:
             raise ValueError(f"x[{k}]: expected (time, {features}), got {item.shape}")
-    return Sequences(items, np.array([len(item) for item in items], np.intp), dtype)
+    return Sequences(items, np.array(list(map(len, items)), np.intp), dtype)
+
+
+def alike(items: Sequence[NDArray[Any]]) -> bool:
+    """Whether all have the same dtype object and, except for the first axis, the same shape."""
+    if not items:
+        return True
+    dtype, shape = items[0].dtype, items[0].shape[1:]
+    return all(item.dtype is dtype and item.shape[1:] == shape for item in items)
 
 
 def real_steps(lengths: NDArray[np.intp], time: int) -> NDArray[np.bool_]:
@@ -100,8 +124,7 @@ def _check_dtype(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:
 def _read_lengths(lengths: ArrayLike | None, n: int, time: int) -> NDArray[np.intp]:
     if lengths is None:
         return np.full(n, time, np.intp)
-    without_mask(lengths, "lengths")
-    values = np.asarray(lengths)
+    values = array(lengths, "lengths")
     if values.dtype.kind not in "iu":
         raise TypeError(f"lengths: expected integers, got {values.dtype}")
     if values.shape != (n,):

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole._checks import array
+
 __all__ = ["accuracy", "mae", "mse", "r2", "rmse"]
 
 Metric: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], float]
@@ -27,13 +29,15 @@ def accuracy(
 
     For values (N, O), as with a sigmoid head: the fraction on the same side of 1/2.
     """
-    if y_true.ndim == 1:
+    y_pred, y_true = _read(y_pred, y_true, labels=True)
+    if y_true.ndim < y_pred.ndim:
         return _mean(y_pred.argmax(axis=1) == y_true, _counted(y_true, weights))
     return _mean((y_pred > 0.5) == (y_true > 0.5), _counted(y_true, weights))
 
 
 def mse(y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """The mean squared error."""
+    y_pred, y_true = _read(y_pred, y_true)
     return _mean(np.square(y_pred - y_true), _counted(y_true, weights))
 
 
@@ -44,6 +48,7 @@ def rmse(y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | Non
 
 def mae(y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """The mean absolute error."""
+    y_pred, y_true = _read(y_pred, y_true)
     return _mean(np.abs(y_pred - y_true), _counted(y_true, weights))
 
 
@@ -53,6 +58,9 @@ def r2(y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | None 
     For an output whose targets are all equal: 1 if all predictions are exact, 0 otherwise. Outputs
     without targets are left out of the average.
     """
+    y_pred, y_true = _read(y_pred, y_true)
+    if y_pred.ndim == 1:
+        y_pred, y_true = y_pred[:, None], y_true[:, None]
     w = _counted(y_true, weights)
     sums = w.sum(axis=0)
     there = sums > 0
@@ -68,6 +76,23 @@ def r2(y_pred: NDArray[Any], y_true: NDArray[Any], weights: NDArray[Any] | None 
     constant = smallest == np.where(counted, y_true, -np.inf).max(axis=0)
     explained = 1 - residual / np.where(constant, 1, total)
     return float(np.where(constant, residual == 0, explained).mean())
+
+
+def _read(y_pred: Any, y_true: Any, labels: bool = False) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both as arrays of numbers of fitting shapes, since NumPy would broadcast (N, 1) and (N,)."""
+    y_pred, y_true = array(y_pred, "y_pred"), array(y_true, "y_true")
+    for name, values in (("y_pred", y_pred), ("y_true", y_true)):
+        if values.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: expected numbers, got {values.dtype}")
+    if y_pred.ndim not in (1, 2):
+        raise ValueError(f"y_pred: expected (N, O) or (N,), got {y_pred.shape}")
+    expected = [y_pred.shape]
+    if labels and y_pred.ndim == 2:
+        expected.append(y_pred.shape[:1])
+    if y_true.shape not in expected:
+        shapes = " or ".join(map(str, expected))
+        raise ValueError(f"y_true: expected {shapes} for these y_pred, got {y_true.shape}")
+    return y_pred, y_true
 
 
 def _counted(y_true: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[np.float64]:
@@ -87,6 +112,17 @@ def _mean(values: NDArray[Any], w: NDArray[np.float64]) -> float:
     return float(np.multiply(values, w, out=np.zeros(w.shape), where=w != 0).sum() / total)
 
 
+def call(name: str, metric: Metric, y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
+    """The value of a metric, which may be a user's function."""
+    value = np.asarray(metric(y_pred, y_true))
+    if value.shape or value.dtype.kind not in "fiub":
+        raise TypeError(
+            f"metrics[{name!r}]: expected the function to return a number, "
+            f"got {value.dtype} of shape {value.shape}"
+        )
+    return float(value)
+
+
 BY_NAME: dict[str, Metric] = {f.__name__: f for f in (accuracy, mse, rmse, mae, r2)}
 GREATER_IS_BETTER = frozenset({"accuracy", "r2"})
 
@@ -102,6 +138,8 @@ def metrics_of(metrics: Metrics, labels: bool) -> dict[str, Metric]:
                     f"metrics: expected names (not loss) to functions, got {name!r}: {metric!r}"
                 )
         return dict(metrics)
+    if isinstance(metrics, bytes) or not isinstance(metrics, Sequence):
+        raise TypeError(f"metrics: expected names, or names to functions, got {metrics!r}")
     known = [name for name in BY_NAME if not labels or name == "accuracy"]
     for name in metrics:
         if name not in known:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
-from peephole._checks import integer
+from peephole._checks import integer, real
+from peephole._keywords import explains_keywords
 from peephole._types import Gradients
 from peephole.parameters import Parameters
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = ["SGD", "Adam", "AdamW", "Optimiser", "RMSprop", "clip_norm", "clip_value"]
 
+_FLAGS = ("nesterov", "centred")
 _CLASSES = {"float32": core.OptimiserFloat32, "float64": core.OptimiserFloat64}
 
 
@@ -33,6 +39,9 @@ class Optimiser:
             raise TypeError(
                 f"parameters: expected a model's parameters, got {type(parameters).__name__}"
             )
+        learning_rate = real(learning_rate, "learning_rate")
+        for name, value in rule.items():
+            rule[name] = value if name in _FLAGS else real(value, name)
         cls = _CLASSES[parameters._core.dtype.name]
         self._core = cls(parameters._core, self._rule_name(), learning_rate, **rule)
         self._parameters, self._rule = parameters, rule
@@ -53,6 +62,28 @@ class Optimiser:
         """The options besides the learning rate, named as in the equations."""
         return dict(self._rule)
 
+    def __copy__(self) -> Self:
+        """An optimiser of the same parameters, with a state of its own that starts as this one."""
+        copy = type(self).__new__(type(self))
+        Optimiser.__init__(copy, self._parameters, self.learning_rate, **self._rule)
+        copy.set_state(self.state())
+        return copy
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__}: cannot pickle or copy it deeply, since it updates the "
+            "parameters of its model; keep state() and give it to set_state() of a new one"
+        )
+
+    def __repr__(self) -> str:
+        options = self.rule
+        if "beta1" in options:
+            options = {"betas": (options.pop("beta1"), options.pop("beta2")), **options}
+        defaults = inspect.signature(type(self)).parameters
+        texts = ["parameters", f"learning_rate={self.learning_rate!r}"]
+        texts += [f"{k}={v!r}" for k, v in options.items() if v != defaults[k].default]
+        return f"{type(self).__name__}({', '.join(texts)})  # {self.steps:,} steps"
+
     @property
     def learning_rate(self) -> float:
         """The learning rate; can be set between steps, to 0 or more."""
@@ -60,7 +91,7 @@ class Optimiser:
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        self._core.learning_rate = value
+        self._core.learning_rate = real(value, "learning_rate")
 
     @property
     def steps(self) -> int:
@@ -112,6 +143,8 @@ class Optimiser:
         Raises ValueError or TypeError if an entry is missing or has another shape, before anything
         is changed.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state: expected what state() returned, got {type(state).__name__}")
         for name in ("steps", "learning_rate"):
             if name not in state:
                 raise ValueError(f"state: expected an entry {name}, got none")
@@ -154,6 +187,7 @@ class Adam(Optimiser):
 
     __slots__ = ()
 
+    @explains_keywords
     def __init__(
         self,
         parameters: Parameters,
@@ -165,8 +199,7 @@ class Adam(Optimiser):
         super().__init__(
             parameters,
             learning_rate,
-            beta1=betas[0],
-            beta2=betas[1],
+            **_two(betas),
             epsilon=epsilon,
             weight_decay=weight_decay,
         )
@@ -181,6 +214,7 @@ class AdamW(Adam):
 
     __slots__ = ()
 
+    @explains_keywords
     def __init__(
         self,
         parameters: Parameters,
@@ -210,6 +244,7 @@ class SGD(Optimiser):
 
     __slots__ = ()
 
+    @explains_keywords
     def __init__(
         self,
         parameters: Parameters,
@@ -249,6 +284,7 @@ class RMSprop(Optimiser):
 
     __slots__ = ()
 
+    @explains_keywords
     def __init__(
         self,
         parameters: Parameters,
@@ -276,15 +312,31 @@ def clip_norm(gradients: Gradients | Mapping[str, NDArray[Any]], max_norm: float
     All are scaled by the same factor (R. Pascanu, T. Mikolov, Y. Bengio, ICML 2013,
     arXiv:1211.5063). Returns the norm before; if it is not finite, nothing is scaled.
     """
-    return core.clip_norm(_by_name(gradients), max_norm)
+    return core.clip_norm(_by_name(gradients), real(max_norm, "max_norm"))
 
 
 def clip_value(gradients: Gradients | Mapping[str, NDArray[Any]], max_value: float) -> None:
     """Clips each value of the parameters' gradients in place to ±`max_value`."""
-    core.clip_value(_by_name(gradients), max_value)
+    core.clip_value(_by_name(gradients), real(max_value, "max_value"))
+
+
+def _two(betas: Any) -> dict[str, float]:
+    """beta1 and beta2. The core checks their values."""
+    if isinstance(betas, (str, bytes)) or not isinstance(betas, (Sequence, np.ndarray)):
+        raise TypeError(f"betas: expected two numbers, got {betas!r}")
+    if len(betas) != 2:
+        raise ValueError(f"betas: expected two numbers, got {len(betas)}")
+    return {f"beta{k}": real(value, f"beta{k}") for k, value in enumerate(betas, start=1)}
 
 
 def _by_name(
     gradients: Gradients | Mapping[str, NDArray[Any]],
 ) -> Mapping[str, NDArray[Any]]:
-    return gradients.parameters if isinstance(gradients, Gradients) else gradients
+    if isinstance(gradients, Gradients):
+        return gradients.parameters
+    if not isinstance(gradients, Mapping):
+        raise TypeError(
+            "gradients: expected a mapping of names to arrays, or what backward returned, "
+            f"got {type(gradients).__name__}"
+        )
+    return gradients

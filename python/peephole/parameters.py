@@ -115,5 +115,5 @@ class Parameters(Mapping[str, NDArray[Any]]):
         return "\n".join([f"Parameters of {self._core.dtype}, {self.size:,} values:", *rows])
 
     def _require(self, name: str) -> None:
-        if name not in self._names:
+        if not isinstance(name, str) or name not in self._names:
             raise UnknownParameter(f"parameters: expected one of {', '.join(self)}, got {name!r}")

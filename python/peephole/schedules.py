@@ -14,15 +14,23 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from peephole._checks import at_least_one, fraction, positive
+import numpy as np
+
+from peephole._checks import at_least_one, at_least_zero, fraction, positive
+from peephole._keywords import call_text, explains_keywords
 
 __all__ = ["Constant", "Cosine", "OneCycle", "ReduceOnPlateau", "Schedule", "Step", "WarmUp"]
 
 
 class Schedule(ABC):
     """Base class of the schedules."""
+
+    _attributes: ClassVar[Mapping[str, str]] = {"factor": "ratio"}  # `factor` is a method
+
+    def __repr__(self) -> str:
+        return call_text(self, self._attributes)
 
     @abstractmethod
     def factor(self, step: int, steps: int | None = None) -> float:
@@ -55,6 +63,7 @@ class Cosine(Schedule):
         floor: The last factor, in 0..1, which it keeps afterwards.
     """
 
+    @explains_keywords
     def __init__(self, steps: int | None = None, floor: float = 0.0) -> None:
         self.steps = None if steps is None else at_least_one(steps, "steps")
         self.floor = fraction(floor, "floor")
@@ -73,6 +82,7 @@ class Step(Schedule):
         factor: Above 0.
     """
 
+    @explains_keywords
     def __init__(self, every: int, factor: float = 0.1) -> None:
         self.every = at_least_one(every, "every")
         self.ratio = positive(factor, "factor")
@@ -92,6 +102,7 @@ class OneCycle(Schedule):
         end: The last factor.
     """
 
+    @explains_keywords
     def __init__(
         self,
         steps: int | None = None,
@@ -126,6 +137,7 @@ class ReduceOnPlateau(Schedule):
         floor: The smallest factor.
     """
 
+    @explains_keywords
     def __init__(
         self,
         factor: float = 0.1,
@@ -134,7 +146,7 @@ class ReduceOnPlateau(Schedule):
         floor: float = 0.0,
     ) -> None:
         self.ratio = fraction(factor, "factor")
-        self.patience = at_least_one(patience, "patience") if patience else 0
+        self.patience = at_least_zero(patience, "patience")
         self.threshold = fraction(threshold, "threshold")
         self.floor = fraction(floor, "floor")
         self._current, self._best, self._waited = 1.0, math.inf, 0
@@ -179,9 +191,10 @@ class WarmUp(Schedule):
         then: The other schedule; None: a constant one.
     """
 
+    @explains_keywords
     def __init__(self, steps: int, then: Schedule | None = None) -> None:
         self.steps = at_least_one(steps, "steps")
-        self.then = Constant() if then is None else schedule_of(then)
+        self.then = Constant() if then is None else schedule_of(then, "then")
 
     def factor(self, step: int, steps: int | None = None) -> float:
         """See Schedule."""
@@ -211,19 +224,28 @@ class FunctionSchedule(Schedule):
 
     def factor(self, step: int, steps: int | None = None) -> float:
         """See Schedule."""
-        return float(self.function(step))
+        result = np.asarray(self.function(step))
+        if result.shape or result.dtype.kind not in "fiu":
+            raise TypeError(f"schedule: expected the function to return a number, got {result!r}")
+        factor = float(result)
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(
+                "schedule: expected the function to return a finite number of 0 or more, "
+                f"got {factor} for step {step}"
+            )
+        return factor
 
 
-def schedule_of(schedule: Schedule | Callable[[int], float] | None) -> Schedule:
+def schedule_of(
+    schedule: Schedule | Callable[[int], float] | None, name: str = "schedule"
+) -> Schedule:
     """The schedule for an argument of `fit`; None is a constant one."""
     if schedule is None:
         return Constant()
     if isinstance(schedule, Schedule):
         return schedule
     if isinstance(schedule, type) or not callable(schedule):
-        raise TypeError(
-            f"schedule: expected a Schedule or a function of the step, got {schedule!r}"
-        )
+        raise TypeError(f"{name}: expected a Schedule or a function of the step, got {schedule!r}")
     return FunctionSchedule(schedule)
 
 

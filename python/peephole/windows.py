@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import at_least_one, without_mask
+from peephole._checks import array, at_least_one
 
 __all__ = ["windows"]
 
@@ -30,15 +30,16 @@ def windows(series: ArrayLike, length: int, *, stride: int = 1) -> NDArray[Any]:
         x, y = peephole.windows(series[:-1], 100), peephole.windows(series[1:], 100)
         peephole.Network(1, 32, 1).fit(x, y)
     """
-    without_mask(series, "series")
-    array = np.asarray(series)
+    values = array(series, "series")
     length, stride = at_least_one(length, "length"), at_least_one(stride, "stride")
-    if array.ndim not in (1, 2):
-        raise ValueError(f"series: expected (time, features) or (time,), got {array.shape}")
-    if array.ndim == 1:
-        array = array[:, None]
-    if length > len(array):
-        raise ValueError(f"length: expected at most the series' {len(array)} steps, got {length}")
-    view: NDArray[Any] = np.lib.stride_tricks.sliding_window_view(array, length, axis=0)
+    if values.ndim not in (1, 2):
+        raise ValueError(f"series: expected (time, features) or (time,), got {values.shape}")
+    if not len(values):
+        raise ValueError(f"series: expected at least one step, got {values.shape}")
+    if values.ndim == 1:
+        values = values[:, None]
+    if length > len(values):
+        raise ValueError(f"length: expected at most the series' {len(values)} steps, got {length}")
+    view: NDArray[Any] = np.lib.stride_tricks.sliding_window_view(values, length, axis=0)
     every: NDArray[Any] = view[::stride].transpose(0, 2, 1)
     return every

@@ -23,10 +23,11 @@ WRONG_FIT = [
     *table(
         "x",
         Wrong("other features", X[..., :2], ValueError, says="got (4, 5, 2)"),
-        Wrong("single sequence", X[0], ValueError, says="got (5, 3)"),
-        Wrong("no sequences", X[:0], ValueError, "y"),
+        Wrong("single sequence", X[0], ValueError, "y", "got (1, 4, 2)"),
+        Wrong("single sequence of other features", X[0, :, :2], ValueError, says="got (5, 2)"),
+        Wrong("no sequences", X[:0], ValueError),
         Wrong("no steps", X[:, :0], ValueError),
-        Wrong("an empty list", [], ValueError, "y"),
+        Wrong("an empty list", [], ValueError),
         Wrong("complex", X * 1j, TypeError, says="complex64"),
         Wrong("objects", X.astype(object), TypeError),
         Wrong("a list, one with other features", [*X[:3], X[3, :, :2]], ValueError, "x[3]"),
@@ -55,7 +56,6 @@ WRONG_FIT = [
         Wrong("zero", 0, ValueError),
         Wrong("negative", -1, ValueError),
         Wrong("float", 2.0, TypeError),
-        Wrong("None", None, TypeError),
     ),
     *table(
         "learning_rate",

@@ -13,7 +13,7 @@ import numpy as np
 import peephole
 import pytest
 from peephole._core import TensorFile, read_tensors, write_tensors
-from refusals import bounded_memory
+from support.refusals import bounded_memory
 
 DTYPES = ["?", "i1", "u1", "i2", "u2", "f2", "i4", "u4", "f4", "i8", "u8", "f8"]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")

@@ -80,7 +80,8 @@ def test_every_entry_by_complex_step(head, readout, of_logits, case, output_size
         assert_close(gradient[name], exact, COMPLEX_STEP, name)
 
 
-@each_readout
+# Not "max", which has kinks where the largest step changes: the complex step covers it.
+@pytest.mark.parametrize("readout", [name for name in READOUTS if name != "max"])
 @each_head
 def test_finite_differences(head, readout):
     checked = 0
@@ -247,7 +248,7 @@ def test_the_tape_has_the_logits(head, readout, rng):
 def train(net, readout="last", **arguments):
     rng = np.random.default_rng(5)
     x = rng.standard_normal((24, 7, 3))
-    shape = (24,) if readout == "last" else (24, 7)
+    shape = (24, 7) if readout == "all" else (24,)
     labels = rng.integers(0, net.output_size, shape)
     values = rng.uniform(0, 1, (*shape, net.output_size))
     targets = labels if net.head == "softmax" else values

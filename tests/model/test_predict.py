@@ -29,6 +29,7 @@ class TestPredict:
 
     def test_batches_are_no_longer_than_asked(self, rng):
         net = network()
+        units = net.parameters.shape("weight_hh_l0")[1]
 
         class Spy:
             options = net._core.options
@@ -36,7 +37,8 @@ class TestPredict:
 
             def __call__(self, x, state, lengths):
                 sizes.append(len(x))
-                return np.zeros((len(x), OUTPUTS)), ()
+                h = c = np.zeros((len(x), units))
+                return np.zeros((len(x), OUTPUTS)), ((h, c),)
 
         sizes = []
         net._core = Spy()

@@ -167,9 +167,11 @@ def test_threads_that_are_no_numbers(threads):
 
 
 def test_wrong_instruction_sets():
-    with pytest.raises(ValueError, match=r'isa: expected one of baseline, .*reference, got "sse9"'):
+    with pytest.raises(
+        ValueError, match=r'name: expected one of baseline, .*reference, got "sse9"'
+    ):
         peephole.set_isa("sse9")
-    with pytest.raises(TypeError, match="isa: expected a string, got int"):
+    with pytest.raises(TypeError, match="name: expected a string, got int"):
         peephole.set_isa(2)
 
 

@@ -33,8 +33,7 @@ APP = """
 int main() {
   peephole::NetworkConfig config;
   config.lstm.hidden_sizes = {8};
-  peephole::Network<float> network(config);
-  peephole::initialise(network, 0);
+  peephole::Network<float> network(config, 0);
   peephole::Stream<float> stream(network);
   float x = 1, y = 0;
   stream.step(&x, &y);
@@ -49,8 +48,7 @@ EXACT_APP = """
 int main() {
   peephole::NetworkConfig config;
   config.lstm.hidden_sizes = {8};
-  peephole::Network<float> network(config);
-  peephole::initialise(network, 0);
+  peephole::Network<float> network(config, 0);
   const float infinity = std::numeric_limits<float>::infinity();
   const float x[] = {0.3f, -2, 1e-3f, 40, -1e6f, 1e30f, -3e38f, 5, infinity, 1};
   for (const std::string& isa : peephole::isas()) {

@@ -114,9 +114,8 @@ def test_no_forbidden_flags():
         build += [*(ROOT / folder).rglob("CMakeLists.txt"), *(ROOT / folder).rglob("*.cmake")]
     assert len(build) >= 6
     for file in build:
-        found = re.search(
-            r"-march=native|-ffast-math|-Ofast|openmp", file.read_text(), re.IGNORECASE
-        )
+        code = re.sub("#.*", "", file.read_text())
+        found = re.search(r"-march=native|-ffast-math|-Ofast|openmp", code, re.IGNORECASE)
         assert not found, f"{file}: {found}"
 
 

@@ -29,8 +29,12 @@ def hard_sigmoid(a):
     return np.where(line.real < 0, 0, np.where(line.real > 1, 1, line))
 
 
+def sigmoid(a):
+    return 1 / (1 + np.exp(-np.where(a.real < -500, -500, a)))  # exp must not overflow
+
+
 ACTIVATIONS = {
-    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+    "sigmoid": sigmoid,
     "tanh": np.tanh,
     "identity": lambda a: a,
     "relu": lambda a: np.where(a.real > 0, a, 0),

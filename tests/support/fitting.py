@@ -3,6 +3,7 @@
 import numpy as np
 import peephole
 from peephole.training import Callback
+from peephole.training.data.sources import gives_batches
 
 N, T, INPUTS, OUTPUTS = 12, 7, 3, 4
 
@@ -38,7 +39,10 @@ def network(head="softmax", readout="last", outputs=OUTPUTS, **options):
 
 
 def quiet(net, x, y, **options):
-    return net.fit(x, y, **{"epochs": 2, "batch_size": 5, "seed": 1, "progress": False, **options})
+    defaults = {"epochs": 2, "seed": 1, "progress": False}
+    if not gives_batches(x):
+        defaults["batch_size"] = 5
+    return net.fit(x, y, **defaults | options)
 
 
 def targets(rng, x, head, readout):

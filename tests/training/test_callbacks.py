@@ -78,7 +78,7 @@ class TestWhatIsShown:
 
     @pytest.mark.parametrize("progress", [None, False])
     def test_quiet(self, progress, rng, capsys):
-        """When asked, and where nobody is at a terminal."""
+        """When asked, and where there is no terminal."""
         x, y = classification(rng)
         network().fit(x, y, epochs=1, seed=0, progress=progress)
         assert capsys.readouterr() == ("", "")

@@ -71,7 +71,7 @@ def every_kind(rng):
             lambda: network("identity", "all"),
             lambda: iter(stream),
             None,
-            {"stateful": True, "batch_size": 2},
+            {"stateful": True},
         ),
         "masked": (
             lambda: network(masks={"weight_hh_l0": np.eye(20, 5, dtype=bool)}),

@@ -45,7 +45,7 @@ def start(folder, script=SCRIPT, *arguments):
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_at_random_moments(tmp_path):
-    """The weights in the end are those of the training that nobody killed."""
+    """The final weights are those of a training that was not killed."""
     check_kills(tmp_path, KILLS, random.Random(0))
 
 

@@ -18,7 +18,7 @@ def fitted(x, y, head="identity", readout="all", **options):
 
 class TestInFit:
     def test_missing_steps(self, rng):
-        """NaN targets are as steps that nobody asks about."""
+        """NaN targets are like steps without a target."""
         x = rng.standard_normal((4, 6, 3))
         y = rng.standard_normal((4, 6, 4))
         gaps = y.copy()

@@ -148,7 +148,7 @@ class TestInFit:
         (ValueError, "patience", lambda: schedules.ReduceOnPlateau(patience=-1)),
         (ValueError, "factor", lambda: schedules.ReduceOnPlateau(factor=1.5)),
         (ValueError, "steps", lambda: schedules.WarmUp(0)),
-        (TypeError, "schedule", lambda: schedules.WarmUp(3, "cosine")),
+        (TypeError, "then", lambda: schedules.WarmUp(3, "cosine")),
         (TypeError, "schedule", lambda: quiet(network(), X, Y, schedule="cosine")),
         (TypeError, "schedule", lambda: quiet(network(), X, Y, schedule=schedules.Cosine)),
     ],

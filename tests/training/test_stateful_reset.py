@@ -1,4 +1,4 @@
-"""Stateful training in which some sequences of a batch start anew."""
+"""Stateful training in which some sequences of a batch start again from zeros."""
 
 import numpy as np
 import pytest

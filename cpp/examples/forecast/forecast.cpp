@@ -46,7 +46,7 @@ void run(const char* path) {
       std::printf("%s%.9g", i == 0 ? "" : ",", static_cast<double>(y[i]));
     }
     std::printf("\n");
-    std::fflush(stdout);  // whoever reads is waiting for this line
+    std::fflush(stdout);  // the reader waits for this line
   }
 }
 

@@ -38,10 +38,10 @@ class Stream;
 template <class T>
 class LSTM {
  public:
-  /// With the first values that initialise() draws from `seed`.
+  /// Initialises the parameters by initialise() with `seed`.
   LSTM(const LSTMConfig& config, std::uint64_t seed,
        Initialisation recurrent = Initialisation::uniform);
-  /// With all parameters 0, for who writes them.
+  /// Leaves all parameters 0, for callers that write them.
   LSTM(const LSTMConfig& config, Uninitialised);
   LSTM(LSTM&&) noexcept = default;
   LSTM& operator=(LSTM&&) noexcept = default;

@@ -23,7 +23,7 @@ class Network {
   /// With the first values that initialise() draws from `seed`.
   Network(const NetworkConfig& config, std::uint64_t seed,
           Initialisation recurrent = Initialisation::uniform);
-  /// With all parameters 0, for who writes them.
+  /// Leaves all parameters 0, for callers that write them.
   Network(const NetworkConfig& config, Uninitialised);
   ~Network();
   Network(Network&&) noexcept;

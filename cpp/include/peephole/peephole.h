@@ -50,7 +50,7 @@ peephole_status peephole_load_memory(const void* data, size_t size, peephole_mod
  * for itself from then on; to NULL where that fails. */
 peephole_status peephole_copy(const peephole_model* model, peephole_model** copy);
 
-/* Ends a model; NULL is none. */
+/* Frees a model. NULL is ignored. */
 void peephole_free(peephole_model* model);
 
 size_t peephole_input_size(const peephole_model* model);  /* I; 0 for NULL */

@@ -22,7 +22,7 @@ namespace peephole {
 /// Weights are those of the model at the time of construction, packed for the instruction set
 /// chosen then; later changes of the model do not reach a stream, make a new one for them. Streams
 /// that are made while another one of the same, unchanged model lives share its weights, which
-/// nobody writes. They outlive the model.
+/// are never written to. They outlive the model.
 ///
 /// Thread safety: a stream belongs to one thread at a time. Different streams, of one model too,
 /// may run at the same time. A step uses the caller's thread alone.

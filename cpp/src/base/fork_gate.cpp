@@ -14,14 +14,17 @@ ForkGate::~ForkGate() {}
 #else
 namespace {
 
-// Readers go before a waiting writer, so fork() cannot block who is inside.
+// Readers go before a waiting writer, so fork() cannot block a thread that is inside.
 pthread_rwlock_t gate = PTHREAD_RWLOCK_INITIALIZER;
 
-// The child's only thread is not the one that locked it, as the system counts: it begins anew.
+// In the child the lock is initialised again: to the system, the thread that locked it is another
+// one.
 void reset() noexcept { gate = PTHREAD_RWLOCK_INITIALIZER; }
 
-[[maybe_unused]] const int handlers = pthread_atfork([] { pthread_rwlock_wrlock(&gate); },
-                                                     [] { pthread_rwlock_unlock(&gate); }, reset);
+// The lock itself needs no construction, so that models can be used from global constructors.
+[[gnu::constructor]] void register_handlers() {
+  pthread_atfork([] { pthread_rwlock_wrlock(&gate); }, [] { pthread_rwlock_unlock(&gate); }, reset);
+}
 
 }  // namespace
 

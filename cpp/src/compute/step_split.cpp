@@ -30,11 +30,12 @@ void StepSplit::begin(Index steps) noexcept {
 }
 
 int StepSplit::next(int present) noexcept {
-  if (parts_ > 1 && barrier_.late()) split_was_late(parts_);
+  using Clock = std::chrono::steady_clock;
+  if (parts_ > 1) report_split(parts_, Clock::now() - start_, barrier_.lost());
   const int wanted = split_limit(most_parts_);
   if (!begun_ && present < wanted) {
-    const auto start = std::chrono::steady_clock::now();
-    while (present < wanted && std::chrono::steady_clock::now() - start < kArrivalTime) {
+    const Clock::time_point start = Clock::now();
+    while (present < wanted && Clock::now() - start < kArrivalTime) {
       spin_pause();
       present = phases_.present();
     }
@@ -47,6 +48,7 @@ int StepSplit::next(int present) noexcept {
                                                   : kFirstOperations;
   parts_ = parts;
   barrier_.set_members(parts);
+  start_ = Clock::now();
   first_ = last_;
   const double steps = 2 + parts * piece_operations_ / operations_;
   last_ += static_cast<Index>(std::min(steps, static_cast<double>(steps_ - last_)));

@@ -36,6 +36,7 @@ class StepSplit {
   double piece_operations_;
   int parts_ = 1;
   bool begun_ = false;
+  std::chrono::steady_clock::time_point start_;  // of the piece
   Barrier barrier_;
 };
 

@@ -9,7 +9,7 @@
 ///
 /// Every choice is a function of its place alone - the seed of the pass, what it is for, layer,
 /// direction, the sequence's index in the caller's batch, step and unit. So it is the same in
-/// forward and backward, whoever computes it, and nothing of it is kept.
+/// forward and backward, on every path, and nothing of it is kept.
 namespace peephole {
 
 /// Philox4x32-10: 128 random bits for a counter and a key (J. K. Salmon et al., "Parallel random

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "runtime/waiting.hpp"
 
 namespace peephole {
@@ -11,7 +13,7 @@ class Barrier {
   void set_members(int members) noexcept {
     members_ = members;
     missing_.store(members, std::memory_order_relaxed);
-    late_.store(false, std::memory_order_relaxed);
+    lost_.store(0, std::memory_order_relaxed);
   }
 
   void wait() noexcept {
@@ -23,17 +25,22 @@ class Barrier {
       return;
     }
     const auto passed = [&] { return round_.load(std::memory_order_acquire) != round; };
-    if (waiting_.until(passed)) late_.store(true, std::memory_order_relaxed);
+    const std::chrono::nanoseconds slept = waiting_.until(passed);
+    if (slept.count() > 0) lost_.fetch_add(slept.count(), std::memory_order_relaxed);
   }
 
-  /// Whether a member has had to sleep since set_members().
-  bool late() const noexcept { return late_.load(std::memory_order_relaxed); }
+  /// How long members have had to wait for late ones since set_members(), on average of those that
+  /// waited. Short waits do not count.
+  std::chrono::nanoseconds lost() const noexcept {
+    const std::int64_t sum = lost_.load(std::memory_order_relaxed);
+    return std::chrono::nanoseconds{members_ > 1 ? sum / (members_ - 1) : 0};
+  }
 
  private:
   int members_ = 1;
   alignas(64) std::atomic<int> missing_{1};
   alignas(64) std::atomic<unsigned> round_{0};
-  alignas(64) std::atomic<bool> late_{false};
+  alignas(64) std::atomic<std::int64_t> lost_{0};
   Waiting waiting_;
 };
 

@@ -20,11 +20,13 @@ std::atomic<int> forks{0};  // that led from the first process to this one
 
 #ifndef _WIN32
 /// A forked child has none of an executor's threads.
-[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
-  ++forks;
-  of_process = nullptr;
-  of_thread = {nullptr, false};
-});
+[[gnu::constructor]] void register_handler() {
+  pthread_atfork(nullptr, nullptr, [] {
+    ++forks;
+    of_process = nullptr;
+    of_thread = {nullptr, false};
+  });
+}
 #endif
 
 }  // namespace

@@ -18,7 +18,8 @@ namespace {
 
 /// The process that loaded this library. OpenMP libraries do not know that threads are gone in a
 /// forked child, and would wait for them.
-const pid_t process_of_load = getpid();
+pid_t process_of_load = 0;
+[[gnu::constructor]] void note_process() { process_of_load = getpid(); }
 
 bool is_forked() noexcept { return getpid() != process_of_load; }
 
@@ -37,7 +38,7 @@ bool is_openmp(const std::string& path) {
   return false;
 }
 
-/// The path of the OpenMP library that is loaded, PyTorch's before others; empty: there is none.
+/// The path of the OpenMP library that is loaded, PyTorch's before others; empty without one.
 std::string loaded_openmp() {
   std::string found;
   const auto look = [](dl_phdr_info* info, std::size_t, void* data) {
@@ -69,7 +70,7 @@ class OpenMPExecutor final : public Executor {
   int concurrency() noexcept override { return is_forked() ? 1 : max_threads_(); }
 
   /// The team has the size that other loops have, though some of it may find nothing to do: the
-  /// library ends the threads that a smaller team leaves over, and starts them anew for the next.
+  /// library ends the threads that a smaller team leaves over, and starts them again for the next.
   void run(int members, Task task, void* context) noexcept override {
     Loop loop{task, context, members, {0}};
     parallel_(&take_members, &loop, 0, 0);

@@ -24,22 +24,24 @@ inline constexpr std::chrono::microseconds kSpinTime{50};
 /// Where threads wait until another one has changed an atomic variable.
 class Waiting {
  public:
-  /// Returns when ready(), which reads that variable, is true. Returns true if the thread slept.
+  /// Returns when ready(), which reads that variable, is true. Returns how long that took if the
+  /// thread had to sleep, otherwise 0.
   template <class Ready>
-  bool until(Ready&& ready) noexcept {
+  std::chrono::nanoseconds until(Ready&& ready) noexcept {
+    using Clock = std::chrono::steady_clock;
     constexpr int kSpinsPerLook = 64;  // looking at the clock takes longer than a pause
-    const auto start = std::chrono::steady_clock::now();
+    const Clock::time_point start = Clock::now();
     do {
       for (int spin = 0; spin < kSpinsPerLook; ++spin) {
-        if (ready()) return false;
+        if (ready()) return std::chrono::nanoseconds{0};
         spin_pause();
       }
-    } while (std::chrono::steady_clock::now() - start < kSpinTime);
+    } while (Clock::now() - start < kSpinTime);
     std::unique_lock<std::mutex> lock(mutex_);
     asleep_.fetch_add(1, std::memory_order_acq_rel);
     wake_.wait(lock, ready);
     asleep_.fetch_sub(1, std::memory_order_acq_rel);
-    return true;
+    return Clock::now() - start;
   }
 
   /// To be called after the change. Both sides modify `asleep_` in between, in some order: either

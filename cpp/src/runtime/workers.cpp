@@ -1,11 +1,15 @@
 #include "runtime/workers.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <new>
 #include <thread>
 #include <vector>
 
+#ifdef __linux__
+#include <sched.h>
+#endif
 #ifndef _WIN32
 #include <pthread.h>
 #include <signal.h>
@@ -16,6 +20,11 @@
 
 namespace peephole {
 namespace {
+
+/// A thread that has not begun within this time waits for a CPU. Where all CPUs are busy, the
+/// system wakes it on that of the calling thread, again and again, as it never gets to do anything
+/// there.
+constexpr std::chrono::microseconds kWakingTime{500};
 
 struct Job {
   Executor::Task task;
@@ -55,6 +64,20 @@ class Worker {
     job_.store(&job, std::memory_order_release);
     waiting_.notify();
   }
+  /// Puts the thread on another CPU than the calling one, if there is another for it.
+  void move_away() noexcept {
+#ifdef __linux__
+    cpu_set_t all;
+    const int here = sched_getcpu();
+    if (pthread_getaffinity_np(thread_.native_handle(), sizeof all, &all) != 0) return;
+    if (here < 0 || here >= CPU_SETSIZE || !CPU_ISSET(here, &all) || CPU_COUNT(&all) == 1) return;
+    cpu_set_t others = all;
+    CPU_CLR(here, &others);
+    pthread_setaffinity_np(thread_.native_handle(), sizeof others, &others);
+    pthread_setaffinity_np(thread_.native_handle(), sizeof all, &all);
+#endif
+  }
+
   /// Takes a job back that the thread has not begun; false if it has.
   bool withdraw(Job& job) noexcept {
     Job* expected = &job;
@@ -112,8 +135,9 @@ Crew* crew() noexcept {
 #ifndef _WIN32
 /// A forked child has none of the threads. The parent's memory of them is left alone, as a thread
 /// may have been changing it.
-[[maybe_unused]] const int fork_handler =
-    pthread_atfork(nullptr, nullptr, [] { the_crew = nullptr; });
+[[gnu::constructor]] void register_handler() {
+  pthread_atfork(nullptr, nullptr, [] { the_crew = nullptr; });
+}
 #endif
 
 }  // namespace
@@ -144,9 +168,13 @@ void run_on_workers(int members, Executor::Task task, void* context) noexcept {
     return *crew.workers[static_cast<std::size_t>(member - 1)];
   };
   for (int member = 1; member < members; ++member) worker(member).post(job);
+  const auto start = std::chrono::steady_clock::now();
   task(context, 0);
+  const bool had_time = std::chrono::steady_clock::now() - start > kWakingTime;
   for (int member = 1; member < members; ++member) {
-    if (worker(member).withdraw(job)) job.unfinished.fetch_sub(1, std::memory_order_relaxed);
+    if (!worker(member).withdraw(job)) continue;
+    job.unfinished.fetch_sub(1, std::memory_order_relaxed);
+    if (had_time) worker(member).move_away();
   }
   crew.finished.until([&] { return job.unfinished.load(std::memory_order_acquire) == 0; });
 }

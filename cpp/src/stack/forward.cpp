@@ -37,7 +37,7 @@ bool overlap(const SequenceView<const T>& x, const SequenceView<T>& y) noexcept 
   return before(x.data, end(y)) && before(y.data, end(x));
 }
 
-/// Whether both arrays can serve as they lie: strides as nobody would make them are left to copies.
+/// Whether both arrays can be used in place. Arrays with unusual strides are copied instead.
 template <class T>
 bool usable_in_place(const Schedule& schedule, const SequenceView<const T>& x,
                      const SequenceView<T>& y) noexcept {

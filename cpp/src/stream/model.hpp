@@ -10,7 +10,8 @@
 
 namespace peephole {
 
-/// What streams of one model share, and nobody writes: what it is, and its weights as they were.
+/// What streams of one model share and never write to: its configuration, and a copy of its
+/// weights.
 template <class T>
 struct StreamModel {
   /// Throws std::invalid_argument for a bidirectional stack, and for a readout of all steps at

@@ -19,13 +19,13 @@ namespace {
 class Case {
  public:
   Case(Index batch, Index time, const LSTMConfig& config)
-      : batch_(batch), time_(time), config_(config), lstm_(config) {
+      : batch_(batch), time_(time), config_(config), lstm_(config, uninitialised) {
     Random random(7);
     Parameters<float>& parameters = lstm_.parameters();
-    for (Index i = 0; i < parameters.flat_size(); ++i) {
-      parameters.mutable_flat()[i] = static_cast<float>(random.uniform(-0.2, 0.2));
+    for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
+      parameters.assign(i,
+                        random.values<float>(parameters.specs()[at(i)].size(), -0.2, 0.2).data());
     }
-    parameters.touch();
     x_ = random.values<float>(batch * time * config.input_size);
     dy_ = random.values<float>(batch * time * config.output_size());
     for (Index b = 0; b < batch; ++b) lengths_.push_back(time - b % 5);
@@ -37,10 +37,10 @@ class Case {
     std::vector<float> y(dy_.size()), dx(x_.size());
     std::vector<float> dparameters(at(lstm_.parameters().flat_size()));
     Tape<float> tape;
-    lstm_.forward(contiguous(x_.data(), batch_, time_, I), span(lengths_), {},
-                  contiguous(y.data(), batch_, time_, F), {}, tape);
-    lstm_.backward(tape, contiguous(dy_.data(), batch_, time_, F), {},
-                   contiguous(dx.data(), batch_, time_, I), {}, dparameters.data());
+    lstm_.forward({contiguous(x_.data(), batch_, time_, I), lengths_},
+                  {contiguous(y.data(), batch_, time_, F)}, tape);
+    lstm_.backward(tape, Gradient<float>::of_y(contiguous(dy_.data(), batch_, time_, F)),
+                   dparameters, {contiguous(dx.data(), batch_, time_, I)});
     y.insert(y.end(), dx.begin(), dx.end());
     y.insert(y.end(), dparameters.begin(), dparameters.end());
     return y;

@@ -34,7 +34,7 @@ void replace_with(const fs::path& path, const std::string& bytes) {
 LSTM<float> lstm(Index units) {
   LSTMConfig config;
   config.hidden_sizes = {units};
-  return LSTM<float>(config);
+  return LSTM<float>(config, /*seed=*/0);
 }
 
 /// The only file in the folder that is not `path`.

@@ -137,7 +137,7 @@ void all_names() {
   check_names<Peephole>("peephole", {"diagonal", "dense", "none"});
   check_names<OutputPeephole>("output_peephole", {"previous", "current"});
   check_names<HeadActivation>("head", {"identity", "sigmoid", "tanh", "softmax"});
-  check_names<Readout>("readout", {"all", "last"});
+  check_names<Readout>("readout", {"all", "last", "mean", "max"});
   check_names<Activation>("activations", {"sigmoid", "tanh", "identity", "relu", "softsign",
                                           "softplus", "hard_sigmoid", "one"});
   CHECK_THROWS(parse_activation("gelu"), "activations: expected one of sigmoid, tanh");
@@ -193,8 +193,8 @@ void values_outside_an_enumeration() {
   CHECK_THROWS(validate(config), "activations: expected one of sigmoid");
   NetworkConfig network;
   network.lstm = stack(2, {3});
-  network.readout = static_cast<Readout>(2);
-  CHECK_THROWS(validate(network), "readout: expected one of all, last, got 2");
+  network.readout = static_cast<Readout>(4);
+  CHECK_THROWS(validate(network), "readout: expected one of all, last, mean, max, got 4");
 }
 
 void gates_of_activations() {

@@ -147,7 +147,7 @@ void masks() {
   CHECK(values[2] == 9);
   values[3] = 1;
   const std::uint64_t unchanged = Access::revision(parameters);
-  CHECK(Access::refresh(parameters) == unchanged);  // where it is masked, a write is none
+  CHECK(Access::refresh(parameters) == unchanged);  // a write to masked values changes nothing
   CHECK(values[3] == 0);
 
   // A view of the parameter itself may be assigned to it.

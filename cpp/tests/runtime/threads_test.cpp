@@ -131,24 +131,30 @@ void barriers() {
   });
   for (int round = 0; round < 1001; ++round) barrier.wait();
   other.join();
-  CHECK(barrier.late());
+  CHECK(barrier.lost() > std::chrono::milliseconds(3));
   barrier.set_members(1);
   barrier.wait();
-  CHECK(!barrier.late());
+  CHECK(barrier.lost().count() == 0);
 }
 
 void late_splits() {
+  using std::chrono::milliseconds;
   CHECK(split_limit(8) == 8);
-  split_was_late(8);
+  report_split(8, milliseconds(10), milliseconds(3));
+  report_split(8, milliseconds(10), milliseconds(3));
+  CHECK(split_limit(8) == 8);  // a third of the time is less than what is gained
+  report_split(8, milliseconds(3), milliseconds(3));
+  CHECK(split_limit(8) == 8);  // one time slice
+  report_split(8, milliseconds(10), milliseconds(9));
   CHECK(split_limit(8) == 4);
   CHECK(split_limit(2) == 2);
-  split_was_late(4);
-  split_was_late(2);
+  report_split(4, milliseconds(10), milliseconds(9));
+  report_split(2, milliseconds(10), milliseconds(9));
   CHECK(split_limit(8) == 1);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::this_thread::sleep_for(milliseconds(50));
   CHECK(split_limit(8) == 8);  // tried again
   give_up_late_splits(false);
-  split_was_late(8);
+  report_split(8, milliseconds(10), milliseconds(9));
   CHECK(split_limit(8) == 8);
   give_up_late_splits(true);
 }

@@ -10,11 +10,11 @@ extern "C" __attribute__((visibility("default"))) int compute_on_threads(int thr
   LSTMConfig config;
   config.input_size = 32;
   config.hidden_sizes = std::vector<Index>{64};
-  const LSTM<float> lstm(config);
+  const LSTM<float> lstm(config, uninitialised);
   const Index B = 64, T = 40;
   const std::vector<float> x(static_cast<std::size_t>(B * T * 32), 1.0f);
   std::vector<float> y(static_cast<std::size_t>(B * T * 64), 1.0f);
   set_num_threads(threads);
-  lstm.infer(contiguous(x.data(), B, T, 32), {}, {}, contiguous(y.data(), B, T, 64), {});
+  lstm.infer({contiguous(x.data(), B, T, 32)}, {contiguous(y.data(), B, T, 64)});
   return y[0] == 0;
 }

@@ -37,10 +37,18 @@ void* operator new(std::size_t size) {
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return peephole::test::allocate(size, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* data) noexcept {
   peephole::test::release(data, alignof(std::max_align_t));
 }
 void operator delete(void* data, std::size_t) noexcept { operator delete(data); }
+void operator delete(void* data, const std::nothrow_t&) noexcept { operator delete(data); }
 void operator delete(void* data, std::align_val_t alignment) noexcept {
   peephole::test::release(data, static_cast<std::size_t>(alignment));
 }

@@ -1,4 +1,4 @@
-"""The demo's picture: the gates during one utterance, and the resulting probabilities."""
+"""The demo's picture: gates, peepholes and cells during one utterance, and the probabilities."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from peephole.models.network import Network
+from peephole.views.figures import new_figure
 from peephole.views.inspection import gate_activities
 
-_TITLES = {
-    "i": "input gate  i",
-    "f": "forget gate  f",
-    "o": "output gate  o",
-    "g": "cell input  g",
-    "c": "cell state  c",
-}
+_GATES = {"i": "input gate  i", "f": "forget gate  f", "o": "output gate  o", "g": "cell input  g"}
 
 
 def picture(
@@ -29,37 +23,52 @@ def picture(
     probabilities: NDArray[Any],
     frame_ms: float,
 ) -> Figure:
-    """Four gates, the cell state, and the speakers' probabilities (T, O), over time."""
-    activities = gate_activities(net, utterance)._asdict()
+    """Four gates, what each receives through its peephole, cells, and probabilities (T, O)."""
+    activities = gate_activities(net, utterance)
     # Sorted by what the units contribute to the speaker's logit after the last frame.
-    order = np.argsort(net.parameters["head.weight"][speaker] * activities["h"][-1])
-    figure = Figure(figsize=(12.5, 7), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = dict(zip("ifogcp", figure.subplots(2, 3, sharex=True).flat, strict=True))
+    order = np.argsort(net.parameters["head.weight"][speaker] * activities.h[-1])
+    figure = new_figure(13, 9.5)
+    grid = figure.add_gridspec(3, 4)
     extent = (0.0, len(utterance) * frame_ms, 0.0, float(len(order)))
-    images = {}
-    for name, title in _TITLES.items():
-        signed = name in "gc"
-        limit = max(1.0, float(np.abs(activities[name]).max()))
-        images[name] = axes[name].imshow(
-            activities[name][:, order].T,
+
+    def heatmap(place: Any, values: NDArray[Any], title: str, limit: float, signed: bool) -> Any:
+        axes = figure.add_subplot(place)
+        image = axes.imshow(
+            values[:, order].T,
             aspect="auto",
             origin="lower",
             extent=extent,
             interpolation="nearest",
             cmap="RdBu_r" if signed else "viridis",
             vmin=-limit if signed else 0,
-            vmax=limit if signed else 1,
+            vmax=limit,
         )
-        axes[name].set_title(title, fontsize=11)
-        axes[name].set_yticks([])
-    for name in "ogc":
-        figure.colorbar(images[name], ax=axes[name], fraction=0.05, pad=0.02)
-    for name in "ig":
-        axes[name].set_ylabel(f"{len(order)} units")
-    for name in "gcp":
-        axes[name].set_xlabel("time (ms)")
-    _plot_probabilities(axes["p"], probabilities, speaker, frame_ms)
+        axes.set_title(title, fontsize=11)
+        axes.set_yticks([])
+        return axes, image
+
+    # One scale for all peepholes, so that the gates can be compared.
+    limit = max(float(np.abs(received).max()) for received in activities.peepholes.values())
+    for column, (gate, title) in enumerate(_GATES.items()):
+        axes, image = heatmap(grid[0, column], getattr(activities, gate), title, 1.0, gate == "g")
+        if gate in "og":
+            figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
+        received = activities.peepholes[gate]
+        below, image = heatmap(
+            grid[1, column], received, f"peephole of {gate}:  $P_{gate}\\,c$", limit, True
+        )
+        if column == 0:
+            axes.set_ylabel(f"{len(order)} units")
+            below.set_ylabel(f"{len(order)} units")
+    figure.colorbar(image, ax=below, fraction=0.05, pad=0.02)
+    largest = max(1.0, float(np.abs(activities.c).max()))
+    axes, image = heatmap(grid[2, :2], activities.c, "cell state  c", largest, True)
+    figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
+    axes.set_ylabel(f"{len(order)} units")
+    last = figure.add_subplot(grid[2, 2:], sharex=axes)
+    for bottom in (axes, last):
+        bottom.set_xlabel("time (ms)")
+    _plot_probabilities(last, probabilities, speaker, frame_ms)
     figure.suptitle(
         f"Speaker {speaker + 1} says /ae/: the units, sorted by how much they support speaker "
         f"{speaker + 1}",

@@ -41,7 +41,7 @@ def run(seed: int, epochs: int, output: Path, quiet: bool) -> float:
     say(f"The model, to be trained with a little noise on its input:\n  {net}\n")
 
     begin = time.perf_counter()
-    train(net, train_x, data.train_y, seed, epochs, progress=not quiet)
+    train(net, train_x, data.train_y, seed, epochs, progress=False if quiet else None)
     seconds = time.perf_counter() - begin
     predicted = net.predict(test_x).argmax(axis=1)
     right = int((predicted == data.test_y).sum())
@@ -80,7 +80,7 @@ def train(
     y: NDArray[np.int64],
     seed: int,
     epochs: int = EPOCHS,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> None:
     """Trains on copies with noise, against overfitting."""
     random = np.random.default_rng(seed)
@@ -133,6 +133,21 @@ def live_table(probabilities: NDArray[np.float32], speaker: int) -> str:
         when = f"{(t + 1) * FRAME_MS:4.0f} ms"
         rows.append(f"  {when}  speaker {best + 1}  {probability:4.0%} {bar}{mark}")
     return "\n".join(rows)
+
+
+def picture_problem(output: Path) -> str | None:
+    """Why no picture can be written to `output`, checked before the training; None if it can."""
+    if output.is_dir():
+        return f"expected a file, got the folder {output}"
+    if find_spec("matplotlib") is None:
+        return None  # `draw` says so
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    suffix = output.suffix[1:].lower()
+    if suffix and suffix not in known:
+        return f"expected a name that ends in one of {', '.join(known)}, got {output.name}"
+    return None
 
 
 def draw(

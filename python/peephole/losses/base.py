@@ -8,7 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import without_mask
+from peephole._checks import array
+from peephole._keywords import call_text
 
 
 class Value(NamedTuple):
@@ -39,6 +40,9 @@ class Loss(ABC):
 
         Missing targets (NaN, or the ignored label) have no term.
         """
+
+    def __repr__(self) -> str:
+        return call_text(self)
 
     def width(self, outputs: int) -> int:
         """D, the values of a target for a head of O = `outputs` values."""
@@ -98,14 +102,13 @@ def mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | N
 
 def numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """(O,) finite numbers of 0 or more; raises ValueError or TypeError."""
-    without_mask(values, name)
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu" or array.ndim != 1:
-        raise TypeError(f"{name}: expected (O,) numbers, got {array.dtype} {array.shape}")
-    array = array.astype(np.float64)
-    if not (np.isfinite(array) & (array >= 0)).all() or not array.any():
+    read = array(values, name)
+    if read.dtype.kind not in "fiu" or read.ndim != 1:
+        raise TypeError(f"{name}: expected (O,) numbers, got {read.dtype} {read.shape}")
+    read = read.astype(np.float64)
+    if not (np.isfinite(read) & (read >= 0)).all() or not read.any():
         raise ValueError(f"{name}: expected finite numbers of 0 or more, not all 0, got {values!r}")
-    return array
+    return read
 
 
 def require_one_each(values: NDArray[Any] | None, outputs: int, name: str, what: str) -> None:

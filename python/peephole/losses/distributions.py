@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import positive, without_mask
+from peephole._checks import array, positive
 from peephole.losses.base import Loss, Value, mean
 from peephole.losses.values import ByElement
 
@@ -30,8 +30,7 @@ class Quantile(ByElement):
     heads = ("identity", "sigmoid", "tanh")
 
     def __init__(self, quantiles: ArrayLike) -> None:
-        without_mask(quantiles, "quantiles")
-        values = np.asarray(quantiles)
+        values = array(quantiles, "quantiles")
         if values.dtype.kind != "f" or values.ndim != 1:
             raise TypeError(f"quantiles: expected (Q,) numbers between 0 and 1, got {quantiles!r}")
         increasing = values.size > 0 and (np.diff(values) > 0).all()

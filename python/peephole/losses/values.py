@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import positive, without_mask
+from peephole._checks import array, positive
 from peephole.losses.base import Loss, Value, mean, require_one_each
 
 
@@ -132,11 +132,10 @@ class Huber(ByElement):
 
 def _pos_weight(values: ArrayLike) -> NDArray[np.float64]:
     """A number () or (O,) numbers, above 0."""
-    without_mask(values, "pos_weight")
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu" or array.ndim > 1:
+    read = array(values, "pos_weight")
+    if read.dtype.kind not in "fiu" or read.ndim > 1:
         raise TypeError(f"pos_weight: expected a number or (O,) numbers, got {values!r}")
-    array = array.astype(np.float64)
-    if not (np.isfinite(array) & (array > 0)).all():
+    read = read.astype(np.float64)
+    if not (np.isfinite(read) & (read > 0)).all():
         raise ValueError(f"pos_weight: expected finite numbers above 0, got {values!r}")
-    return array
+    return read

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
+from peephole._checks import path_text
 from peephole.models.build import default_activations
 from peephole.parameters import Parameters
+from peephole.training.entry import is_checkpoint
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -125,7 +127,27 @@ class Model:
             OSError: If the file cannot be written.
             ValueError: If the model has several thousand layers, too many names for a file.
         """
-        self._core.save(os.fspath(path))
+        self._core.save(path_text(path, "path"))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The model that `save` wrote to `path`: `peephole.load` for a known class.
+
+        Raises:
+            ValueError: If the file is no model file, or holds a model of the other class.
+            OSError: If the file cannot be read.
+        """
+        core_model = read_core(path)
+        if not isinstance(core_model, cls._core_classes()):
+            has_head = "output_size" in core_model.options
+            mine, other = ("LSTM", "Network") if has_head else ("Network", "LSTM")
+            raise ValueError(f"path: expected the file of a model {mine}, got one of {other}")
+        return cls._over(core_model)
+
+    @classmethod
+    def _core_classes(cls) -> tuple[Any, ...]:
+        """The core's classes, one for each dtype."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         options, defaults = self.options, self._option_defaults()
@@ -153,3 +175,17 @@ class Model:
 def _changed(activations: Mapping[str, str]) -> dict[str, str]:
     defaults = default_activations()
     return {key: name for key, name in activations.items() if name != defaults[key]}
+
+
+def read_core(path: str | os.PathLike[str]) -> Any:
+    """The core model of a file; the error for the checkpoint of a training says what it is."""
+    text = path_text(path, "path")
+    try:
+        return core.load(text)
+    except ValueError:
+        if is_checkpoint(text):
+            raise ValueError(
+                f"{text}: not a model file, but the checkpoint of a training, "
+                "which peephole.training.load_checkpoint reads"
+            ) from None
+        raise

@@ -5,13 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
-from peephole._checks import at_least_one, dtype_name, integer, seed_number, without_mask
+from peephole._checks import (
+    at_least_one,
+    dtype_name,
+    integer,
+    seed_number,
+    text,
+    without_mask,
+)
 from peephole._types import Activations, Seed
 
 # Far beyond any stack that can be trained. Without a limit, a typing error could fill the memory.
@@ -33,6 +40,9 @@ def build(
 ) -> Any:
     """An instance of `classes[dtype]`, masked and initialised; it gets `options` unchanged."""
     sizes = layer_sizes(hidden_size, num_layers)
+    for name, value in {**options, "recurrent_init": recurrent_init}.items():
+        if isinstance(value, str):  # the core checks the others
+            text(value, name)
     model = classes[dtype_name(dtype)](
         input_size, sizes, activations=layer_activations(activations, len(sizes)), **options
     )
@@ -56,7 +66,9 @@ def default_activations() -> Mapping[str, str]:
 
 def layer_sizes(hidden_size: int | Sequence[int], num_layers: int) -> list[int]:
     """(L,) units of each layer."""
-    if isinstance(hidden_size, (Sequence, np.ndarray)) and not isinstance(hidden_size, str):
+    if isinstance(hidden_size, (Sequence, np.ndarray)) and not isinstance(
+        hidden_size, (str, bytes, bytearray)
+    ):
         if num_layers != 1:
             raise ValueError(
                 "num_layers: allowed only with an int hidden_size, "
@@ -67,7 +79,7 @@ def layer_sizes(hidden_size: int | Sequence[int], num_layers: int) -> list[int]:
     layers = at_least_one(num_layers, "num_layers")
     if layers > _MAX_LAYERS:
         raise ValueError(f"num_layers: expected at most {_MAX_LAYERS}, got {layers}")
-    return [integer(hidden_size, "hidden_size")] * layers
+    return [integer(cast("int", hidden_size), "hidden_size")] * layers
 
 
 def layer_activations(activations: Activations | None, layers: int) -> list[dict[str, str]]:
@@ -99,6 +111,9 @@ def _complete(activations: Mapping[str, str], name: str) -> dict[str, str]:
             f"{name}: expected keys among {', '.join(defaults)}, "
             f"got {', '.join(map(repr, unknown))}"
         )
+    for key, value in activations.items():
+        if isinstance(value, str):
+            text(value, f"{name}[{key!r}]")
     return {**defaults, **activations}
 
 

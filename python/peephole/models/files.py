@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from peephole import _core as core
+from peephole.models.base import read_core
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
-from peephole.training.entry import is_checkpoint
 
 
 def load(path: str | os.PathLike[str]) -> LSTM | Network:
@@ -18,15 +18,7 @@ def load(path: str | os.PathLike[str]) -> LSTM | Network:
             message says what is wrong; nothing is built before all of it is checked.
         OSError: If the file cannot be read, for example FileNotFoundError.
     """
-    try:
-        model = core.load(os.fspath(path))
-    except ValueError:
-        if is_checkpoint(path):
-            raise ValueError(
-                f"{os.fspath(path)}: not a model file, but the checkpoint of a training, "
-                "which peephole.training.load_checkpoint reads"
-            ) from None
-        raise
+    model = read_core(path)
     if isinstance(model, (core.NetworkFloat32, core.NetworkFloat64)):
         return Network._over(model)
     return LSTM._over(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -9,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import call_without_masks, flag, seed_number_or_none, without_mask
+from peephole._checks import array, call_arrays, flag, seed_number_or_none, without_mask
+from peephole._keywords import explains_keywords
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
 from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
+from peephole.models.prediction import call
 from peephole.models.stream import Stream
 
 _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
@@ -55,7 +58,7 @@ class LSTM(Model):
         dropout: In training, the probability that a value passed from one layer to the next is set
             to 0; the other values are scaled up to keep the mean, here and in recurrent_dropout. In
             a `Network` it also applies to the values that the head reads, as in [6]_. The output of
-            an `LSTM`'s last layer has no dropout.
+            an `LSTM`'s last layer has no dropout, so with one layer there is a UserWarning.
         recurrent_dropout: In training, the probability that a unit's h_{t-1} is 0 for all gates, at
             all steps of a sequence: variational dropout [7]_, the form with tied weights.
         zoneout: In training, the probability at each step that a unit keeps its c_{t-1} instead of
@@ -115,6 +118,7 @@ class LSTM(Model):
 
     _core: core.LSTM
 
+    @explains_keywords
     def __init__(
         self,
         input_size: int,
@@ -157,6 +161,16 @@ class LSTM(Model):
             recurrent_init=recurrent_init,
         )
         self._adopt(core_lstm)
+        if self.options["dropout"] > 0 and self.num_layers == 1:
+            warnings.warn(
+                f"dropout={dropout} has no effect: it applies between layers, and there is one; "
+                "a Network also applies it before the head",
+                stacklevel=3,  # of explains_keywords
+            )
+
+    @classmethod
+    def _core_classes(cls) -> tuple[Any, ...]:
+        return tuple(_CLASSES.values())
 
     @staticmethod
     def _option_defaults() -> dict[str, Any]:
@@ -194,8 +208,7 @@ class LSTM(Model):
             ValueError, TypeError: If an argument is wrong, before anything is computed; the message
                 names it.
         """
-        call_without_masks(x, state, lengths)
-        return self._core(x, state, lengths, out)
+        return call(self._core, x, state, lengths, out)
 
     def stream(self, batch: int = 1) -> Stream:
         """A `Stream` of B = `batch` sequences with the current weights, run step by step."""
@@ -230,8 +243,9 @@ class LSTM(Model):
             the output "h", each (B, T, H), 0 beyond a sequence's length.
         """
         recompute = flag(recompute, "recompute")
-        call_without_masks(x, state, lengths)
-        return self._core.forward(x, state, lengths, seed_number_or_none(seed), recompute)
+        number = seed_number_or_none(seed)
+        x, lengths = call_arrays(x, state, lengths)
+        return self._core.forward(x, state, lengths, number, recompute)
 
     def backward(
         self,
@@ -255,6 +269,6 @@ class LSTM(Model):
             Gradients: of x (B, T, I), or None; of the initial state; of the parameters, {name:
                 array of its shape}.
         """
-        without_mask(dy, "dy")
         without_mask(dstate, "dstate")
-        return Gradients(*self._core.backward(tape, dy, dstate, inputs))
+        gradients = self._core.backward(tape, array(dy, "dy"), dstate, flag(inputs, "inputs"))
+        return Gradients(*gradients)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,17 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from peephole import _core as core
 from peephole._checks import (
     at_least_one,
-    call_without_masks,
+    call_arrays,
     flag,
+    given,
+    input_array,
     seed_number_or_none,
     without_mask,
 )
-from peephole._sequences import is_ragged, read_sequences
+from peephole._keywords import explains_keywords, unexpected
+from peephole._sequences import gives_batches, is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
 from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
 from peephole.models.lstm import LSTM
-from peephole.models.prediction import predict_into, predict_list
+from peephole.models.prediction import call, predict
 from peephole.models.stream import Stream
 from peephole.training.entry import Trainable, set_network_class
 
@@ -83,9 +86,10 @@ class Network(Trainable, Model):
         readout: Literal["all", "last", "mean", "max"] = "all",
         **lstm_options: Unpack[LSTMOptions],
     ) -> None:
-        unknown = lstm_options.keys() - keyword_defaults(LSTM.__init__)
-        if unknown:
-            raise TypeError(f"Network() got unexpected options: {', '.join(sorted(unknown))}")
+        of_lstm = keyword_defaults(LSTM.__init__)
+        for name in lstm_options:
+            if name not in of_lstm:
+                raise unexpected("Network", name, ["input_size", *self._option_defaults()])
         core_network = build(
             _CLASSES,
             input_size,
@@ -96,6 +100,10 @@ class Network(Trainable, Model):
             **lstm_options,
         )
         self._adopt(core_network)
+
+    @classmethod
+    def _core_classes(cls) -> tuple[Any, ...]:
+        return tuple(_CLASSES.values())
 
     @staticmethod
     def _option_defaults() -> dict[str, Any]:
@@ -141,46 +149,65 @@ class Network(Trainable, Model):
 
         Raises ValueError or TypeError if an argument is wrong, before anything is computed.
         """
-        call_without_masks(x, state, lengths)
-        return self._core(x, state, lengths, out)
+        return call(self._core, x, state, lengths, out)
 
+    @explains_keywords
     def predict(
         self,
         x: Any,
         lengths: ArrayLike | None = None,
         *,
+        state: State | None = None,
+        return_state: bool = False,
         batch_size: int = 1024,
     ) -> Any:
         """Predicts y for any number of sequences.
 
         Args:
-            x: (n, T, I), or (T, I) for a single sequence, or a list of (T_i, I) arrays.
-            lengths: (n,) integers in 0..T; not allowed with a list or a single sequence.
+            x: (n, T, I), or (T, I) for a single sequence, or a list of (T_i, I) arrays. For data
+                larger than memory: an iterable of batches of these forms, or of pairs (x, lengths)
+                of arrays, or a function that returns one.
+            lengths: (n,) integers in 0..T; not allowed with a list, a single sequence or batches.
+            state: Where the sequences continue, as in `LSTM`: one pair (h, c), each (n, H), per
+                layer and direction. None stands for zeros. Not allowed with batches.
+            return_state: Whether to return (y, state), with the final state to continue from.
             batch_size: The number of sequences that are computed, and converted to the model's
                 dtype, at a time.
 
         Returns:
             y: For readout "all" (n, T, O), 0 beyond a sequence's length; if x is a list, a list of
                 (T_i, O) arrays. For the other readouts (n, O). For a single sequence (T, O) or
-                (O,).
+                (O,). For batches a generator, which computes one batch at a time.
 
         Raises:
             ValueError, TypeError: If an argument is wrong; the message names it.
         """
         batch_size = at_least_one(batch_size, "batch_size")
-        call_without_masks(x, None, lengths)
-        ragged = is_ragged(x)
-        if not ragged:
-            x = np.asarray(x)
-            if x.ndim != 3 or len(x) <= batch_size:
-                return self._core(x, None, lengths)[0]
-        inputs = read_sequences(x, lengths, self.input_size, self.dtype)
-        if ragged and self.readout == "all":
-            return predict_list(self._core, inputs, batch_size)
-        steps = x.shape[1:2] if self.readout == "all" else ()
-        y = np.zeros((len(inputs.lengths), *steps, self.output_size), self.dtype)
-        predict_into(y, self._core, inputs, batch_size)
-        return y
+        return_state = flag(return_state, "return_state")
+        if gives_batches(x):
+            for name, value in (("lengths", lengths), ("state", state)):
+                if value is not None:
+                    raise ValueError(f"{name}: allowed only with data in memory, not with batches")
+            return self._predict_batches(x, return_state, batch_size)
+        result: tuple[Any, StateArrays]
+        if not is_ragged(x):
+            x = input_array(x)
+        if not is_ragged(x) and (x.ndim != 3 or len(x) <= batch_size):
+            result = call(self._core, x, state, lengths)
+        else:
+            inputs = read_sequences(x, lengths, self.input_size, self.dtype)
+            result = predict(self._core, inputs, batch_size, state)
+        return result if return_state else result[0]
+
+    def _predict_batches(self, batches: Any, return_state: bool, batch_size: int) -> Iterator[Any]:
+        for number, item in enumerate(batches() if callable(batches) else batches):
+            x, lengths = item, None
+            if isinstance(item, tuple) and len(item) == 2 and np.ndim(item[0]) == 3:
+                x, lengths = item
+            try:
+                yield self.predict(x, lengths, return_state=return_state, batch_size=batch_size)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{error} (in batch {number + 1})") from None
 
     def stream(self, batch: int = 1) -> Stream:
         """A `Stream` of B = `batch` sequences with the current weights, run step by step."""
@@ -202,7 +229,7 @@ class Network(Trainable, Model):
         """
         recompute = flag(recompute, "recompute")
         number = seed_number_or_none(seed)
-        call_without_masks(x, state, lengths)
+        x, lengths = call_arrays(x, state, lengths)
         y, _, final, tape = self._core.forward(x, state, lengths, number, recompute)
         return y, final, tape
 
@@ -230,9 +257,11 @@ class Network(Trainable, Model):
             Gradients: of x, with its shape, or None; of the initial state; of the parameters,
                 {name: array of its shape}.
         """
-        for name, value in (("dy", dy), ("dstate", dstate), ("dlogits", dlogits)):
-            without_mask(value, name)
-        return Gradients(*self._core.backward(tape, dy, dstate, dlogits, inputs))
+        without_mask(dstate, "dstate")
+        gradients = self._core.backward(
+            tape, given(dy, "dy"), dstate, given(dlogits, "dlogits"), flag(inputs, "inputs")
+        )
+        return Gradients(*gradients)
 
 
 set_network_class(Network)

@@ -12,6 +12,8 @@ from peephole._checks import at_least_one, without_mask
 from peephole._types import State, StateArrays
 from peephole.models.base import Model
 
+_MAX_BATCH = 2**31 - 1  # far beyond any memory, and products of it with other sizes fit in 64 bits
+
 _CLASSES = {"float32": core.StreamFloat32, "float64": core.StreamFloat64}
 
 
@@ -48,7 +50,7 @@ class Stream:
     def __init__(self, model: Model, batch: int = 1) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
-        self._core = _CLASSES[model.dtype.name](model._core, at_least_one(batch, "batch"))
+        self._core = _CLASSES[model.dtype.name](model._core, _size(batch))
         self._model_class = type(model)
 
     @property
@@ -128,7 +130,7 @@ class Stream:
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Stream:
-        return self.copy()  # nobody writes to the weights
+        return self.copy()  # the weights are never written to
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = dict(self._core.options, dtype=self.dtype.name)
@@ -141,6 +143,13 @@ class Stream:
         return f"<Stream {sizes}, {self.dtype.name}>"
 
 
+def _size(batch: int) -> int:
+    size = at_least_one(batch, "batch")
+    if size > _MAX_BATCH:
+        raise ValueError(f"batch: expected at most {_MAX_BATCH}, got {size}")
+    return size
+
+
 def _restore(
     model_class: type[Model],
     options: dict[str, Any],
@@ -149,9 +158,7 @@ def _restore(
     state: StateArrays,
 ) -> Stream:
     """The stream of a model that had these options and weights, in this state."""
-    model = model_class(**options, seed=0)
-    for name, value in weights.items():
-        model.parameters[name] = value
+    model = model_class._restored(options, {}, weights)
     stream = Stream(model, batch)
     stream.state = state
     return stream

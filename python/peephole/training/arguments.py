@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from peephole._checks import at_least_one, flag, fraction, not_negative, positive
+from peephole._checks import at_least_one, flag, fraction, not_negative, path_text, positive
+from peephole._sequences import gives_batches
 from peephole._types import Seed
 from peephole.losses import Loss
 from peephole.metrics import Metrics
@@ -17,10 +18,13 @@ from peephole.optim import Optimiser
 from peephole.parameters import Parameters
 from peephole.schedules import Schedule, schedule_of
 from peephole.training.callbacks import Callbacks, callbacks_of
+from peephole.training.class_weight import ClassWeight
 from peephole.training.data.checks import require_missing
 from peephole.training.early_stopping import EarlyStopping
 from peephole.training.loss import Function
 from peephole.training.optimisers import OptimiserChoice, check_optimiser, optimiser_of
+
+_BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class FitArguments:
 
     lengths: ArrayLike | None
     epochs: int
-    batch_size: int
+    batch_size: int | None
     learning_rate: float
     clip_norm: float | None
     clip_value: float | None
@@ -40,7 +44,7 @@ class FitArguments:
     progress: bool | None
     loss: str | Loss | Function | None
     sample_weight: Any
-    class_weight: Any
+    class_weight: ClassWeight
     missing: Literal["error", "skip"]
     optimiser: OptimiserChoice
     frozen: str | Sequence[str]
@@ -61,8 +65,9 @@ class FitArguments:
     resume: bool
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            at_least_one(getattr(self, name), name)
+        at_least_one(self.epochs, "epochs")
+        if self.batch_size is not None:
+            at_least_one(self.batch_size, "batch_size")
         for name in ("bucketing", "stateful", "recompute", "resume"):
             flag(getattr(self, name), name)
         for name in ("progress", "shuffle", "validation_shuffle"):
@@ -75,6 +80,8 @@ class FitArguments:
         if self.tbptt is not None:
             at_least_one(self.tbptt, "tbptt")
         require_missing(self.missing)
+        if self.checkpoint is not None:
+            path_text(self.checkpoint, "checkpoint")
         not_negative(self.checkpoint_every, "checkpoint_every")
         schedule_of(self.schedule)
         callbacks_of(self.callbacks)
@@ -97,17 +104,26 @@ class FitArguments:
                     "validation_share: expected a number between 0 and 1, "
                     f"got {self.validation_share}"
                 )
-        if self.validation_data is not None and not (
-            isinstance(self.validation_data, (tuple, list)) and 2 <= len(self.validation_data) <= 4
+        data = self.validation_data
+        in_memory = isinstance(data, (tuple, list)) and 2 <= len(data) <= 4
+        if (
+            data is not None
+            and not in_memory
+            and (isinstance(data, dict) or not gives_batches(data))
         ):
             raise TypeError(
                 "validation_data: expected (x, y), (x, y, lengths) or (x, y, lengths, "
-                f"sample_weight), got {type(self.validation_data).__name__}"
+                f"sample_weight), or an iterable of them, got {type(data).__name__}"
             )
         if self.early_stopping is not None and not self.validates:
             raise ValueError(
                 "early_stopping: allowed only with validation_data or validation_share"
             )
+
+    @property
+    def sequences_per_step(self) -> int:
+        """`batch_size`, or the default."""
+        return _BATCH_SIZE if self.batch_size is None else self.batch_size
 
     @property
     def validates(self) -> bool:
@@ -134,6 +150,7 @@ class FitArguments:
         names = {"batch_size", "clip_norm", "clip_value", "tbptt", "stateful", "bucketing"}
         names |= {"missing", "validation_share", "validation_shuffle"}
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name in names}
+        plain["batch_size"] = self.sequences_per_step
         rule = self.stopping() or EarlyStopping()
         monitored = {name: getattr(rule, name) for name in ("monitor", "maximise", "min_delta")}
         return plain | {

@@ -18,7 +18,9 @@ class Run:
     net: NetworkLike
     """The `Network` that is trained."""
     optimiser: Optimiser
+    """The optimiser, whose `learning_rate` may be set if there is no schedule."""
     history: History
+    """The `History` of the finished epochs; `fit` returns it."""
     epochs: int
     """The number of epochs requested."""
     epoch: int = 0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import at_least_one, not_negative
+from peephole._checks import at_least_one, flag, not_negative, text
 from peephole.metrics import GREATER_IS_BETTER
 from peephole.parameters import Parameters
 
@@ -39,7 +39,11 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         at_least_one(self.patience, "patience")
+        text(self.monitor, "monitor")
+        if self.maximise is not None:
+            flag(self.maximise, "maximise")
         not_negative(self.min_delta, "min_delta")
+        flag(self.restore, "restore")
 
     def better(self, value: float, best: float) -> bool:
         """Whether a value is better than the best so far; NaN never is."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
+from peephole._keywords import explains_keywords
 from peephole._types import Seed
 from peephole.losses import Loss
 from peephole.metrics import Metrics
@@ -33,6 +34,7 @@ class Trainable:
 
     __slots__ = ()
 
+    @explains_keywords
     def fit(
         self: NetworkLike,
         x: Any,
@@ -40,7 +42,7 @@ class Trainable:
         *,
         lengths: ArrayLike | None = None,
         epochs: int = 50,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         learning_rate: float = 1e-3,
         clip_norm: float | None = 1.0,
         clip_value: float | None = None,
@@ -72,16 +74,18 @@ class Trainable:
 
         Args:
             x: (n, T, I), for example from `peephole.windows` for one long series; or a list of
-                (T_i, I) arrays. For data larger than memory: an iterable of batches (x, y), (x, y,
-                lengths), (x, y, lengths, sample_weight) or, if `stateful`, (x, y, lengths,
-                sample_weight, reset) that can be iterated once per epoch, or a function that
-                returns one. None stands for what a batch does not have.
+                (T_i, I) arrays; or (T, I) for a single sequence, for which y and sample_weight
+                have no first axis either. For data larger than memory: an iterable of batches
+                (x, y), (x, y, lengths), (x, y, lengths, sample_weight) or, if `stateful`, (x, y,
+                lengths, sample_weight, reset) that can be iterated once per epoch, or a function
+                that returns one. None stands for what a batch does not have.
             y: Softmax head: class labels, integers in 0..O-1, (n,) for readout "last", (n, T) or a
                 list of (T_i,) for "all". Otherwise target values, with another axis of O (optional
                 for O = 1). Entries beyond a sequence's length are ignored.
             lengths: (n,) integers in 0..T, with an array x.
             epochs: The number of passes over the data.
-            batch_size: Sequences per step.
+            batch_size: Sequences per step; None: 32. The batches of an iterable are used as they
+                are: there it must be None.
             learning_rate: Of the optimiser; multiplied by the schedule's factor.
             clip_norm: The largest joint norm of the gradients; larger ones are scaled down. None:
                 no limit.
@@ -89,7 +93,9 @@ class Trainable:
                 clip_norm. None: no limit.
             seed: Of the order of the sequences and of dropout: an int, a `numpy.random.Generator`,
                 or None for a random seed. The same seed and data give the same weights.
-            progress: Whether to show a progress bar; None: only in a terminal.
+            progress: Whether to show a progress bar; None: only in a terminal or a notebook. Each
+                epoch is also logged, at level INFO by the logger "peephole.training":
+                `logging.basicConfig(level=logging.INFO)` prints these lines.
             loss: "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", "gaussian_nll", an
                 object from `peephole.losses`, or a function (y_pred, y_true, lengths) -> (loss, dy)
                 of a batch, which `peephole.losses` describes. None: "cross_entropy" for a softmax
@@ -120,7 +126,7 @@ class Trainable:
                 in batches with `reset`, bools (B,), each sequence for which it is True.
             recompute: Whether `forward` stores less, for long sequences; see `LSTM.forward`.
             validation_data: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) to validate
-                with after each epoch.
+                with after each epoch; or batches of these forms, as for x.
             validation_share: Instead: the fraction of the sequences to hold out for validation. Of
                 labels random ones, each class by its proportion; otherwise, and if `stateful`, the
                 last ones. Of a single sequence with readout "all" the last steps. If the sequences
@@ -198,6 +204,7 @@ class Trainable:
             ),
         )
 
+    @explains_keywords
     def score(
         self: NetworkLike,
         x: ArrayLike | Sequence[ArrayLike],

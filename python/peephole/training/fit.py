@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import seed_number
+from peephole._checks import path_text, seed_number
 from peephole.losses import Loss
 from peephole.metrics import metrics_of
 from peephole.optim import Optimiser
@@ -18,7 +18,6 @@ from peephole.training.callbacks import Run, callbacks_of
 from peephole.training.class_weight import with_class_weight
 from peephole.training.data.batches import read_data
 from peephole.training.data.checks import require_finite, require_weight
-from peephole.training.data.fingerprint import fingerprint
 from peephole.training.data.sources import IterableSource, MemorySource, Source, gives_batches
 from peephole.training.early_stopping import Best
 from peephole.training.hold_out import Part, hold_out
@@ -56,7 +55,7 @@ def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
         settings |= {"learning_rate": rate, "trained": list(optimiser.parameters)}
         settings |= {"optimiser": optimiser, "schedule": schedule, "loss": loss}
         if validation is not None:
-            settings["validation_data"] = fingerprint(validation.data, validation.rows)
+            settings["validation_data"] = validation.source.describe()
         settings = described(settings)
         if snapshot is not None:
             require_same(checkpoint.path, settings, snapshot.notes["settings"])
@@ -125,7 +124,8 @@ def _checkpoint(
 ) -> tuple[Checkpoint | None, Snapshot | None]:
     if arguments.checkpoint is None:
         return None, None
-    checkpoint = Checkpoint(arguments.checkpoint, arguments.checkpoint_every)
+    path = path_text(arguments.checkpoint, "checkpoint")
+    checkpoint = Checkpoint(path, arguments.checkpoint_every)
     if not arguments.resume:
         checkpoint.require_none()
         return checkpoint, None
@@ -142,9 +142,20 @@ def _checkpoint(
 
 def _read_validation_data(
     net: NetworkLike, loss: Loss | Custom, arguments: FitArguments
-) -> Part | None:
-    if arguments.validation_data is None:
+) -> Part | IterableSource | None:
+    given = arguments.validation_data
+    if given is None:
         return None
+    if gives_batches(given):
+        return IterableSource(
+            given,
+            net,
+            loss,
+            arguments.missing,
+            arguments.epochs,
+            arguments.stateful,
+            "validation_data",
+        )
     x, y, lengths, weights = (*arguments.validation_data, None, None)[:4]
     try:
         data = read_data(net, loss, x, y, lengths, weights, arguments.missing)
@@ -163,13 +174,14 @@ def _batches(
         ("y", y),
         ("lengths", arguments.lengths),
         ("sample_weight", arguments.sample_weight),
+        ("batch_size", arguments.batch_size),
+        ("shuffle", arguments.shuffle or None),
+        ("bucketing", arguments.bucketing or None),
         ("validation_share", arguments.validation_share),
     ):
         if value is not None:
             raise ValueError(f"{name}: allowed only with data in memory, not with batches as x")
-    return IterableSource(
-        x, net, loss, arguments.missing, arguments.epochs, arguments.stateful
-    )
+    return IterableSource(x, net, loss, arguments.missing, arguments.epochs, arguments.stateful)
 
 
 def _data(
@@ -179,10 +191,10 @@ def _data(
     y: Any,
     arguments: FitArguments,
     random: np.random.Generator,
-    held: Part | None,
-) -> tuple[Source, Part, Part | None]:
+    held: Part | IterableSource | None,
+) -> tuple[Source, Part, Part | IterableSource | None]:
     """The source of batches of data in memory, what it trains on, and what is held out."""
-    size = arguments.batch_size
+    size = arguments.sequences_per_step
     data = read_data(net, loss, x, y, arguments.lengths, arguments.sample_weight, arguments.missing)
     rows = np.arange(len(data))
     if arguments.validation_share is not None:
@@ -201,19 +213,23 @@ def _data(
 
 
 def _validation(
-    loss: Loss | Custom, validate: Part | None, arguments: FitArguments
+    loss: Loss | Custom, validate: Part | IterableSource | None, arguments: FitArguments
 ) -> Validation | None:
     metrics = metrics_of(arguments.metrics, loss.labels)
     if validate is None:
         if metrics:
             raise ValueError("metrics: allowed only with validation_data or validation_share")
         return None
-    data, rows = validate
-    if arguments.stateful:
-        _check_stateful(rows, arguments.batch_size, "validation_data")
-    return Validation(
-        data, rows, arguments.batch_size, loss, metrics, arguments.tbptt, arguments.stateful
-    )
+    source: Source
+    if isinstance(validate, IterableSource):
+        source = validate
+    else:
+        data, rows = validate
+        size = arguments.sequences_per_step
+        if arguments.stateful:
+            _check_stateful(rows, size, "validation_data")
+        source = MemorySource(data, rows, size, shuffle=False, bucketing=False)
+    return Validation(source, loss, metrics, arguments.tbptt, arguments.stateful)
 
 
 def _check_stateful(rows: NDArray[np.intp], batch_size: int, name: str) -> None:

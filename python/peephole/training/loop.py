@@ -113,7 +113,10 @@ class Trainer:
         )
         # Values that are not finite are reported below, with the step.
         with np.errstate(over="ignore", invalid="ignore"):
-            value = part.evaluate(setup.loss, y, logits)
+            try:
+                value = part.evaluate(setup.loss, y, logits)
+            except FloatingPointError as error:
+                raise FloatingPointError(self._fault(str(error))) from None
         norm = math.nan
         if value.weight:
             if setup.loss.of_logits:
@@ -126,10 +129,7 @@ class Trainer:
                 symptom, cause = describe(
                     value.mean, norm, self._run.net.parameters, part, gradients
                 )
-                raise FloatingPointError(
-                    f"{symptom} at step {self._run.step + 1} ({self._place()}): {cause}; "
-                    "the weights are those from before this step"
-                )
+                raise FloatingPointError(self._fault(symptom, cause))
         with self._interruptions.held():
             if value.weight:
                 self._set_learning_rate()
@@ -216,6 +216,10 @@ class Trainer:
         for callback in setup.callbacks:
             callback.on_epoch(run)
         self._save_if_due()
+
+    def _fault(self, symptom: str, cause: str = "") -> str:
+        step = f"{symptom} at step {self._run.step + 1} ({self._place()})"
+        return f"{step}{cause and ': ' + cause}; the weights are those from before this step"
 
     def _place(self) -> str:
         """The place in the training, for messages."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole._checks import array
 from peephole.losses import (
     BinaryCrossEntropy,
     CrossEntropy,
@@ -43,11 +45,45 @@ class Custom:
             return Value(0.0, 0.0, np.zeros_like(y))
         result = self.function(y, targets, lengths)
         if not isinstance(result, Sequence) or len(result) != 2:
-            raise TypeError(f"loss: expected to return (loss, dy), got {type(result).__name__}")
-        gradient = np.asarray(result[1])
+            got = type(result).__name__
+            if isinstance(result, Sequence):
+                got += f" of {len(result)}"
+            raise TypeError(f"loss: expected the function to return (loss, dy), got {got}")
+        loss, gradient = array(result[0], "loss"), array(result[1], "loss: dy")
+        if loss.dtype.kind not in "fiu":
+            raise TypeError(f"loss: expected the function to return a number, got {result[0]!r}")
+        if loss.shape:
+            raise ValueError(
+                "loss: expected the function to return one number, the mean over the batch, "
+                f"got an array of {loss.shape}"
+            )
+        if gradient.dtype.kind not in "fiu":
+            raise TypeError(f"loss: expected dy of numbers, got {gradient.dtype}")
         if gradient.shape != y.shape:
-            raise ValueError(f"loss: expected dy of {y.shape}, got {gradient.shape}")
-        return Value(float(result[0]), float(np.count_nonzero(lengths)), gradient)
+            raise ValueError(
+                f"loss: expected dy of {y.shape}, the shape of y_pred, got {gradient.shape}"
+            )
+        self._require_finite(y, targets, float(loss), gradient)
+        return Value(float(loss), float(np.count_nonzero(lengths)), gradient)
+
+    @staticmethod
+    def _require_finite(
+        y: NDArray[Any], targets: NDArray[Any], loss: float, gradient: NDArray[Any]
+    ) -> None:
+        """Raises FloatingPointError if the function, not the network, is the cause."""
+        if not np.isfinite(y).all():
+            return
+        wrong = "" if math.isfinite(loss) else f"the loss {loss}"
+        if not wrong and not (finite := np.isfinite(gradient)).all():
+            place = tuple(map(int, np.argwhere(~finite)[0]))
+            wrong = f"dy with {gradient[place]} at {place}"
+        if not wrong:
+            return
+        missing = targets.dtype.kind == "f" and np.isnan(targets).any()
+        raise FloatingPointError(
+            f"loss: expected finite values for finite y_pred, but the function returned {wrong}"
+            + ("; y_true has missing values, NaN, which it must leave out" if missing else "")
+        )
 
 
 BY_NAME: dict[str, type[Loss]] = {

@@ -1,10 +1,16 @@
-"""The progress bar, and the log."""
+"""The progress bar, and the log.
+
+The log has a line per epoch at level INFO, by the logger "peephole.training".
+"""
 
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from types import TracebackType
+from typing import Any
 
+from peephole._notebook import in_notebook
 from peephole.training.keep.history import History
 
 logger = logging.getLogger("peephole.training")
@@ -13,16 +19,21 @@ logger = logging.getLogger("peephole.training")
 class Bar:
     """A tqdm bar over the steps of a training, with loss, validation and time left.
 
-    show: True, False, or None to show it only in a terminal.
+    show: True, False, or None to show it only in a terminal or a notebook.
     """
 
     def __init__(self, total: int | None, done: int, show: bool | None) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(
+        notebook = in_notebook()
+        if show is None and notebook:
+            show = True  # although stderr is no terminal there
+        disable = None if show is None else not show
+        bar: Any = _widget() if notebook and not disable else None
+        if bar is None:
+            from tqdm import tqdm as bar
+        self._bar = bar(
             total=total,
             initial=done,
-            disable=None if show is None else not show,
+            disable=disable,
             unit="step",
             dynamic_ncols=True,
         )
@@ -52,6 +63,15 @@ class Bar:
     def scores(self, scores: dict[str, float]) -> None:
         """An epoch has been validated."""
         self._validation = "".join(f", validation {k} {v:.4g}" for k, v in scores.items())
+
+
+def _widget() -> Any:
+    """The bar of tqdm for notebooks, or None without ipywidgets, which it needs."""
+    if find_spec("ipywidgets") is None:
+        return None
+    from tqdm.notebook import tqdm
+
+    return tqdm
 
 
 def log_epoch(history: History, epoch: int, epochs: int) -> None:

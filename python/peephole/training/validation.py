@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from peephole import _core as core
 from peephole.losses import Loss
-from peephole.metrics import BY_NAME, Metric
+from peephole.metrics import BY_NAME, Metric, call
 from peephole.parameters import Parameters
-from peephole.training.data.batches import Batch, Data, in_batches
+from peephole.training.data.batches import Batch
+from peephole.training.data.sources import Source
 from peephole.training.faults import cause
 from peephole.training.loss import Custom
 from peephole.training.pieces import without_gradient
@@ -24,9 +25,7 @@ from peephole.training.pieces import without_gradient
 class Validation:
     """Held-out data, and how to score a network on it."""
 
-    data: Data
-    rows: NDArray[np.intp]
-    batch_size: int
+    source: Source
     loss: Loss | Custom
     metrics: Mapping[str, Metric]
     tbptt: int | None = None
@@ -53,7 +52,7 @@ class Validation:
         scores = {"loss": total / weight if weight else math.nan}
         if self.metrics:
             y_pred, y_true = np.concatenate(predicted), np.concatenate(wanted)
-            scores |= {k: self._measure(f, y_pred, y_true) for k, f in self.metrics.items()}
+            scores |= {k: self._measure(k, f, y_pred, y_true) for k, f in self.metrics.items()}
         return scores
 
     def _of_targets(
@@ -66,14 +65,16 @@ class Validation:
         rows = present if self.loss.labels else present.any(axis=-1)
         return y[rows], targets[rows]
 
-    def _measure(self, metric: Metric, y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
+    def _measure(
+        self, name: str, metric: Metric, y_pred: NDArray[Any], y_true: NDArray[Any]
+    ) -> float:
         """One metric: those by name of the point forecasts, a user's of all outputs."""
         if len(y_pred) == 0:
             return math.nan
         if metric in BY_NAME.values() and isinstance(self.loss, Loss):
             with np.errstate(over="ignore", invalid="ignore"):
                 return metric(self.loss.points(y_pred), y_true)
-        return float(metric(y_pred, y_true))
+        return call(name, metric, y_pred, y_true)
 
     def _batches(self) -> Iterator[Batch]:
-        return in_batches(self.data, self.rows, self.batch_size)
+        return self.source.epoch(np.random.default_rng(0), 0)  # nothing is random

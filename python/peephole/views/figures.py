@@ -22,13 +22,9 @@ def style(axes: Axes, title: str) -> None:
 
 def new_figure(width: float, height: float) -> Figure:
     """A figure of this size in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from peephole.views.shown import ShownFigure
 
-    # Without pyplot: no window system is needed, and the caller holds the only reference.
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return ShownFigure(figsize=(width, height), dpi=120, layout="constrained")
 
 
 def require_matplotlib() -> None:

@@ -44,7 +44,8 @@ def gates(
         units: The units to show, at most 6; None: the 4 whose output varies most.
 
     Returns:
-        Figure: A matplotlib figure, to show or to save: `figure.savefig(path)`.
+        Figure: A matplotlib figure. A notebook shows it as the last value of a cell; otherwise
+            `figure.show()` or `figure.savefig(path)`.
 
     Raises:
         ValueError, TypeError: If an argument is wrong; the message names it.

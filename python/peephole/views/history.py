@@ -25,7 +25,8 @@ def history(history: History) -> Figure:
     learning rate is plotted if it changed.
 
     Returns:
-        Figure: A matplotlib figure, to show or to save: `figure.savefig(path)`.
+        Figure: A matplotlib figure. A notebook shows it as the last value of a cell; otherwise
+            `figure.show()` or `figure.savefig(path)`.
 
     Raises:
         TypeError: If `history` is not what `Network.fit` returned.

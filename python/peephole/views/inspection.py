@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import integer
+from peephole._checks import array, flag, integer
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
@@ -56,7 +56,7 @@ def gate_activities(
         ValueError, TypeError: If an argument is wrong; the message names it.
     """
     lstm = stack_of(model)
-    values = np.asarray(x)
+    values = array(x, "x")
     if not np.can_cast(values.dtype, lstm.dtype, "same_kind"):
         raise TypeError(f"x: expected values castable to {lstm.dtype}, got {values.dtype}")
     if values.ndim != 2 or values.shape[1] != lstm.input_size or not len(values):
@@ -68,7 +68,7 @@ def gate_activities(
         raise ValueError(
             f"layer: expected one in {-lstm.num_layers}..{lstm.num_layers - 1}, got {number}"
         )
-    if reverse and not lstm.bidirectional:
+    if flag(reverse, "reverse") and not lstm.bidirectional:
         raise ValueError("reverse: expected False for a model that is not bidirectional, got True")
     _, _, tape = lstm._core.trace(values)
     which = number % lstm.num_layers
@@ -104,6 +104,6 @@ def _peepholes(lstm: LSTM, layer: int, reverse: bool, gates: dict[str, Array]) -
 
 
 def _before(c: Array, reverse: bool) -> Array:
-    """c of the step before, in the direction of the layer; zeros at first."""
+    """The c of the step before, in the direction of the layer; zeros at first."""
     zeros = np.zeros_like(c[:1])
     return np.concatenate([c[1:], zeros] if reverse else [zeros, c[:-1]])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import without_mask
+from peephole._checks import array, input_array
 from peephole._sequences import Sequences, is_ragged, read_sequences, real_steps
 from peephole.losses import Loss
 from peephole.losses.base import Value
-from peephole.training.data.targets import Targets, read_targets
+from peephole.training.data.targets import Targets, read_as_array, read_targets
 from peephole.training.loss import Custom
 from peephole.training.protocol import NetworkLike
 
@@ -134,10 +133,6 @@ class Data(NamedTuple):
         x, lengths = self.inputs.take(rows), self.lengths[rows]
         return Batch(x, lengths, targets, weights, rows, self.targets.per_step)
 
-    def terms(self) -> int:
-        """The number of targets."""
-        return int(self.lengths.sum()) if self.targets.per_step else len(self)
-
     def steps(self, start: int, stop: int) -> Data:
         """Steps `start` to `stop` of each sequence, if there is a target per step."""
 
@@ -164,12 +159,41 @@ def read_data(
     missing: str = "error",
 ) -> Data:
     """The arguments of `Network.fit` and `score`, checked; raises ValueError or TypeError."""
+    if not is_ragged(x):
+        x = input_array(x)
+        if x.ndim == 2:
+            return _read_single(net, loss, x, y, lengths, sample_weight, missing)
     inputs = read_sequences(x, lengths, net.input_size, net.dtype)
-    targets = read_targets(y, inputs, net._core.options, net.dtype, loss, missing)
-    data = Data(inputs, targets, _read_weights(sample_weight, inputs, targets.per_step, loss))
-    if data.terms() == 0:
+    if not inputs.lengths.any():
         raise ValueError("x: expected at least one sequence with at least one step, got none")
-    return data
+    targets = read_targets(y, inputs, net._core.options, net.dtype, loss, missing)
+    return Data(inputs, targets, _read_weights(sample_weight, inputs, targets.per_step, loss))
+
+
+def _read_single(
+    net: NetworkLike,
+    loss: Loss | Custom,
+    x: NDArray[Any],
+    y: Any,
+    lengths: ArrayLike | None,
+    sample_weight: Any,
+    missing: str,
+) -> Data:
+    """The data of x (T, I), a single sequence: nothing has a batch axis."""
+    if x.shape[1] != net.input_size:
+        raise ValueError(
+            f"x: expected (n, time, {net.input_size}), a list of (time, {net.input_size}), or "
+            f"(time, {net.input_size}) for a single sequence, got {x.shape}"
+        )
+    if lengths is not None:
+        raise ValueError("lengths: expected None for a single sequence (time, features), got some")
+    if sample_weight is not None:
+        sample_weight = _weights(sample_weight, "sample_weight")[None]
+    try:
+        targets = read_as_array(y, "y", loss)[None]
+        return read_data(net, loss, x[None], targets, None, sample_weight, missing)
+    except ValueError as error:
+        raise ValueError(f"{error} (with a first axis for the single sequence x)") from None
 
 
 def _read_weights(
@@ -183,34 +207,32 @@ def _read_weights(
             "sample_weight: allowed only with a loss by name or object, not with a function"
         )
     n, name = len(inputs.lengths), "sample_weight"
-    without_mask(weights, name, "use filled(0) to leave them out")
-    if per_step and is_ragged(weights) and len(weights) == n and np.ndim(weights[0]) == 1:
+    by_sequence = per_step and is_ragged(weights) and len(weights) == n
+    if by_sequence and _weights(weights[0], f"{name}[0]").ndim == 1:
         items = [_numbers(item, f"{name}[{k}]") for k, item in enumerate(weights)]
         for k, (item, length) in enumerate(zip(items, inputs.lengths, strict=True)):
             if item.shape != (length,):
                 raise ValueError(f"{name}[{k}]: expected ({length},), got {item.shape}")
         return Sequences(items, inputs.lengths, np.dtype(np.float64))
-    array = _numbers(weights, name)
-    if per_step and array.ndim == 2 and not isinstance(inputs.values, list):
-        if array.shape != inputs.values.shape[:2]:
-            raise ValueError(f"{name}: expected {inputs.values.shape[:2]}, got {array.shape}")
-        return Sequences(array, inputs.lengths, array.dtype)
-    if array.shape != (n,):
-        raise ValueError(f"{name}: expected ({n},), got {array.shape}")
-    return array
+    read = _numbers(weights, name)
+    if per_step and read.ndim == 2 and not isinstance(inputs.values, list):
+        if read.shape != inputs.values.shape[:2]:
+            raise ValueError(f"{name}: expected {inputs.values.shape[:2]}, got {read.shape}")
+        return Sequences(read, inputs.lengths, read.dtype)
+    if read.shape != (n,):
+        raise ValueError(f"{name}: expected ({n},), got {read.shape}")
+    return read
 
 
 def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected numbers, got {array.dtype}")
-    array = array.astype(np.float64)
-    if not (np.isfinite(array) & (array >= 0)).all():
+    read = _weights(values, name)
+    if read.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected numbers, got {read.dtype}")
+    read = read.astype(np.float64)
+    if not (np.isfinite(read) & (read >= 0)).all():
         raise ValueError(f"{name}: expected finite numbers of 0 or more, got others")
-    return array
+    return read
 
 
-def in_batches(data: Data, rows: NDArray[np.intp], batch_size: int) -> Iterator[Batch]:
-    """Batches of `rows`, in their order."""
-    for start in range(0, len(rows), batch_size):
-        yield data.take(rows[start : start + batch_size])
+def _weights(values: Any, name: str) -> NDArray[Any]:
+    return array(values, name, "use filled(0) to leave them out")

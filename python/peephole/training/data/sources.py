@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole._sequences import gives_batches as gives_batches
 from peephole.losses import Loss
 from peephole.training.data.batches import Batch, Data, read_data
 from peephole.training.data.fingerprint import fingerprint
@@ -114,14 +115,15 @@ class IterableSource:
         missing: str,
         epochs: int,
         stateful: bool,
+        name: str = "x",
     ) -> None:
         if not callable(batches) and iter(batches) is batches and epochs > 1:
             raise ValueError(
-                "x: expected an iterable that can be iterated once per epoch, or a function that "
-                "returns one, or epochs=1, got an iterator, which can be iterated only once"
+                f"{name}: expected an iterable that can be iterated once per epoch, or a function "
+                "that returns one, or epochs=1, got an iterator, which can be iterated only once"
             )
         self._batches, self._net, self._loss, self._missing = batches, net, loss, missing
-        self._stateful = stateful
+        self._stateful, self._name = stateful, name
         self.batches: int | None = len(batches) if isinstance(batches, Sized) else None
 
     def describe(self) -> dict[str, Any]:
@@ -145,13 +147,13 @@ class IterableSource:
             if number >= start:
                 yield self._read(item, number)
         if empty:
-            raise ValueError("x: expected at least one batch per epoch, got none")
+            raise ValueError(f"{self._name}: expected at least one batch per epoch, got none")
 
     def _read(self, item: Any, number: int) -> Batch:
         if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 5:
             raise TypeError(
-                "x: expected batches (x, y), (x, y, lengths), (x, y, lengths, sample_weight) or "
-                "(x, y, lengths, sample_weight, reset), "
+                f"{self._name}: expected batches (x, y), (x, y, lengths), "
+                "(x, y, lengths, sample_weight) or (x, y, lengths, sample_weight, reset), "
                 f"got {type(item).__name__} as batch {number + 1}"
             )
         x, y, lengths, weights, reset = (*item, None, None, None)[:5]
@@ -160,7 +162,8 @@ class IterableSource:
             if reset is not None:
                 reset = _read_reset(reset, len(data), self._stateful)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{error} (in batch {number + 1})") from None
+            prefix = "" if self._name == "x" else f"{self._name}: "
+            raise type(error)(f"{prefix}{error} (in batch {number + 1})") from None
         return data.take(np.arange(len(data)))._replace(reset=reset)
 
 
@@ -172,10 +175,3 @@ def _read_reset(reset: Any, n: int, stateful: bool) -> NDArray[np.bool_]:
     if array.shape != (n,) or array.dtype != bool:
         raise ValueError(f"reset: expected bool ({n},), got {array.dtype} {array.shape}")
     return array
-
-
-def gives_batches(x: Any) -> bool:
-    """Whether x is a source of batches rather than the data itself."""
-    if isinstance(x, (list, tuple, str, bytes)) or hasattr(x, "__array__"):
-        return False
-    return callable(x) or isinstance(x, Iterable)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import without_mask
+from peephole._checks import array
 from peephole._sequences import Sequences, as_slice, is_ragged, real_steps
 from peephole.losses import Loss
 from peephole.training.data.checks import parts
@@ -16,6 +16,11 @@ from peephole.training.loss import Custom
 
 _INSTEAD_OF_MASKS = 'use y.filled(numpy.nan) and missing="skip" to leave them out'
 _INSTEAD_OF_MASKS_OF_LABELS = "use y.filled(-1) and ignore_label=-1 to leave them out"
+
+
+def read_as_array(y: Any, name: str, loss: Loss | Custom) -> NDArray[Any]:
+    """`array` of targets."""
+    return array(y, name, _INSTEAD_OF_MASKS_OF_LABELS if loss.labels else _INSTEAD_OF_MASKS)
 
 
 class Targets(NamedTuple):
@@ -54,7 +59,6 @@ def read_targets(
     targets with an item for each sequence, and for readout "all" for each step.
     """
     per_step = options["readout"] == "all"
-    without_mask(y, "y", _INSTEAD_OF_MASKS_OF_LABELS if loss.labels else _INSTEAD_OF_MASKS)
     if not per_step and not inputs.lengths.all():
         raise ValueError(
             f"x: sequence {int(np.argmin(inputs.lengths))} has no step, which readout "
@@ -67,8 +71,8 @@ def read_targets(
         targets = Targets(_ragged(y, inputs, reader), reader.dtype, loss.labels)
     else:
         shape = (len(inputs.lengths), *([_time(inputs)] if per_step else []))
-        array = reader.read(y, shape, "y")
-        values = Sequences(array, inputs.lengths, array.dtype) if per_step else array
+        read = reader.read(y, shape, "y")
+        values = Sequences(read, inputs.lengths, read.dtype) if per_step else read
         targets = Targets(values, reader.dtype, loss.labels)
     _check_values(targets, inputs, outputs, loss, missing)
     return targets
@@ -89,26 +93,26 @@ class _Reader(NamedTuple):
 
     def read(self, y: ArrayLike, shape: tuple[int, ...], name: str) -> NDArray[Any]:
         """`y` as an array, without copying."""
-        array = np.asarray(y)
+        values = read_as_array(y, name, self.loss)
         if isinstance(self.loss, Custom):
-            if array.shape[: len(shape)] != shape:
-                raise ValueError(f"{name}: expected {_text(shape)}, got {array.shape}")
-            return array
+            if values.shape[: len(shape)] != shape:
+                raise ValueError(f"{name}: expected {_text(shape)}, got {values.shape}")
+            return values
         if self.loss.labels:
-            if array.size and array.dtype.kind not in "iu":
-                raise TypeError(f"{name}: expected class labels, integers, got {array.dtype}")
-            if array.shape != shape:
-                raise ValueError(f"{name}: expected class labels {shape}, got {array.shape}")
-            return array
-        if not np.can_cast(array.dtype, self.of_values, "same_kind"):
+            if values.size and values.dtype.kind not in "iu":
+                raise TypeError(f"{name}: expected class labels, integers, got {values.dtype}")
+            if values.shape != shape:
+                raise ValueError(f"{name}: expected class labels {shape}, got {values.shape}")
+            return values
+        if not np.can_cast(values.dtype, self.of_values, "same_kind"):
             raise TypeError(
-                f"{name}: expected values castable to {self.of_values}, got {array.dtype}"
+                f"{name}: expected values castable to {self.of_values}, got {values.dtype}"
             )
-        if self.width == 1 and array.shape == shape:
-            array = array[..., None]
-        if array.shape != (*shape, self.width):
-            raise ValueError(f"{name}: expected {(*shape, self.width)}, got {array.shape}")
-        return array
+        if self.width == 1 and values.shape == shape:
+            values = values[..., None]
+        if values.shape != (*shape, self.width):
+            raise ValueError(f"{name}: expected {(*shape, self.width)}, got {values.shape}")
+        return values
 
 
 def _text(shape: tuple[int, ...]) -> str:

@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class History:
-    """The history of a training: lists with one entry per epoch."""
+    """The history of a training: lists with one entry per epoch.
+
+    `len(history)` is the number of finished epochs.
+    """
 
     loss: list[float] = field(default_factory=list)
     """The mean loss over the epoch's targets, each with the weights at its step."""
@@ -31,6 +34,16 @@ class History:
 
     def __len__(self) -> int:
         return len(self.loss)
+
+    def __repr__(self) -> str:
+        text = f"epochs={len(self)}"
+        if self.loss:
+            text += f", loss={self.loss[-1]:.6g}"
+        for name, values in self.validation.items():
+            text += f", validation {name}={values[-1]:.6g}" if values else ""
+        text += "" if self.best_epoch is None else f", best_epoch={self.best_epoch}"
+        text += "" if self.stopped is None else f", stopped={self.stopped!r}"
+        return f"<History {text}>"
 
     def as_json(self) -> dict[str, Any]:
         """The fields as plain types, for `History(**fields)`."""

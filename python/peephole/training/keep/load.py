@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
-from peephole._checks import flag
+from peephole._checks import flag, path_text
 from peephole.training.keep.checkpoint import MASKS, Snapshot, not_valid, read_checkpoint, under
 from peephole.training.keep.tensors import check_sizes, check_tensors, weights_of
 
@@ -26,7 +26,7 @@ def load_checkpoint(path: str | os.PathLike[str], *, best: bool = False) -> Any:
         OSError: If the file cannot be read.
     """
     flag(best, "best")
-    place = Path(path)
+    place = Path(path_text(path, "path"))
     options, snapshot = read_checkpoint(place)
     try:
         net = _network(options, snapshot)

@@ -8,7 +8,7 @@ import numpy as np
 import peephole
 import pytest
 from peephole import executor, register_with_threadpoolctl
-from tolerances import assert_identical
+from support.tolerances import assert_identical
 
 pytestmark = pytest.mark.usefixtures("runtime_as_before")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

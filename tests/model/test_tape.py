@@ -4,9 +4,9 @@ import numpy as np
 import peephole
 import pytest
 from hypothesis import given
-from refusals import refused
-from strategies import cases
-from tolerances import REFERENCE, assert_close, assert_identical
+from support.refusals import refused
+from support.strategies import cases
+from support.tolerances import REFERENCE, assert_close, assert_identical
 
 
 @given(cases())

@@ -1,0 +1,96 @@
+"""The README's examples for type checkers, which know the package by its annotations."""
+
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+# What users write in addition, and that an editor is expected to know the types of.
+MORE = """
+import numpy as np
+import peephole
+
+net = peephole.Network.load("a.safetensors")
+number: float = net.score(np.zeros((1, 2, 3)), np.zeros((1, 1)))
+width: int = net.output_size
+lstm = peephole.LSTM.load("b.safetensors")
+y, state = lstm(np.zeros((1, 2, 3)))
+history = net.fit(np.zeros((1, 2, 3)), np.zeros((1, 1)), optimiser="sgd")
+loss: float = history.loss[-1]
+figure = history.plot()
+figure.savefig("loss.png")
+figure.show()
+
+
+def stop(run: peephole.training.Run) -> None:
+    if run.loss < 0.1:
+        run.stop()
+
+
+net.fit(np.zeros((1, 2, 3)), np.zeros((1, 1)), callbacks=stop)
+"""
+WRONG = """
+import peephole
+
+net = peephole.Network.load("a.safetensors")
+net.fit([], [], optimizer="adam")
+"""
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("examples")
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert len(blocks) >= 5
+    for number, code in enumerate([*blocks, MORE]):
+        (folder / f"example_{number}.py").write_text(code, encoding="utf-8")
+    return folder
+
+
+def mypy(folder, *files):
+    options = ["--strict", "--ignore-missing-imports", "--allow-untyped-calls"]
+    command = [sys.executable, "-m", "mypy", *options, "--cache-dir", folder / "cache", *files]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def pyright(folder, *files):
+    """Errors only: sklearn and others have no types, which it warns of."""
+    command = [shutil.which("basedpyright") or shutil.which("pyright"), "--level", "error"]
+    command += ["--pythonpath", sys.executable, *files]
+    (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard"}')
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+CHECKERS = [
+    pytest.param(
+        mypy, marks=pytest.mark.skipif(find_spec("mypy") is None, reason="needs mypy"), id="mypy"
+    ),
+    pytest.param(
+        pyright,
+        marks=pytest.mark.skipif(
+            not (shutil.which("basedpyright") or shutil.which("pyright")), reason="needs pyright"
+        ),
+        id="pyright",
+    ),
+]
+
+
+@pytest.mark.parametrize("check", CHECKERS)
+def test_examples(examples, check):
+    done = check(examples, *sorted(examples.glob("example_*.py")))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("check", CHECKERS)
+def test_a_mistake_is_found(tmp_path, check):
+    (tmp_path / "wrong.py").write_text(WRONG)
+    done = check(tmp_path, tmp_path / "wrong.py")
+    assert done.returncode == 1
+    assert "optimizer" in done.stdout
