@@ -1,10 +1,12 @@
 #include "peephole/initialise.hpp"
 
-#include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "compute/shares.hpp"
+#include "model/orthogonal.hpp"
+#include "model/random.hpp"
 #include "peephole/network.hpp"
 #include "peephole/options.hpp"
 
@@ -19,47 +21,29 @@ Span<const Name<Initialisation>> names<Initialisation>() noexcept {
 
 namespace {
 
-/// SplitMix64 (Steele et al. 2014, doi:10.1145/2714064.2660195): the standard library's
-/// distributions differ from one platform to the next.
-class Random {
- public:
-  explicit Random(std::uint64_t seed) noexcept : state_(seed) {}
-
-  /// In [0, 1).
-  double uniform() noexcept {
-    state_ += 0x9E3779B97F4A7C15u;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    z ^= z >> 31;
-    return static_cast<double>(z >> 11) * 0x1.0p-53;
-  }
-
-  /// Of the standard normal distribution, by Box and Muller.
-  double normal() noexcept {
-    constexpr double kTwoPi = 6.283185307179586;
-    const double radius = std::sqrt(-2 * std::log(1 - uniform()));
-    return radius * std::cos(kTwoPi * uniform());
-  }
-
- private:
-  std::uint64_t state_;
-};
-
-/// A random orthogonal (H, H), row-major: Q of a normal matrix, its columns' signs those of R's
-/// diagonal, without which it would not be uniform (Mezzadri 2007, arXiv:math-ph/0609050).
+/// (gates, H, H), each gate's matrix orthogonal; with threads.
 std::vector<double> orthogonal(Random& random, Index H) {
-  Eigen::MatrixXd normal(H, H);
-  for (Index i = 0; i < H; ++i) {
-    for (Index j = 0; j < H; ++j) normal(i, j) = random.normal();
-  }
-  const Eigen::HouseholderQR<Eigen::MatrixXd> qr(normal);
-  const Eigen::MatrixXd Q = qr.householderQ();
+  constexpr Index kColumns = RandomOrthogonal::kColumns;
+  std::vector<RandomOrthogonal> matrices;
+  for (int gate = 0; gate < kGates; ++gate) matrices.emplace_back(random, H);
+  const Index strips = matrices.front().strips(), strip_size = H * kColumns;
+  std::vector<double> computed(static_cast<std::size_t>(kGates * strips * strip_size));
+  const double size = static_cast<double>(H);
+  Team team(static_cast<int>(useful_members(6 * size * size * size, num_threads())));
+  compute_shares(team, kGates * strips, [&](Index nth) {
+    const RandomOrthogonal& matrix = matrices[static_cast<std::size_t>(nth / strips)];
+    matrix.compute(nth % strips, computed.data() + nth * strip_size);
+  });
+
   std::vector<double> values;
-  values.reserve(static_cast<std::size_t>(H * H));
-  for (Index i = 0; i < H; ++i) {
-    for (Index j = 0; j < H; ++j) {
-      values.push_back(qr.matrixQR()(j, j) < 0 ? -Q(i, j) : Q(i, j));
+  values.reserve(static_cast<std::size_t>(kGates * H * H));
+  for (Index gate = 0; gate < kGates; ++gate) {
+    for (Index row = 0; row < H; ++row) {
+      for (Index column = 0; column < H; ++column) {
+        const Index strip = gate * strips + column / kColumns;
+        const Index at = strip * strip_size + row * kColumns + column % kColumns;
+        values.push_back(computed[static_cast<std::size_t>(at)]);
+      }
     }
   }
   return values;
@@ -69,15 +53,10 @@ bool begins_with(const std::string& text, const char* prefix) { return text.rfin
 
 std::vector<double> draw(const ParameterSpec& spec, Index H, Initialisation recurrent,
                          Random& random) {
-  std::vector<double> values;
   if (begins_with(spec.name, "weight_hh") && recurrent == Initialisation::orthogonal) {
-    for (int gate = 0; gate < kGates; ++gate) {
-      const std::vector<double> Q = orthogonal(random, H);
-      values.insert(values.end(), Q.begin(), Q.end());
-    }
-    return values;
+    return orthogonal(random, H);
   }
-  values.resize(static_cast<std::size_t>(spec.size()), 0.0);
+  std::vector<double> values(static_cast<std::size_t>(spec.size()), 0.0);
   if (begins_with(spec.name, "bias")) {
     std::fill_n(values.begin() + index(Gate::forget) * H, H, 1.0);
   } else if (spec.name != "head.bias") {

@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
 
+#include "files/json.hpp"
 #include "peephole/files.hpp"
 #include "peephole/tensors.hpp"
 #include "peephole/types.hpp"
 
 namespace peephole::files {
 namespace {
-
-using nlohmann::json;
 
 constexpr char kMetadata[] = "__metadata__";
 constexpr std::size_t kSizeBytes = 8;
@@ -32,12 +30,12 @@ constexpr std::size_t kAlignment = 8;
 
 /// Takes a header from the events of the JSON parser and accepts only the form above, so that
 /// neither the depth nor the memory depends on who wrote the file.
-class HeaderReader {
+class HeaderReader : public JsonEvents {
  public:
   HeaderReader(Header& header, std::size_t most_tensors)
       : header_(header), most_tensors_(most_tensors) {}
 
-  bool start_object(std::size_t) {
+  void start_object() override {
     switch (place_) {
       case Place::outside: return enter(Place::header);
       case Place::header:
@@ -50,7 +48,7 @@ class HeaderReader {
     }
   }
 
-  bool key(std::string& key) {
+  void key(const std::string& key) override {
     if (place_ == Place::header) {
       const bool known = key == kMetadata ? metadata_seen_ : header_.tensors.count(key) != 0;
       if (known) refuse("second " + in_quotes(key));
@@ -70,10 +68,9 @@ class HeaderReader {
       fields_ |= bit;
       field_ = key;
     }
-    return true;
   }
 
-  bool string(std::string& text) {
+  void string(const std::string& text) override {
     if (place_ == Place::metadata) {
       header_.metadata[field_] = text;
     } else if (place_ == Place::tensor && field_ == "dtype") {
@@ -81,16 +78,15 @@ class HeaderReader {
     } else {
       unexpected("a string");
     }
-    return true;
   }
 
-  bool start_array(std::size_t) {
+  void start_array() override {
     if (place_ != Place::tensor || field_ == "dtype") unexpected("a list");
     offsets_ = 0;
     return enter(field_ == "shape" ? Place::shape : Place::offsets);
   }
 
-  bool number_unsigned(std::uint64_t number) {
+  void whole_number(std::uint64_t number) override {
     if (place_ == Place::shape) {
       if (tensor_->shape.size() == kMostDimensions) unexpected("one more dimension");
       tensor_->shape.push_back(number);
@@ -100,28 +96,25 @@ class HeaderReader {
     } else {
       unexpected("a number");
     }
-    return true;
   }
 
-  bool end_array() {
+  void end_array() override {
     if (place_ == Place::offsets && offsets_ != 2) unexpected("an end");
     return enter(Place::tensor);
   }
 
-  bool end_object() {
+  void end_object() override {
     if (place_ == Place::tensor && fields_ != kAllFields) {
       refuse("tensor " + in_quotes(name_) + ": dtype, shape or data_offsets is missing");
     }
     return enter(place_ == Place::header ? Place::outside : Place::header);
   }
 
-  bool null() { unexpected("null"); }
-  bool boolean(bool) { unexpected("a bool"); }
-  bool number_integer(std::int64_t) { unexpected("a negative number"); }
-  bool number_float(double, const std::string&) { unexpected("a number that is no size"); }
-  bool binary(json::binary_t&) { unexpected("binary data"); }
-  // The parser's own text quotes what it read, which may be anything.
-  bool parse_error(std::size_t position, const std::string&, const json::exception&) {
+  void null() override { unexpected("null"); }
+  void boolean(bool) override { unexpected("a bool"); }
+  void negative_number(std::int64_t) override { unexpected("a negative number"); }
+  void real_number(double, const std::string&) override { unexpected("a number that is no size"); }
+  void error(std::size_t position) override {
     refuse("no JSON in the header, as of its byte " + std::to_string(position));
   }
 
@@ -130,10 +123,7 @@ class HeaderReader {
   static constexpr unsigned kAllFields = 0b111;
   enum class Place { outside, header, metadata, tensor, shape, offsets };
 
-  bool enter(Place place) noexcept {
-    place_ = place;
-    return true;
-  }
+  void enter(Place place) noexcept { place_ = place; }
 
   [[noreturn]] void unexpected(const std::string& what) const {
     switch (place_) {
@@ -207,6 +197,26 @@ std::string read_text(Source& source, const Limits& limits) {
   return text;
 }
 
+std::string metadata_text(const std::map<std::string, std::string>& metadata) {
+  JsonWriter object("{}");
+  for (const auto& [key, text] : metadata) object.add(key, to_json(text));
+  return object.text();
+}
+
+std::string sizes_text(const std::vector<std::uint64_t>& sizes) {
+  JsonWriter list("[]");
+  for (const std::uint64_t size : sizes) list.add(to_json(size));
+  return list.text();
+}
+
+std::string tensor_text(const Tensor& tensor) {
+  JsonWriter object("{}");
+  object.add("data_offsets", sizes_text({tensor.begin, tensor.end}));
+  object.add("dtype", to_json(tensor.dtype));
+  object.add("shape", sizes_text(tensor.shape));
+  return object.text();
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> bytes_of(const std::string& dtype,
@@ -225,33 +235,25 @@ std::optional<std::uint64_t> bytes_of(const std::string& dtype,
 
 Header read_header(Source& source, const Limits& limits) {
   const std::string text = read_text(source, limits);
-  // The parser would pass over a byte order mark, and stop at a zero as if the text ended there.
-  if (text.empty() || text.front() != '{' || text.find('\0') != std::string::npos) {
+  if (text.empty() || text.front() != '{') {
     refuse("no JSON object in the header");
   }
   Header header;
   HeaderReader reader(header, limits.tensors);
-  json::sax_parse(text, &reader);
+  parse_json(text, reader);
   header.data_at = kSizeBytes + text.size();
   check_tensors(header, source.size() - header.data_at);
   return header;
 }
 
 std::string write_header(const Header& header, const Limits& limits) {
-  json root = json::object();
-  root[kMetadata] = header.metadata;
+  JsonWriter root("{}");
+  root.add(kMetadata, metadata_text(header.metadata));
   for (const auto& [name, tensor] : header.tensors) {
     if (name == kMetadata) throw std::invalid_argument("an array cannot be called __metadata__");
-    root[name] = {{"dtype", tensor.dtype},
-                  {"shape", tensor.shape},
-                  {"data_offsets", {tensor.begin, tensor.end}}};
+    root.add(name, tensor_text(tensor));
   }
-  std::string text;
-  try {
-    text = root.dump();
-  } catch (const json::type_error&) {
-    throw std::invalid_argument("names and metadata of a file must be UTF-8");
-  }
+  std::string text = root.text();
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
   if (text.size() > limits.bytes || header.tensors.size() > limits.tensors ||
       header.metadata.size() > kMostMetadata) {
@@ -270,8 +272,7 @@ std::string write_header(const Header& header, const Limits& limits) {
 
 std::string in_quotes(const std::string& name) {
   constexpr std::size_t kLongest = 60;
-  const std::string text =
-      json(name.substr(0, kLongest)).dump(-1, ' ', true, json::error_handler_t::replace);
+  const std::string text = in_ascii_quotes(name.substr(0, kLongest));
   return name.size() > kLongest ? text + "..." : text;
 }
 

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
@@ -10,14 +9,12 @@
 #include <vector>
 
 #include "files/header.hpp"
+#include "files/json.hpp"
 #include "peephole/files.hpp"
 #include "peephole/options.hpp"
 
 namespace peephole::files {
 namespace {
-
-using nlohmann::json;
-using nlohmann::ordered_json;
 
 constexpr char kDtype[] = "dtype", kFloat32[] = "float32", kFloat64[] = "float64";
 
@@ -41,12 +38,12 @@ void for_each_in_files(Options& options, Visitor&& visit) {
 /// Takes the options from the events of the JSON parser, so that neither the depth nor the memory
 /// depends on who wrote the file: {name: value}, where only hidden_size and activations are lists,
 /// of sizes and of {key: name}.
-class OptionsReader {
+class OptionsReader : public JsonEvents {
  public:
   OptionsReader(Options& options, std::size_t most_layers)
       : options_(options), lstm_(options.config.lstm), most_layers_(most_layers) {}
 
-  bool start_object(std::size_t) {
+  void start_object() override {
     if (place_ == Place::outside) return enter(Place::options);
     if (place_ != Place::activations) unexpected("an object");
     check_layers(lstm_.activations.size());
@@ -55,14 +52,14 @@ class OptionsReader {
     return enter(Place::layer);
   }
 
-  bool key(std::string& key) {
+  void key(const std::string& key) override {
     if (place_ == Place::layer) {
       if (key.size() != 1 || lstm_.activations.back().find(key[0]) == nullptr) {
         refuse("activations cannot be of " + in_quotes(key));
       }
       if (keys_.find(key) != std::string::npos) refuse("activations: second " + in_quotes(key));
       keys_ += key;
-      return true;
+      return;
     }
     bool known = key == kDtype;
     for_each_in_files(options_, [&](const auto& row, const auto&) { known |= key == row.name; });
@@ -70,33 +67,30 @@ class OptionsReader {
     if (seen(key)) refuse("second " + in_quotes(key));
     seen_.push_back(key);
     name_ = key;
-    return true;
   }
 
-  bool start_array(std::size_t) {
+  void start_array() override {
     if (is<std::vector<Index>>()) return enter(Place::sizes);
     if (is<std::vector<Activations>>()) return enter(Place::activations);
     unexpected("a list");
   }
 
-  bool string(std::string& text) {
+  void string(const std::string& text) override {
     if (text.size() > kLongestName) unexpected(in_quotes(text));
     if (place_ == Place::layer) {
       *lstm_.activations.back().find(keys_.back()) = parse_activation(text);
     } else if (!set_name(text)) {
       unexpected(in_quotes(text));
     }
-    return true;
   }
 
-  bool boolean(bool flag) {
+  void boolean(bool flag) override {
     if (!set<bool>(flag)) unexpected(flag ? "true" : "false");
-    return true;
   }
 
-  bool number_unsigned(std::uint64_t number) {
+  void whole_number(std::uint64_t number) override {
     constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
-    if (set<double>(static_cast<double>(number))) return true;
+    if (set<double>(static_cast<double>(number))) return;
     const auto size = static_cast<Index>(number <= kLargest ? number : 0);
     if (size == 0) unexpected(std::to_string(number));
     if (place_ == Place::sizes) {
@@ -105,25 +99,22 @@ class OptionsReader {
     } else if (!set<Index>(size)) {
       unexpected(std::to_string(number));
     }
-    return true;
   }
 
-  bool end_array() {
+  void end_array() override {
     if (place_ == Place::sizes && lstm_.hidden_sizes.empty()) unexpected("empty");
     return enter(Place::options);
   }
-  bool end_object() { return enter(place_ == Place::layer ? Place::activations : Place::outside); }
+  void end_object() override {
+    return enter(place_ == Place::layer ? Place::activations : Place::outside);
+  }
 
-  bool null() { unexpected("null"); }
-  bool number_integer(std::int64_t number) { unexpected(std::to_string(number)); }
-  bool number_float(double number, const std::string& text) {
+  void null() override { unexpected("null"); }
+  void negative_number(std::int64_t number) override { unexpected(std::to_string(number)); }
+  void real_number(double number, const std::string& text) override {
     if (!set<double>(number)) unexpected(text.substr(0, kLongestName));
-    return true;
   }
-  bool binary(json::binary_t&) { unexpected("binary data"); }
-  bool parse_error(std::size_t, const std::string&, const json::exception&) {
-    refuse("expected JSON, got something else");
-  }
+  void error(std::size_t) override { refuse("expected JSON, got something else"); }
 
   /// Checks that nothing is missing.
   void finish() const {
@@ -146,10 +137,7 @@ class OptionsReader {
   /// No name of a value is longer.
   static constexpr std::size_t kLongestName = 60;
 
-  bool enter(Place place) noexcept {
-    place_ = place;
-    return true;
-  }
+  void enter(Place place) noexcept { place_ = place; }
 
   bool seen(const std::string& name) const noexcept {
     for (const std::string& known : seen_) {
@@ -226,27 +214,30 @@ class OptionsReader {
   std::vector<std::string> seen_;  // the names so far
 };
 
-ordered_json to_json(bool value) { return value; }
-ordered_json to_json(double value) { return value; }
-ordered_json to_json(Index size) { return size; }
-ordered_json to_json(const std::vector<Index>& sizes) { return sizes; }
-ordered_json to_json(GateSet gates) { return to_string(gates); }
+// JSON of an option's value.
+std::string text_of(bool value) { return to_json(value); }
+std::string text_of(double value) { return to_json(value); }
+std::string text_of(Index size) { return to_json(std::int64_t{size}); }
+std::string text_of(GateSet gates) { return to_json(to_string(gates)); }
 
 template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
-ordered_json to_json(Enum value) {
-  return to_string(value);
+std::string text_of(Enum value) {
+  return to_json(std::string(to_string(value)));
 }
 
-ordered_json to_json(const std::vector<Activations>& layers) {
-  ordered_json list = ordered_json::array();
-  for (const Activations& layer : layers) {
-    ordered_json mapping;
-    for (const char key : Activations::kKeys) {
-      mapping[std::string(1, key)] = to_string(*layer.find(key));
-    }
-    list.push_back(std::move(mapping));
+std::string text_of(const Activations& activations) {
+  JsonWriter mapping("{}");
+  for (const char key : Activations::kKeys) {
+    mapping.add(std::string(1, key), text_of(*activations.find(key)));
   }
-  return list;
+  return mapping.text();
+}
+
+template <class Value>
+std::string text_of(const std::vector<Value>& values) {
+  JsonWriter list("[]");
+  for (const Value& value : values) list.add(text_of(value));
+  return list.text();
 }
 
 }  // namespace
@@ -266,11 +257,9 @@ Options read_options(const std::string& kind, const std::string& text, std::size
   if (kind != kind_of(options)) {
     throw FileError("kind: expected LSTM or Network, got " + in_quotes(kind));
   }
-  // The parser would stop at a zero as if the text ended there.
-  if (text.find('\0') != std::string::npos) refuse("expected JSON, got something else");
   OptionsReader reader(options, most_layers);
   try {
-    json::sax_parse(text, &reader);
+    parse_json(text, reader);
     reader.finish();
     if (options.network) {
       validate(options.config);
@@ -284,15 +273,15 @@ Options read_options(const std::string& kind, const std::string& text, std::size
 }
 
 std::string write_options(Options options) {
-  ordered_json object;
+  JsonWriter object("{}");
   for_each_in_files(options, [&](const auto& row, const auto& value) {
-    ordered_json json = to_json(value);
+    const std::string text = text_of(value);
     const bool left_out =
-        row.in_files == InFiles::unless_default && json == to_json(row.default_value());
-    if (!left_out) object[row.name] = std::move(json);
+        row.in_files == InFiles::unless_default && text == text_of(row.default_value());
+    if (!left_out) object.add(row.name, text);
   });
-  object[kDtype] = options.float64 ? kFloat64 : kFloat32;
-  return object.dump();
+  object.add(kDtype, to_json(std::string(options.float64 ? kFloat64 : kFloat32)));
+  return object.text();
 }
 
 }  // namespace peephole::files

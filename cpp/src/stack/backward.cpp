@@ -107,8 +107,8 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
 
 #define PEEPHOLE_INSTANTIATE(T)                                                                  \
   template void Stack<T>::backward(const StackTape<T>&, Rows<const T>,                           \
-                                   Span<const StateView<const T>>, const InputGradients<T>&, T*) \
-      const;
+                                   Span<const StateView<const T>>, const InputGradients<T>&, T*, \
+                                   IsaChoice) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE
