@@ -86,7 +86,7 @@ py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object,
 }
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_lstm_of(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
   new_class<LSTM<T>, std::shared_ptr<LSTM<T>>>(module, name)
@@ -117,8 +117,8 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_lstm(py::module_& module) {
-  bind<float>(module, "LSTMFloat32");
-  bind<double>(module, "LSTMFloat64");
+  bind_lstm_of<float>(module, "LSTMFloat32");
+  bind_lstm_of<double>(module, "LSTMFloat64");
 }
 
 }  // namespace peephole::binding

@@ -117,7 +117,7 @@ py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_obje
 }
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_network_of(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
   new_class<Network<T>, std::shared_ptr<Network<T>>>(module, name)
@@ -151,8 +151,8 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& module) {
-  bind<float>(module, "NetworkFloat32");
-  bind<double>(module, "NetworkFloat64");
+  bind_network_of<float>(module, "NetworkFloat32");
+  bind_network_of<double>(module, "NetworkFloat64");
 }
 
 }  // namespace peephole::binding

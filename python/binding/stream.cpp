@@ -180,7 +180,7 @@ std::unique_ptr<StreamOf<T>> make_stream(const Model& model, py::handle batch) {
 }
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_stream_of(py::module_& module, const char* name) {
   using namespace py::literals;
   using Self = StreamOf<T>;
   const py::object none = py::none();
@@ -208,8 +208,8 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_stream(py::module_& module) {
-  bind<float>(module, "StreamFloat32");
-  bind<double>(module, "StreamFloat64");
+  bind_stream_of<float>(module, "StreamFloat32");
+  bind_stream_of<double>(module, "StreamFloat64");
 }
 
 }  // namespace peephole::binding

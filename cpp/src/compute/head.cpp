@@ -12,34 +12,14 @@ using reference::matrix;
 using reference::Product;
 using reference::row_vector;
 
-/// How many partial sums a dot product keeps: a whole cache line's worth of SSE accumulators.
-constexpr Index kPartialSums = 16;
-
-/// bias + a · b, always summed in the same order. Eigen's products would give a row other bits in
-/// other batches.
-template <class T>
-T dot(T bias, const T* a, const T* b, Index size) noexcept {
-  T partial[kPartialSums] = {};
-  Index i = 0;
-  for (; i + kPartialSums <= size; i += kPartialSums) {
-    for (Index j = 0; j < kPartialSums; ++j) partial[j] += a[i + j] * b[i + j];
-  }
-  for (Index j = 0; i + j < size; ++j) partial[j] += a[i + j] * b[i + j];
-  for (Index width = kPartialSums / 2; width > 0; width /= 2) {
-    for (Index j = 0; j < width; ++j) partial[j] += partial[j + width];
-  }
-  return bias + partial[0];
-}
-
 template <class T>
 void reference_logits(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h, Index n,
                       Rows<T> logits) noexcept {
-  const Index F = spec.input_size;
-  for (Index r = 0; r < n; ++r) {
-    for (Index o = 0; o < spec.output_size; ++o) {
-      logits.row(r)[o] = dot(weights.bias[o], weights.weight + o * F, h.row(r), F);
-    }
-  }
+  const Index F = spec.input_size, O = spec.output_size;
+  auto s = matrix(logits, 0, n, O);
+  reference::multiply_by_transposed(Product::set, matrix(h, 0, n, F), matrix(weights.weight, O, F),
+                                    s);
+  s.rowwise() += row_vector(weights.bias, O);
 }
 
 template <class T>

@@ -221,8 +221,6 @@ void check_streams(const std::string& isa) {
     network.infer({contiguous(x.data(), B, time, I)}, {contiguous(y.data(), B, time, O)});
     Stream<float>(network, B).process(x.data(), streamed.data(), time);
     CHECK(streamed == y);
-    // The matrix products of the reference path depend on the number of rows.
-    if (isa == "reference") continue;
     for (Index b = 0; b < B; ++b) {
       Stream<float>(network).process(x.data() + b * time * I, streamed.data() + b * time * O, time);
     }
