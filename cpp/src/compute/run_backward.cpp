@@ -3,6 +3,7 @@
 #include "compute/run.hpp"
 #include "compute/step_split.hpp"
 #include "peephole/runtime.hpp"
+#include "runtime/interruption.hpp"
 
 namespace peephole {
 namespace {
@@ -18,12 +19,13 @@ template <class T>
 class BackwardWork {
  public:
   BackwardWork(const kernels::BackwardTask<T>& task, const BackwardDirection<T>& direction,
-               const Plan& plan, Span<const Index> bounds)
+               const Plan& plan, Span<const Index> bounds, Interruption& interruption)
       : phases_(static_cast<int>(plan.parts)),
         task_(task),
         isa_(direction.backend.isa),
         bounds_(bounds),
         batch_(direction.layer.schedule.batch()),
+        interruption_(interruption),
         split_units_(plan.split == Plan::Split::units && plan.parts > 1),
         pieces_(phases_, plan.parts, operations_per_step(direction.layer)) {}
 
@@ -42,6 +44,7 @@ class BackwardWork {
   }
 
   void compute(int share, int slot) noexcept {
+    if (interruption_.poll()) return;
     if (of_products_) {
       kernels::run_products(task_, isa_, chunk_, share, slot);
     } else if (!split_units_) {
@@ -67,6 +70,7 @@ class BackwardWork {
   const Isa isa_;
   const Span<const Index> bounds_;
   const Index batch_;
+  Interruption& interruption_;
   const bool split_units_;
   StepSplit pieces_;
   Index chunk_ = -1;
@@ -75,10 +79,12 @@ class BackwardWork {
 
 /// On one thread.
 template <class T>
-void run_alone(const kernels::BackwardTask<T>& task, Isa isa, Index batch) noexcept {
-  for (Index chunk = 0; chunk < task.chunk_count; ++chunk) {
+void run_alone(const kernels::BackwardTask<T>& task, Isa isa, Index batch,
+               Interruption& interruption) noexcept {
+  for (Index chunk = 0; chunk < task.chunk_count && !interruption.poll(); ++chunk) {
     kernels::run_recurrence(task, isa, chunk, {0, batch});
     for (Index share = 0; share < kernels::product_shares(task); ++share) {
+      if (interruption.poll()) return;
       kernels::run_products(task, isa, chunk, share, 0);
     }
   }
@@ -89,11 +95,13 @@ void run_alone(const kernels::BackwardTask<T>& task, Isa isa, Index batch) noexc
 template <class T>
 void run(const std::vector<BackwardDirection<T>>& directions, BackwardScratch<T>& scratch) {
   const FlushDenormals flush;
+  Interruption interruption;
+  interruption.check();
   if (directions.front().backend.is_reference()) {
     for (const BackwardDirection<T>& direction : directions) {
       reference::backward(direction.layer, direction.noise, scratch.reference);
     }
-    return;
+    return interruption.check();
   }
   const auto D = static_cast<Index>(directions.size());
   const LayerBackward<T>& layer = directions.front().layer;
@@ -110,15 +118,16 @@ void run(const std::vector<BackwardDirection<T>>& directions, BackwardScratch<T>
   }
   const Isa isa = directions.front().backend.isa;
   if (team.size() == 1) {
-    for (Index d = 0; d < D; ++d) run_alone(tasks[d], isa, layer.schedule.batch());
-    return;
+    for (Index d = 0; d < D; ++d) run_alone(tasks[d], isa, layer.schedule.batch(), interruption);
+    return interruption.check();
   }
   equal_shares(layer.schedule, plan.parts, scratch.bounds);
   const Span<const Index> bounds = {scratch.bounds.data(),
                                     static_cast<Index>(scratch.bounds.size())};
-  BackwardWork<T> works[2] = {{tasks[0], directions.front(), plan, bounds},
-                              {tasks[D - 1], directions.back(), plan, bounds}};
+  BackwardWork<T> works[2] = {{tasks[0], directions.front(), plan, bounds, interruption},
+                              {tasks[D - 1], directions.back(), plan, bounds, interruption}};
   compute_directions(team, works, static_cast<int>(D));
+  interruption.check();
 }
 
 template void run(const std::vector<BackwardDirection<float>>&, BackwardScratch<float>&);

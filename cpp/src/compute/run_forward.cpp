@@ -6,9 +6,27 @@
 #include "compute/step_split.hpp"
 #include "peephole/runtime.hpp"
 #include "runtime/flush_denormals.hpp"
+#include "runtime/interruption.hpp"
 
 namespace peephole {
 namespace {
+
+/// Operations between two looks at whether the call is to stop: some milliseconds.
+constexpr double kOperationsPerPiece = 2e8;
+
+/// A task of `operations` a step, on this thread.
+template <class T>
+void run_alone(const kernels::ForwardTask<T>& task, Isa isa, double operations,
+               Interruption& interruption) noexcept {
+  if (!interruption.possible()) return kernels::run_forward(task, isa);
+  const auto steps = static_cast<Index>(std::max(1.0, kOperationsPerPiece / operations));
+  kernels::ForwardTask<T> piece = task;
+  for (Index step = 0; step < task.step_count && !interruption.poll(); step += steps) {
+    piece.steps = task.steps + step;
+    piece.step_count = std::min(steps, task.step_count - step);
+    kernels::run_forward(piece, isa);
+  }
+}
 
 /// One direction's pass, as the work that members of a team share (see Phases): one phase of shares
 /// of ranks, or the pieces of a pass whose units are split.
@@ -17,12 +35,14 @@ class ForwardWork {
  public:
   /// tasks: of each share of ranks; or of the whole batch.
   ForwardWork(const ForwardDirection<T>& direction, const Plan& plan,
-              Span<const kernels::ForwardTask<T>> tasks)
+              Span<const kernels::ForwardTask<T>> tasks, Interruption& interruption)
       : phases_(static_cast<int>(plan.parts)),
         tasks_(tasks),
         isa_(direction.backend.isa),
+        operations_per_step_(operations_per_step(direction.layer)),
+        interruption_(interruption),
         split_units_(plan.split == Plan::Split::units && plan.parts > 1),
-        pieces_(phases_, plan.parts, operations_per_step(direction.layer)) {
+        pieces_(phases_, plan.parts, operations_per_step_) {
     if (split_units_) pieces_.begin(tasks_[0].step_count);
   }
 
@@ -34,10 +54,8 @@ class ForwardWork {
   }
 
   void compute(int share, int) noexcept {
-    if (!split_units_) {
-      kernels::run_forward(tasks_[share], isa_);
-      return;
-    }
+    if (interruption_.poll()) return;
+    if (!split_units_) return run_alone(tasks_[share], isa_, operations_per_step_, interruption_);
     kernels::ForwardTask<T> piece = tasks_[0];
     piece.steps += pieces_.first();
     piece.step_count = pieces_.last() - pieces_.first();
@@ -52,6 +70,8 @@ class ForwardWork {
   Phases phases_;
   const Span<const kernels::ForwardTask<T>> tasks_;
   const Isa isa_;
+  const double operations_per_step_;  // of the whole batch
+  Interruption& interruption_;
   const bool split_units_;
   StepSplit pieces_;
 };
@@ -61,11 +81,13 @@ class ForwardWork {
 template <class T>
 void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& scratch) {
   const FlushDenormals flush;
+  Interruption interruption;
+  interruption.check();
   if (directions.front().backend.is_reference()) {
     for (const ForwardDirection<T>& direction : directions) {
       reference::forward(direction.layer, direction.noise, scratch.reference);
     }
-    return;
+    return interruption.check();
   }
   const auto D = static_cast<Index>(directions.size());
   const LayerForward<T>& layer = directions.front().layer;
@@ -89,16 +111,18 @@ void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& 
   }
   if (team.size() == 1) {
     for (std::size_t d = 0; d < directions.size(); ++d) {
-      kernels::run_forward(scratch.tasks[d], directions[d].backend.isa);
+      run_alone(scratch.tasks[d], directions[d].backend.isa,
+                operations * static_cast<double>(layer.schedule.batch()), interruption);
     }
-    return;
+    return interruption.check();
   }
   const auto work = [&](Index d) {
     return ForwardWork<T>(directions[static_cast<std::size_t>(d)], plan,
-                          {scratch.tasks.data() + d * shares, shares});
+                          {scratch.tasks.data() + d * shares, shares}, interruption);
   };
   ForwardWork<T> works[2] = {work(0), work(D - 1)};
   compute_directions(team, works, static_cast<int>(D));
+  interruption.check();
 }
 
 template void run(const std::vector<ForwardDirection<float>>&, ForwardScratch<float>&);
