@@ -18,7 +18,7 @@ def blocks(language):
 
 
 @pytest.mark.parametrize(
-    "code", blocks("python"), ids=["layer", "network", "training", "stream", "sklearn"]
+    "code", blocks("python"), ids=["layer", "network", "training", "scaling", "stream", "sklearn"]
 )
 def test_python(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -27,7 +27,8 @@ class LSTMClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     - (n, T * I): flat windows with the features of one step after the other, for the rest of
       scikit-learn. `n_steps` is T; without it, every feature is a step (I = 1).
 
-    Scale the features to about unit size first, for example flat windows by a `StandardScaler`.
+    Scale the features to about unit size first, for example sequences by a `peephole.Standardiser`
+    and flat windows by a `StandardScaler`.
 
     Args:
         hidden_size, num_layers, peephole, peephole_gates, output_peephole, bias, activations,
