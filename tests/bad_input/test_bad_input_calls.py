@@ -1,16 +1,9 @@
 """Wrong calls of a model: each a clear error before anything is computed or changed."""
 
 import numpy as np
-import peephole
 import pytest
+from support.calls import INPUTS, OUTPUTS, SIZES, B, T, x_of
 from support.refusals import Wrong, refused, table, unchanged
-
-INPUTS, SIZES, OUTPUTS = 3, (4, 2), 2
-B, T = 2, 5
-
-
-def x_of(shape=(B, T, INPUTS), dtype=np.float32):
-    return np.full(shape, 0.5, dtype)
 
 
 def state_of(batch=B, sizes=SIZES):
@@ -22,16 +15,6 @@ def with_pair(k, h, c):
     state = list(state_of())
     state[k] = (h, c)
     return tuple(state)
-
-
-@pytest.fixture
-def lstm():
-    return peephole.LSTM(INPUTS, SIZES, seed=0)
-
-
-@pytest.fixture
-def net():
-    return peephole.Network(INPUTS, SIZES, OUTPUTS, head="softmax", seed=0)
 
 
 h, c = (np.zeros((B, SIZES[0]), np.float32) for _ in range(2))
