@@ -1,6 +1,6 @@
 """How Hypothesis runs: the same examples on every machine.
 
-To look for others: pytest --hypothesis-profile=explore
+To try other examples: pytest --hypothesis-profile=explore
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("support")  # before a test imports it
 settings.register_profile(
     "fixed",
     derandomize=True,
-    deadline=None,  # CI machines stall; time is not what these tests are about
+    deadline=None,  # CI machines stall, and these tests measure no time
     database=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow],

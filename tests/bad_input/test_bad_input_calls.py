@@ -11,7 +11,7 @@ def state_of(batch=B, sizes=SIZES):
 
 
 def with_pair(k, h, c):
-    """A right state but for pair k."""
+    """A valid state except for pair k."""
     state = list(state_of())
     state[k] = (h, c)
     return tuple(state)
@@ -129,7 +129,7 @@ def test_state_of_a_batch_for_a_single_sequence(request, fixture, method):
 
 
 def overlapping(input_of):
-    """y's place, in the memory of what input_of(arguments, model) gives."""
+    """An `out` in the memory of the array that input_of(arguments, model) returns."""
 
     def make(arguments, model):
         memory = input_of(arguments, model)

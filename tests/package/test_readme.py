@@ -1,4 +1,4 @@
-"""What the README shows, works."""
+"""The examples of the README work."""
 
 import os
 import re
