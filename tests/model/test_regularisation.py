@@ -208,7 +208,7 @@ def test_recurrent_dropout_is_of_whole_sequences():
     lstm.parameters["weight_hh_l0"][2 * units : 3 * units] = np.eye(units)
     ones = np.ones((1, units))
     y = lstm.forward(np.zeros((1, 4, 1)), [(ones, ones)], seed=0)[0][0]
-    # c_t = c_{t-1} + m h_{t-1}, h = c: it at least doubles for m = 1 / (1 - p), and stays for m = 0.
+    # c_t = c_{t-1} + m h_{t-1}, h = c: at least doubled for m = 1 / (1 - p), unchanged for m = 0.
     growth = y[1:] / y[:-1] - 1
     np.testing.assert_allclose(growth, np.broadcast_to(growth[0], growth.shape), rtol=1e-12)
     np.testing.assert_allclose(np.unique(growth.round(9)), [0, round(1 / (1 - p), 9)])

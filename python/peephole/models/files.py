@@ -16,7 +16,7 @@ def load(path: str | os.PathLike[str]) -> LSTM | Network:
 
     Raises:
         ValueError: If the file is incomplete, is not a model file, or contradicts itself. The
-            message says what is wrong; nothing is built before all of it is checked.
+            message says what is wrong; nothing is returned before all of it is checked.
         OSError: If the file cannot be read, for example FileNotFoundError.
     """
     model = read_core(path)

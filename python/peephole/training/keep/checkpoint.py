@@ -119,7 +119,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], Snapshot]:
 
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:
-    """Whether a file says of itself that it is a checkpoint."""
+    """Whether the metadata of a file say that it is a checkpoint."""
     try:
         return core.TensorFile(os.fspath(path)).metadata.get("format") == _FORMAT
     except (OSError, ValueError):
