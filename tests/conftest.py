@@ -3,10 +3,15 @@
 To try other examples: pytest --hypothesis-profile=explore
 """
 
+import os
+
 import numpy as np
 import peephole
 import pytest
 from hypothesis import HealthCheck, settings
+
+# scikit-learn checks array API input of estimators only with this, which SciPy reads on import.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 pytest.register_assert_rewrite("support")  # before a test imports it
 

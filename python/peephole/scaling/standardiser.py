@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -65,7 +66,7 @@ class Standardiser:
     @property
     def scale_(self) -> NDArray[np.float64]:
         """(I,) the standard deviation of each feature, or 1 for a constant one."""
-        return self._fitted().scale()
+        return np.array(self._fitted().scale)
 
     @property
     def features(self) -> int | None:
@@ -128,7 +129,7 @@ class Standardiser:
     __hash__ = None  # type: ignore[assignment]  # it changes
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"statistics": None if self._statistics is None else vars(self._statistics)}
+        return {"statistics": None if self._statistics is None else asdict(self._statistics)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         values = state["statistics"]
@@ -199,12 +200,12 @@ def _read_array(x: Any, name: str, features: int) -> NDArray[Any]:
 
 
 def _scaled(x: NDArray[Any], statistics: Statistics) -> NDArray[Any]:
-    scaled: NDArray[Any] = (x - statistics.mean) / statistics.scale()
+    scaled: NDArray[Any] = (x - statistics.mean) / statistics.scale
     return scaled
 
 
 def _unscaled(x: NDArray[Any], statistics: Statistics) -> NDArray[Any]:
-    unscaled: NDArray[Any] = x * statistics.scale() + statistics.mean
+    unscaled: NDArray[Any] = x * statistics.scale + statistics.mean
     return unscaled
 
 

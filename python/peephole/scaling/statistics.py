@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,10 @@ class Statistics:
 
     def equals(self, other: Statistics) -> bool:
         """Whether all values are the same."""
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return all(np.array_equal(mine, others) for mine, others in pairs)
+        names = asdict(self)
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
 
+    @cached_property
     def scale(self) -> NDArray[np.float64]:
         """The standard deviation; 1 where the variance is within its error bound for constants.
 
@@ -66,13 +68,16 @@ def statistics_of(sequences: Sequences, before: Statistics | None) -> Statistics
 def _of_block(steps: NDArray[np.float64]) -> Statistics:
     """The statistics of some steps (N, I)."""
     missing = np.isnan(steps)
+    gaps = missing.any()
     count = len(steps) - missing.sum(axis=0, dtype=np.int64)
     n = np.maximum(count, 1)
     with np.errstate(over="ignore", invalid="ignore"):  # not finite: an error later
-        mean = np.sum(steps, axis=0, where=~missing) / n
-        centred = np.where(missing, 0, steps - mean)
-        rest = np.sum(centred, axis=0) / n  # 0 but for the rounding of the mean, which it corrects
-        variance = np.sum(np.square(centred), axis=0) / n - np.square(rest)
+        mean = (np.nansum if gaps else np.sum)(steps, axis=0) / n
+        centred = steps - mean
+        if gaps:
+            centred[missing] = 0
+        rest = centred.sum(axis=0) / n  # 0 except for the rounding of the mean, which it corrects
+        variance = np.einsum("ij,ij->j", centred, centred) / n - np.square(rest)
     return Statistics(mean + rest, np.maximum(variance, 0), count)
 
 

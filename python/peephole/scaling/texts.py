@@ -28,7 +28,7 @@ def scaling_text(scaling: Standardiser) -> str:
     """
     statistics = scaling._fitted()
     lists = {name: values.tolist() for name, values in asdict(statistics).items()}
-    return json.dumps({"kind": _KIND, "scale": statistics.scale().tolist(), **lists})
+    return json.dumps({"kind": _KIND, "scale": statistics.scale.tolist(), **lists})
 
 
 def scaling_texts(model: Any) -> dict[str, str]:
@@ -62,7 +62,7 @@ def read_scaling(text: str, name: str) -> Standardiser:
         raise ValueError(f"{name}: expected lists of one length, got others")
     if (variance < 0).any() or (statistics.count < 0).any():
         raise ValueError(f"{name}: expected variances and counts of 0 or more, got others")
-    if not np.array_equal(scale, statistics.scale()):
+    if not np.array_equal(scale, statistics.scale):
         raise ValueError(f"{name}: expected the scale of the variance, got another")
     scaling = Standardiser()
     scaling._statistics = statistics
