@@ -8,6 +8,7 @@ import numpy as np
 import peephole
 import pytest
 from peephole import Standardiser, _core
+from peephole.models.scaling_files import save_with_scalings
 from peephole.training import load_checkpoint
 from peephole.training.keep.checkpoint import _digest
 from support.model_files import X, assert_identical, contents, network
@@ -125,6 +126,17 @@ def test_files_without_scalings(tmp_path):
     """As releases without scalings write them."""
     network()._core.save(str(tmp_path / "model"))
     assert_same_scalings(peephole.load(tmp_path / "model"), (None, None))
+
+
+def test_newer_options_are_written_unless_default(scalings, tmp_path, monkeypatch):
+    """As the core writes them, so that older releases read the file."""
+    net = with_scalings(scalings)
+    defaults = {**_core.option_defaults(), "newer": "a", "newest": None}
+    monkeypatch.setattr(_core, "option_defaults", lambda: defaults)
+    options = {**net.options, "newer": "a", "newest": [1]}
+    save_with_scalings(str(tmp_path / "model"), options, net.parameters, {}, {})
+    _, metadata = contents(tmp_path / "model")
+    assert json.loads(metadata["options"]) == {**net.options, "newest": [1]}
 
 
 def test_masked_weights_written_through_a_view(scalings, tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from peephole import Standardiser
 from peephole.scaling import statistics
+from peephole.scaling.texts import read_scaling, scaling_text
 from support.fitting import padded
 
 TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}  # of float64 sums over a few hundred values
@@ -185,6 +186,13 @@ def test_input_is_not_changed(rng):
     assert scaling.transform(x, [4, 2, 0]).flags.writeable
     scaling.mean_[:] = 7  # a copy
     assert (scaling.mean_ != 7).all()
+
+
+@given(x=sequences())
+def test_as_text(x):
+    """The text in files has the exact values."""
+    scaling = Standardiser().fit(x)
+    assert read_scaling(scaling_text(scaling), "scaling") == scaling
 
 
 class TestObject:
