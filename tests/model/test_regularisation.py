@@ -91,7 +91,7 @@ def test_gradient(case, seed):
 @settings(max_examples=EXAMPLES)
 @given(case=regularised_cases(min_time=1, ragged=False), seed=SEEDS)
 def test_network(case, seed, readout):
-    """Dropout also applies to the input of the head, and to its gradient."""
+    """Dropout also meets what the head is given, and its gradient."""
     net, parameters = case.build_network(2, head="tanh", readout=readout)
     y, final, tape = net.forward(case.x, case.state, case.lengths, seed=seed)
     point = derivatives.make_point(case.x, initial_state(case), parameters)
