@@ -163,6 +163,7 @@ def test_targets_of_one_value_need_no_axis(rng):
         (TypeError, "min_variance", lambda: losses.GaussianNLL("1")),
         (ValueError, "y", lambda: losses.GaussianNLL().variance(np.zeros((2, 3)))),
         (ValueError, "pos_weight", lambda: losses.BinaryCrossEntropy(0)),
+        (ValueError, "pos_weight", lambda: losses.BinaryCrossEntropy([])),
         (ValueError, "pos_weight", lambda: losses.BinaryCrossEntropy([1.0, np.inf])),
         (TypeError, "pos_weight", lambda: losses.BinaryCrossEntropy("balanced")),
         (ValueError, "pos_weight", lambda: loss_of(losses.BinaryCrossEntropy([1]), "sigmoid", 2)),
