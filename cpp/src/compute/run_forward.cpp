@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "compute/directions.hpp"
 #include "compute/plan.hpp"
@@ -10,16 +11,30 @@
 namespace peephole {
 namespace {
 
+/// Runs the task of some ranks, with noise if the layer has any.
+template <class T>
+void run_task(const kernels::ForwardTask<T>& task, Isa isa,
+              const std::optional<ForwardNoise<T>>& noise, kernels::RankRange ranks) noexcept {
+  if (noise) {
+    noise->run(task, isa, ranks);
+  } else {
+    kernels::run_forward(task, isa);
+  }
+}
+
 /// One direction's pass, as the work that members of a team share (see Phases): one phase of shares
 /// of ranks, or the pieces of a pass whose units are split.
 template <class T>
 class ForwardWork {
  public:
-  /// tasks: of each share of ranks; or of the whole batch.
+  /// tasks: of each share of ranks, between two of `bounds`; or of the whole batch.
   ForwardWork(const ForwardDirection<T>& direction, const Plan& plan,
-              Span<const kernels::ForwardTask<T>> tasks)
+              Span<const kernels::ForwardTask<T>> tasks, const Index* bounds,
+              const std::optional<ForwardNoise<T>>& noise)
       : phases_(static_cast<int>(plan.parts)),
         tasks_(tasks),
+        bounds_(bounds),
+        noise_(noise),
         isa_(direction.backend.isa),
         split_units_(plan.split == Plan::Split::units && plan.parts > 1),
         pieces_(phases_, plan.parts, operations_per_step(direction.layer)) {
@@ -35,7 +50,7 @@ class ForwardWork {
 
   void compute(int share, int) noexcept {
     if (!split_units_) {
-      kernels::run_forward(tasks_[share], isa_);
+      run_task(tasks_[share], isa_, noise_, {bounds_[share], bounds_[share + 1]});
       return;
     }
     kernels::ForwardTask<T> piece = tasks_[0];
@@ -51,6 +66,8 @@ class ForwardWork {
 
   Phases phases_;
   const Span<const kernels::ForwardTask<T>> tasks_;
+  const Index* const bounds_;
+  const std::optional<ForwardNoise<T>>& noise_;
   const Isa isa_;
   const bool split_units_;
   StepSplit pieces_;
@@ -70,8 +87,10 @@ void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& 
   const auto D = static_cast<Index>(directions.size());
   const LayerForward<T>& layer = directions.front().layer;
   const double operations = operations_per_row(layer.spec);
-  Team team(
-      static_cast<int>(useful_members(layer.spec, layer.schedule, D, operations, num_threads())));
+  const bool noisy = directions.front().noise.any();
+  Index members = useful_members(layer.spec, layer.schedule, D, operations, num_threads());
+  if (noisy) members = members_for_ranks(layer.schedule, D, members);
+  Team team(static_cast<int>(members));
   const Plan plan = plan_for(layer.schedule, D, team.size());
 
   // Directions have the same schedule, and so the same shares.
@@ -87,15 +106,20 @@ void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& 
     scratch.tasks[task] = kernels::prepare_forward(direction.layer, *direction.packed,
                                                    scratch.parts[task], {bound[0], bound[1]});
   }
+  std::optional<ForwardNoise<T>> noises[2];
+  for (std::size_t d = 0; noisy && d < directions.size(); ++d) {
+    noises[d].emplace(directions[d].layer, directions[d].noise, scratch.noise[d]);
+  }
   if (team.size() == 1) {
     for (std::size_t d = 0; d < directions.size(); ++d) {
-      kernels::run_forward(scratch.tasks[d], directions[d].backend.isa);
+      run_task(scratch.tasks[d], directions[d].backend.isa, noises[d], {0, layer.schedule.batch()});
     }
     return;
   }
   const auto work = [&](Index d) {
     return ForwardWork<T>(directions[static_cast<std::size_t>(d)], plan,
-                          {scratch.tasks.data() + d * shares, shares});
+                          {scratch.tasks.data() + d * shares, shares}, scratch.bounds.data(),
+                          noises[d]);
   };
   ForwardWork<T> works[2] = {work(0), work(D - 1)};
   compute_directions(team, works, static_cast<int>(D));
