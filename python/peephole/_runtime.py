@@ -70,9 +70,8 @@ def build_info() -> dict[str, Any]:
     """A dict of version, isa (in use), backend, isas (available), num_threads, executor, compiler.
 
     "backend" says who computes layers and why: "avx2 kernels: the best instruction set of this
-    processor", "reference: chosen by set_isa". Layers with zoneout, and layers with recurrent
-    dropout in training, are computed by the reference path. With PEEPHOLE_VERBOSE=1 in the
-    environment, each call writes a line per layer to stderr that says so.
+    processor", "reference: chosen by set_isa". With PEEPHOLE_VERBOSE=1 in the environment, each
+    call writes a line per layer to stderr that says who computes it.
     """
     return core.build_info()
 

@@ -44,8 +44,7 @@ struct LSTMConfig {
   bool bidirectional = false;
 
   // Regularisation, probabilities in [0, 1). LSTM::forward draws; inference has no dropout, and
-  // instead of drawing mixes the two that zoneout chooses from by their probabilities. Recurrent
-  // dropout and zoneout are computed by the reference path, on one thread; dropout by the kernels.
+  // instead of drawing mixes the two that zoneout chooses from by their probabilities.
   double dropout = 0;  // of what a layer gives the next one, and a network's last its head
   double recurrent_dropout = 0;  // of h_{t-1} on its way to the gates, once for a sequence
   double zoneout = 0;            // that a unit keeps h_{t-1}, and another that it keeps c_{t-1}

@@ -93,9 +93,8 @@ bool shutdown_threads() noexcept;
 std::string isa();
 
 /// Who computes layers by default, and why: "avx2 kernels: the best instruction set of this
-/// processor", "reference: chosen by PEEPHOLE_ISA". Some options (zoneout, recurrent dropout) send
-/// a layer to the reference path. With PEEPHOLE_VERBOSE=1 in the environment, each call writes a
-/// line per layer to stderr that says who computes it and why.
+/// processor", "reference: chosen by PEEPHOLE_ISA". With PEEPHOLE_VERBOSE=1 in the environment,
+/// each call writes a line per layer to stderr that says who computes it and why.
 std::string backend();
 
 /// Throws std::invalid_argument that lists isas() for another name.

@@ -13,8 +13,8 @@ namespace peephole {
 ///
 /// A stream is made once, where allocation and exceptions are welcome. After that step, process,
 /// reset, set_state, get_state, swap and the sizes neither allocate, lock, throw nor call the
-/// system, so that they may run on a real-time thread. (Only the readable path allocates: isa()
-/// "reference", and models with zoneout.) Copying allocates; the destructor and move assignment
+/// system, so that they may run on a real-time thread. (Only the readable path, isa() "reference",
+/// allocates.) Copying allocates; the destructor and move assignment
 /// free memory. To exchange the stream of a real-time thread, make the new one elsewhere, swap()
 /// on the thread, and destroy the old one elsewhere. Denormal numbers count as zeros inside a call;
 /// the caller's floating-point mode is then restored.

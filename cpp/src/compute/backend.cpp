@@ -17,24 +17,16 @@ const char* reason_for(IsaChoice::Source source) noexcept {
   return "the best instruction set of this processor";
 }
 
-Backend reference(const char* reason) noexcept {
-  return {Backend::Kind::reference, Isa::baseline, reason};
-}
-
 }  // namespace
 
 Backend backend_for(IsaChoice choice) noexcept {
   const char* const reason = reason_for(choice.source);
-  if (!choice.kernels) return reference(reason);
+  if (!choice.kernels) return {Backend::Kind::reference, Isa::baseline, reason};
   return {Backend::Kind::kernels, choice.isa, reason};
 }
 
-Backend backend_for(const LayerSpec& /*spec*/, const LayerNoise& noise, IsaChoice choice) noexcept {
-  if (!choice.kernels) return backend_for(choice);
-  if (noise.recurrent_dropout > 0) {
-    return reference("recurrent dropout is computed by the reference path");
-  }
-  if (noise.zoneout > 0) return reference("zoneout is computed by the reference path");
+Backend backend_for(const LayerSpec& /*spec*/, const LayerNoise& /*noise*/,
+                    IsaChoice choice) noexcept {
   return backend_for(choice);
 }
 

@@ -23,8 +23,8 @@ struct Backend {
 /// The backend by the choice of the instruction set alone.
 Backend backend_for(IsaChoice choice) noexcept;
 
-/// Who computes a layer with this noise. A layer that the kernels do not know is given to the
-/// reference path here, and nowhere else.
+/// Who computes a layer with this noise. This is the only place that may choose the reference path
+/// because of a layer's options. At present the kernels compute all of them.
 Backend backend_for(const LayerSpec& spec, const LayerNoise& noise, IsaChoice choice) noexcept;
 
 /// "avx2 kernels: the best instruction set of this processor", "reference: chosen by PEEPHOLE_ISA".

@@ -58,6 +58,10 @@ Index useful_members(double operations, Index threads) noexcept {
   return static_cast<Index>(std::clamp(operations / kOperationsPerMember, 1.0, number(threads)));
 }
 
+Index members_for_ranks(const Schedule& schedule, Index directions, Index members) noexcept {
+  return std::min(members, directions * std::max<Index>(1, schedule.batch() / kRowsPerPart));
+}
+
 Index useful_members(const LayerSpec& spec, const Schedule& schedule, Index directions,
                      double operations_per_row, Index threads) noexcept {
   const double operations =
@@ -65,10 +69,10 @@ Index useful_members(const LayerSpec& spec, const Schedule& schedule, Index dire
   const Index members = useful_members(operations, threads);
   const Index parts = std::max<Index>(1, members / directions);
   if (split_of(schedule, parts) == Plan::Split::ranks) return members;
-  const Index in_ranks = directions * std::max<Index>(1, schedule.batch() / kRowsPerPart);
+  const Index in_ranks = members_for_ranks(schedule, directions, members);
   const Index in_units =
       spec.hidden_size >= kUnitsWorthSharing ? limited(members, directions) : Index{1};
-  return std::max(in_units, std::min(members, in_ranks));
+  return std::max(in_units, in_ranks);
 }
 
 Plan plan_for(const Schedule& schedule, Index directions, Index members) noexcept {

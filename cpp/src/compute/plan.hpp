@@ -23,7 +23,10 @@ struct Plan {
 Index useful_members(const LayerSpec& spec, const Schedule& schedule, Index directions,
                      double operations_per_row, Index threads) noexcept;
 
-/// The same for so many operations, which any number of threads can share.
+/// Of `members`, so many that plan_for() does not split units between them.
+Index members_for_ranks(const Schedule& schedule, Index directions, Index members) noexcept;
+
+/// The same as useful_members() for so many operations, which any number of threads can share.
 Index useful_members(double operations, Index threads) noexcept;
 
 /// For a team of so many members. With fewer members than directions, each direction has one part.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "compute/backend.hpp"
+#include "compute/noise.hpp"
 #include "kernels/host/backward.hpp"
 #include "kernels/host/forward.hpp"
 #include "layer/layer.hpp"
@@ -34,6 +35,7 @@ struct BackwardDirection {
 template <class T>
 struct ForwardScratch {
   reference::Scratch<T> reference;
+  ForwardNoiseScratch<T> noise[2];  // of each direction
   std::vector<kernels::ForwardWorkspace<T>> parts;
   std::vector<kernels::ForwardTask<T>> tasks;
   std::vector<Index> bounds;  // of shares of ranks
@@ -42,8 +44,12 @@ struct ForwardScratch {
 template <class T>
 struct BackwardScratch {
   reference::Scratch<T> reference;
+  BackwardNoiseScratch<T> noise[2];  // of each direction
   kernels::BackwardWorkspace<T> directions[2];
   std::vector<Index> bounds;  // of shares of ranks
+
+  /// Of what grows with the number of steps.
+  std::size_t bytes() const noexcept { return noise[0].bytes() + noise[1].bytes(); }
 };
 
 /// Computes the directions of a layer, at the same time where that is worth it. Denormals count as

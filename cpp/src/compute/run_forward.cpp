@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "compute/directions.hpp"
 #include "compute/plan.hpp"
@@ -14,10 +15,12 @@ namespace {
 /// Operations between two looks at whether the call is to stop: some milliseconds.
 constexpr double kOperationsPerPiece = 2e8;
 
-/// A task of `operations` a step, on this thread.
+/// The task of some ranks, of `operations` a step, on this thread.
 template <class T>
-void run_alone(const kernels::ForwardTask<T>& task, Isa isa, double operations,
-               Interruption& interruption) noexcept {
+void run_alone(const kernels::ForwardTask<T>& task, Isa isa,
+               const std::optional<ForwardNoise<T>>& noise, kernels::RankRange ranks,
+               double operations, Interruption& interruption) noexcept {
+  if (noise) return noise->run(task, isa, ranks, interruption);
   if (!interruption.possible()) return kernels::run_forward(task, isa);
   const auto steps = static_cast<Index>(std::max(1.0, kOperationsPerPiece / operations));
   kernels::ForwardTask<T> piece = task;
@@ -33,11 +36,14 @@ void run_alone(const kernels::ForwardTask<T>& task, Isa isa, double operations,
 template <class T>
 class ForwardWork {
  public:
-  /// tasks: of each share of ranks; or of the whole batch.
+  /// tasks: of each share of ranks, between two of `bounds`; or of the whole batch.
   ForwardWork(const ForwardDirection<T>& direction, const Plan& plan,
-              Span<const kernels::ForwardTask<T>> tasks, Interruption& interruption)
+              Span<const kernels::ForwardTask<T>> tasks, const Index* bounds,
+              const std::optional<ForwardNoise<T>>& noise, Interruption& interruption)
       : phases_(static_cast<int>(plan.parts)),
         tasks_(tasks),
+        bounds_(bounds),
+        noise_(noise),
         isa_(direction.backend.isa),
         operations_per_step_(operations_per_step(direction.layer)),
         interruption_(interruption),
@@ -55,7 +61,11 @@ class ForwardWork {
 
   void compute(int share, int) noexcept {
     if (interruption_.poll()) return;
-    if (!split_units_) return run_alone(tasks_[share], isa_, operations_per_step_, interruption_);
+    if (!split_units_) {
+      run_alone(tasks_[share], isa_, noise_, {bounds_[share], bounds_[share + 1]},
+                operations_per_step_, interruption_);
+      return;
+    }
     kernels::ForwardTask<T> piece = tasks_[0];
     piece.steps += pieces_.first();
     piece.step_count = pieces_.last() - pieces_.first();
@@ -69,6 +79,8 @@ class ForwardWork {
 
   Phases phases_;
   const Span<const kernels::ForwardTask<T>> tasks_;
+  const Index* const bounds_;
+  const std::optional<ForwardNoise<T>>& noise_;
   const Isa isa_;
   const double operations_per_step_;  // of the whole batch
   Interruption& interruption_;
@@ -92,8 +104,10 @@ void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& 
   const auto D = static_cast<Index>(directions.size());
   const LayerForward<T>& layer = directions.front().layer;
   const double operations = operations_per_row(layer.spec);
-  Team team(
-      static_cast<int>(useful_members(layer.spec, layer.schedule, D, operations, num_threads())));
+  const bool noisy = directions.front().noise.any();
+  Index members = useful_members(layer.spec, layer.schedule, D, operations, num_threads());
+  if (noisy) members = members_for_ranks(layer.schedule, D, members);
+  Team team(static_cast<int>(members));
   const Plan plan = plan_for(layer.schedule, D, team.size());
 
   // Directions have the same schedule, and so the same shares.
@@ -109,16 +123,21 @@ void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& 
     scratch.tasks[task] = kernels::prepare_forward(direction.layer, *direction.packed,
                                                    scratch.parts[task], {bound[0], bound[1]});
   }
+  std::optional<ForwardNoise<T>> noises[2];
+  for (std::size_t d = 0; noisy && d < directions.size(); ++d) {
+    noises[d].emplace(directions[d].layer, directions[d].noise, scratch.noise[d]);
+  }
   if (team.size() == 1) {
     for (std::size_t d = 0; d < directions.size(); ++d) {
-      run_alone(scratch.tasks[d], directions[d].backend.isa,
+      run_alone(scratch.tasks[d], directions[d].backend.isa, noises[d], {0, layer.schedule.batch()},
                 operations * static_cast<double>(layer.schedule.batch()), interruption);
     }
     return interruption.check();
   }
   const auto work = [&](Index d) {
     return ForwardWork<T>(directions[static_cast<std::size_t>(d)], plan,
-                          {scratch.tasks.data() + d * shares, shares}, interruption);
+                          {scratch.tasks.data() + d * shares, shares}, scratch.bounds.data(),
+                          noises[d], interruption);
   };
   ForwardWork<T> works[2] = {work(0), work(D - 1)};
   compute_directions(team, works, static_cast<int>(D));

@@ -23,6 +23,10 @@ LayerSteps<T>::LayerSteps(const StepLayer<T>& layer, const Schedule& one_step)
   std::fill_n(state_c_.reserve(room), room, T{0});
   T* const h = h_.reserve(B * H);
   if (way_ == Way::reference) return;
+  if (layer.noise.zones()) {
+    previous_h_.reserve(B * H);
+    previous_c_.reserve(B * H);
+  }
 
   const LayerForward<T> forward = {
       layer.spec, one_step, Direction::forward, layer.weights,  {}, {h, H},
@@ -35,11 +39,19 @@ LayerSteps<T>::LayerSteps(const StepLayer<T>& layer, const Schedule& one_step)
 
 template <class T>
 void LayerSteps<T>::step(Rows<const T> x) noexcept {
-  switch (way_) {
-    case Way::step_kernel: return kernel_(step_, x.data);
-    case Way::forward_kernel: break;
-    case Way::reference: return step_by_reference(x);
-  }
+  if (way_ == Way::reference) return step_by_reference(x);
+  if (!layer_.noise.zones()) return step_by_kernels(x);
+  const Index size = one_step_.batch() * layer_.spec.hidden_size;
+  std::copy_n(state_h_.data(), size, previous_h_.data());
+  std::copy_n(state_c_.data(), size, previous_c_.data());
+  step_by_kernels(x);
+  mix_zoneout(layer_.noise.zoneout, previous_h_.data(), state_h_.data(), size);
+  mix_zoneout(layer_.noise.zoneout, previous_c_.data(), state_c_.data(), size);
+}
+
+template <class T>
+void LayerSteps<T>::step_by_kernels(Rows<const T> x) noexcept {
+  if (way_ == Way::step_kernel) return kernel_(step_, x.data);
   task_.x = x.data;
   task_.x_stride = x.stride;
   kernels::run_forward(task_, layer_.backend.isa);

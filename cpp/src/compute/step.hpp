@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "compute/backend.hpp"
+#include "compute/noise.hpp"
 #include "kernels/host/forward.hpp"
 #include "kernels/host/step.hpp"
 #include "reference/layer.hpp"
@@ -51,13 +52,15 @@ class LayerSteps {
   /// the reference path.
   enum class Way { step_kernel, forward_kernel, reference };
 
+  void step_by_kernels(Rows<const T> x) noexcept;
   void step_by_reference(Rows<const T> x);
 
   const StepLayer<T>& layer_;
   const Schedule& one_step_;
   Way way_;
   Buffer<T> state_h_, state_c_;
-  Buffer<T> h_;  // (B, H)
+  Buffer<T> previous_h_, previous_c_;  // (B, H): the state before the step, with zoneout
+  Buffer<T> h_;                        // (B, H)
   kernels::ForwardWorkspace<T> workspace_;
   kernels::ForwardTask<T> task_ = {};
   kernels::StepTask<T> step_ = {};

@@ -36,7 +36,15 @@ class Choice {
   template <class T>
   void draw(Index sequence, Index t, T chosen, T other, T* values, Index size) const noexcept;
 
+  /// values[unit] = previous[unit] where the unit is chosen; the others stay.
+  template <class T>
+  void keep(Index sequence, Index t, const T* previous, T* values, Index size) const noexcept;
+
  private:
+  /// f(unit, chosen) for `size` units of a sequence at step t.
+  template <class F>
+  void for_each(Index sequence, Index t, Index size, const F& f) const noexcept;
+
   std::array<std::uint32_t, 2> key_;
   std::uint32_t stream_;
   std::uint32_t threshold_;  // of 2^32
@@ -59,7 +67,15 @@ struct LayerNoise {
   double zoneout = 0;
   bool expected = false;  // inference
 
-  bool any() const noexcept { return recurrent_dropout > 0 || zoneout > 0; }
+  bool drops() const noexcept { return recurrent_dropout > 0; }
+  bool zones() const noexcept { return zoneout > 0; }
+  bool any() const noexcept { return drops() || zones(); }
+
+  /// Of the units that recurrent dropout drops, or that zoneout keeps.
+  Choice choice(Noise kind, Direction direction) const noexcept {
+    return {seed, kind, layer, direction,
+            kind == Noise::recurrent_dropout ? recurrent_dropout : zoneout};
+  }
 };
 
 /// What a dropped value is replaced by, and the factor of one that is kept: its expectation stays

@@ -16,7 +16,7 @@ class NoiseDraws {
     const Index B = schedule.batch();
     if (drops()) {
       recurrent_ = scratch.recurrent.reserve(B * H);
-      const Choice dropped = choice(Noise::recurrent_dropout, noise.recurrent_dropout);
+      const Choice dropped = noise.choice(Noise::recurrent_dropout, direction);
       for (Index rank = 0; rank < B; ++rank) {
         dropped.draw(schedule.sequence(rank), 0, T{0}, kept_factor<T>(noise.recurrent_dropout),
                      recurrent_ + rank * H, H);
@@ -28,13 +28,13 @@ class NoiseDraws {
     }
   }
 
-  bool drops() const noexcept { return noise_.recurrent_dropout > 0; }
-  bool zones() const noexcept { return noise_.zoneout > 0; }
+  bool drops() const noexcept { return noise_.drops(); }
+  bool zones() const noexcept { return noise_.zones(); }
 
   /// Makes zoned_h and zoned_c those of step t.
   void draw_zoneout(Index t) noexcept {
-    const Choice of_h = choice(Noise::zoneout_h, noise_.zoneout);
-    const Choice of_c = choice(Noise::zoneout_c, noise_.zoneout);
+    const Choice of_h = noise_.choice(Noise::zoneout_h, direction_);
+    const Choice of_c = noise_.choice(Noise::zoneout_c, direction_);
     for (Index rank = 0; rank < schedule_.rows(t); ++rank) {
       of_h.draw(schedule_.sequence(rank), schedule_.begin() + t, T{1}, T{0}, zoned_h_ + rank * H_,
                 H_);
@@ -49,9 +49,6 @@ class NoiseDraws {
   auto zoned_c(Index n) const { return of(zoned_c_, n); }
 
  private:
-  Choice choice(Noise kind, double probability) const noexcept {
-    return {noise_.seed, kind, noise_.layer, direction_, probability};
-  }
   auto of(T* values, Index n) const {
     return Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(
         values, n, H_);

@@ -140,8 +140,8 @@ class Stack {
 
     /// But for the kernels' own, which are bounded.
     std::size_t bytes() const noexcept {
-      return dh[0].bytes() + dh[1].bytes() + dx_part.bytes() + factors.bytes() + dropped.bytes() +
-             gates.bytes() + c.bytes() + h.bytes();
+      return scratch.bytes() + dh[0].bytes() + dh[1].bytes() + dx_part.bytes() + factors.bytes() +
+             dropped.bytes() + gates.bytes() + c.bytes() + h.bytes();
     }
   };
 

@@ -25,10 +25,9 @@ std::string who(double recurrent_dropout, double zoneout, bool inference, IsaCho
 
 void check_reasons() {
   CHECK(who(0, 0, false, kBest) == "avx2 kernels: the best instruction set of this processor");
-  CHECK(who(.1, 0, false, kBest) ==
-        "reference: recurrent dropout is computed by the reference path");
-  CHECK(who(0, .1, false, kBest) == "reference: zoneout is computed by the reference path");
-  CHECK(who(0, .1, true, kBest) == "reference: zoneout is computed by the reference path");
+  CHECK(who(.1, 0, false, kBest) == who(0, 0, false, kBest));
+  CHECK(who(0, .1, false, kBest) == who(0, 0, false, kBest));
+  CHECK(who(0, .1, true, kBest) == who(0, 0, false, kBest));
   CHECK(who(0, 0, false, kReference) == "reference: chosen by PEEPHOLE_ISA");
   CHECK(who(0, .1, false, kReference) == "reference: chosen by PEEPHOLE_ISA");
 }

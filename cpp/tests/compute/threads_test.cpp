@@ -15,6 +15,8 @@ using namespace peephole::test;
 
 namespace {
 
+constexpr std::uint64_t kSeed = 5;  // of what training draws
+
 /// A training pass of one shape, large enough for several threads.
 class Case {
  public:
@@ -38,7 +40,7 @@ class Case {
     std::vector<float> dparameters(at(lstm_.parameters().flat_size()));
     Tape<float> tape;
     lstm_.forward({contiguous(x_.data(), batch_, time_, I), lengths_},
-                  {contiguous(y.data(), batch_, time_, F)}, tape);
+                  {contiguous(y.data(), batch_, time_, F)}, tape, kSeed);
     lstm_.backward(tape, Gradient<float>::of_y(contiguous(dy_.data(), batch_, time_, F)),
                    dparameters, {contiguous(dx.data(), batch_, time_, I)});
     y.insert(y.end(), dx.begin(), dx.end());
@@ -95,5 +97,11 @@ int main() {
   same_bits(Case(2, 60, dense));
   dense.hidden_sizes = std::vector<Index>{48, 40};
   same_bits(Case(24, 30, dense));
+  for (LSTMConfig noisy : {config(16, 48), both, dense}) {
+    noisy.recurrent_dropout = 0.2;
+    noisy.zoneout = 0.1;
+    same_bits(Case(2, 60, noisy));
+    same_bits(Case(40, 20, noisy));
+  }
   return check::report();
 }

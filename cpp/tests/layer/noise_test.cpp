@@ -44,6 +44,29 @@ void test_places() {
   CHECK(std::vector<float>(first.begin(), first.begin() + 5) == some);
 }
 
+/// A unit is chosen by its word of philox() at its place, wherever a draw ends.
+void test_words() {
+  constexpr Index kMost = 40, kSequence = 3, kStep = 5;
+  constexpr std::uint64_t kSeed = 0xfedcba9876543210;
+  const Choice choice(kSeed, Noise::zoneout_h, 6, Direction::reverse, 0.3);
+  const std::uint32_t stream = 6 << 3 | 1 << 2 | 2;
+  const auto threshold = static_cast<std::uint32_t>(0.3 * 0x1p32);
+  for (Index size = 0; size <= kMost; ++size) {
+    std::vector<float> drawn(kMost, 7.0f), kept(kMost, 7.0f);
+    const std::vector<float> previous(kMost, 1.0f);
+    choice.draw(kSequence, kStep, 1.0f, 0.0f, drawn.data(), size);
+    choice.keep(kSequence, kStep, previous.data(), kept.data(), size);
+    for (Index unit = 0; unit < kMost; ++unit) {
+      const auto n = static_cast<std::size_t>(unit);
+      const auto words = philox({static_cast<std::uint32_t>(unit / 4), kStep, kSequence, stream},
+                                {0x76543210, 0xfedcba98});
+      const bool is_chosen = words[n % 4] < threshold;
+      CHECK(drawn[n] == (unit >= size ? 7.0f : is_chosen ? 1.0f : 0.0f));
+      CHECK(kept[n] == (unit < size && is_chosen ? 1.0f : 7.0f));
+    }
+  }
+}
+
 /// Binomial: among this many draws, five standard deviations are 5 sqrt(p (1 - p) / draws).
 void test_frequency() {
   constexpr Index kSequences = 50, kSteps = 40, kUnits = 37;
@@ -68,6 +91,7 @@ void test_frequency() {
 int main() {
   test_philox();
   test_places();
+  test_words();
   test_frequency();
   return check::report();
 }

@@ -115,6 +115,12 @@ NetworkConfig chainer() {
   return config;
 }
 
+NetworkConfig zoned() {
+  NetworkConfig config = filter();
+  config.lstm.zoneout = 0.1;
+  return config;
+}
+
 class Player {
  public:
   Player(const NetworkConfig& config, Index batch, Random& random)
@@ -149,11 +155,13 @@ class Player {
 [[maybe_unused]] std::vector<Player> players() {
   Random random(1);
   std::vector<Player> all;
-  all.reserve(4);
+  all.reserve(6);
   all.emplace_back(filter(), 1, random);
   all.emplace_back(filter(), 2, random);
   all.emplace_back(classifier(), 1, random);
   all.emplace_back(chainer(), 1, random);
+  all.emplace_back(zoned(), 1, random);
+  all.emplace_back(zoned(), 2, random);
   return all;
 }
 

@@ -65,8 +65,6 @@ class LSTM(Model):
         zoneout: In training, the probability at each step that a unit keeps its c_{t-1} instead of
             taking c_t, and, drawn independently, its h_{t-1} instead of h_t [8]_. Inference uses
             the expected value: c_t = z c_{t-1} + (1 - z) (f ⊙ c_{t-1} + g ⊙ i), and h_t likewise.
-            Zoneout, and training with recurrent_dropout, run on the reference implementation on one
-            thread, whatever `set_isa` says.
         masks: {parameter name: bool array of its shape}: weights are not connected where it is
             False. They are 0, have gradient 0, and stay 0 in training.
         dtype: "float32" or "float64".

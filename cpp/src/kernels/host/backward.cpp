@@ -153,7 +153,7 @@ void set_layer(BackwardTask<T>& task, const LayerBackward<T>& layer) {
   task.h = layer.h.data;
   task.h_stride = layer.h.stride;
   task.gates = layer.gates;
-  task.c = layer.c;
+  task.c = task.state_c = layer.c;
   task.initial_h = layer.initial_h;
   task.initial_c = layer.initial_c;
   task.dh = layer.dh.data;

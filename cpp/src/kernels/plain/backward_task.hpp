@@ -78,7 +78,8 @@ struct BackwardTask {
   const T* h;  // (N, H), read
   Index h_stride;
   const T* gates;      // (N, 4H), read
-  const T* c;          // (N, H), read
+  const T* c;          // (N, H), read: f ⊙ c_{t-1} + g ⊙ i
+  const T* state_c;    // (N, H), read: c as the next step reads it; with zoneout, other than c
   const T* initial_h;  // (B, H), read
   const T* initial_c;  // (B, H), read
   const T* dh;         // (N, H), read

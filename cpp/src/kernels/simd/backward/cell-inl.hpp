@@ -123,7 +123,8 @@ struct SavedRow {
     const Index H = task.hidden_size, previous = task.previous[packed];
     gates = task.gates + packed * kGates * H + unit;
     c = task.c + packed * H + unit;
-    previous_c = (previous >= 0 ? task.c + previous * H : task.initial_c + ~previous * H) + unit;
+    previous_c =
+        (previous >= 0 ? task.state_c + previous * H : task.initial_c + ~previous * H) + unit;
   }
 };
 

@@ -39,5 +39,13 @@ struct Inputs {
   }
 };
 
+/// What a gate's peepholes read: c_t, or c_{t-1}.
+template <class V, class T = typename V::Scalar>
+Inputs<V> peephole_inputs(const BackwardTask<T>& task, const BackwardChunk& chunk, bool current) {
+  const Index H = task.hidden_size;
+  if (current) return {task, chunk, task.c, H, nullptr};
+  return {task, chunk, task.state_c, H, task.initial_c};
+}
+
 }  // namespace
 }  // namespace peephole::kernels

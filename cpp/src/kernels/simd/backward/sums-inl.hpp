@@ -45,7 +45,7 @@ class GateSums {
   template <int C, bool kPeephole>
   void sums_of(int gate, Index unit, Index width) const {
     const bool current = gate == kOutput && task_.output_reads_current;
-    const Inputs<V> states = {task_, chunk_, task_.c, hidden_, current ? nullptr : task_.initial_c};
+    const Inputs<V> states = peephole_inputs<V>(task_, chunk_, current);
     const Index tail = width - (C - 1) * kLanes;
     const auto vector = [&](const T* from, int c) {
       return c == C - 1 ? V::load(from, tail) : V::load(from);

@@ -246,8 +246,8 @@ class WeightGradients {
         continue;
       }
       const bool current = gate == kOutput && task_.output_reads_current;
-      gradient({task_, chunk_, task_.c, hidden_, current ? nullptr : task_.initial_c}, hidden_,
-               block.begin, columns, task_.dweight_ch);
+      gradient(peephole_inputs<V>(task_, chunk_, current), hidden_, block.begin, columns,
+               task_.dweight_ch);
     }
   }
 
