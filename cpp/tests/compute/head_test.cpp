@@ -201,6 +201,7 @@ void check_heads() {
       check_rows(c, isa);
       check_nan(c, isa, random);
     }
+    for (Index O : {1, 4, 17, 130}) check_against_loops(Case<T>(0, 33, O, random), isa);
     for (Index O : {1, 4, 40, 130}) check_threads(Case<T>(3000, 70, O, random), isa);
   }
 }

@@ -37,7 +37,8 @@ class HeadWeightGradient {
       : task_(task), block_(block) {}
 
   void run() {
-    for (Index row = 0; row < task_.rows; row += kBlockRows) {
+    // Of no rows, the gradient is 0: one block without terms.
+    for (Index row = 0; row == 0 || row < task_.rows; row += kBlockRows) {
       const Index rows = min_index(kBlockRows, task_.rows - row);
       const Left<T> left = outputs_of(row, rows);
       for (Index group = block_.first_group; group < block_.last_group; ++group) {
