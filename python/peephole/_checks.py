@@ -12,6 +12,9 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
+# Looked up once: a call of a small model takes microseconds.
+_ndarray = np.ndarray
+
 
 def integer(value: SupportsIndex, name: str) -> int:
     """`value` as an int. True and False are refused, although they are ints in Python."""
@@ -87,6 +90,8 @@ def array(value: Any, name: str, instead: str = "fill them first") -> NDArray[An
     Raises TypeError for a tensor that requires gradients and for masked values (`without_mask`),
     and ValueError for nested lists of unequal lengths.
     """
+    if type(value) is _ndarray:
+        return value
     without_mask(value, name, instead)
     try:
         return np.asarray(value)

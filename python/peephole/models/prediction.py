@@ -15,6 +15,7 @@ from peephole._types import StateArrays
 # The core converts an x of another dtype or layout whole. Above this many bytes of the converted x
 # it is passed in parts instead, of at least _ROWS sequences, so that the threads are still used.
 _PART = 1 << 25
+_LARGEST_ITEM = 8  # bytes of a float64
 _ROWS = 64
 
 
@@ -22,17 +23,17 @@ def call(
     model: Any, x: Any, state: Any = None, lengths: Any = None, out: Any = None
 ) -> tuple[NDArray[Any], StateArrays]:
     """(y, final state) of a core model. A large x is never copied whole; the bits are the same."""
-    options = model.options
-    features = int(options["input_size"])
     values, lengths = call_arrays(x, state, lengths)
-    if out is None and _is_large_copy(values, features, model.dtype):
-        parts = _parts(values, state, lengths, options)
-        if parts is not None:
-            return _call_parts(model, values, *parts)
+    if out is None and values.size > _PART // _LARGEST_ITEM:  # options take microseconds
+        options = model.options
+        if _is_large_copy(values, int(options["input_size"]), model.dtype):
+            parts = _parts(values, state, lengths, options)
+            if parts is not None:
+                return _call_parts(model, values, *parts)
     try:
         result: tuple[NDArray[Any], StateArrays] = model(values, state, lengths, out)
     except ValueError as error:
-        hint = transposed_hint(values.shape, features)
+        hint = transposed_hint(values.shape, int(model.options["input_size"]))
         if hint and str(error).startswith("x:"):
             raise ValueError(f"{error}{hint}") from None
         raise

@@ -16,6 +16,8 @@ _MAX_BATCH = 2**31 - 1  # far beyond any memory, and products of it with other s
 
 _CLASSES = {"float32": core.StreamFloat32, "float64": core.StreamFloat64}
 
+_ndarray = np.ndarray  # looked up once: a step takes a microsecond
+
 
 class Stream:
     """A model with its state, for data that arrives step by step.
@@ -87,7 +89,7 @@ class Stream:
         Raises:
             ValueError, TypeError: For a wrong argument, before the state is changed.
         """
-        if type(x) is not np.ndarray:
+        if type(x) is not _ndarray:
             without_mask(x, "x")
         return self._core.step(x, out)
 
