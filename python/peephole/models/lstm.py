@@ -206,6 +206,8 @@ class LSTM(Model):
         Raises:
             ValueError, TypeError: If an argument is wrong, before anything is computed; the message
                 names it.
+            KeyboardInterrupt: At Ctrl-C, within about 0.1 s, also in the other methods that
+                compute. The model is unchanged; the values of `out` are then undefined.
         """
         return call(self._core, x, state, lengths, out)
 
