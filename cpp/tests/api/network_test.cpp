@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "api/network_problem.hpp"
 #include "support/check.hpp"
 #include "support/oracle.hpp"
 
@@ -14,93 +15,6 @@ namespace {
 /// Against the oracle: a few roundings per term, sums of some ten terms.
 template <class T>
 constexpr double kRounding = std::is_same_v<T, float> ? 1e-5 : 1e-13;
-/// Central differences in double: a step of 1e-5 leaves 1e-10 of truncation and 1e-11 of rounding.
-constexpr double kStep = 1e-5;
-constexpr double kDifferences = 1e-7;
-
-constexpr Index kBatch = 3;
-constexpr Index kTime = 4;
-const std::vector<Index> kLengths = {2, 0, 4};
-
-NetworkConfig config_of(HeadActivation head, Readout readout) {
-  NetworkConfig config;
-  config.lstm.input_size = 2;
-  config.lstm.hidden_sizes = {3, 2};
-  config.lstm.bidirectional = true;
-  config.output_size = 3;
-  config.head = head;
-  config.readout = readout;
-  return config;
-}
-
-template <class F>
-void for_each_config(F&& f) {
-  for (HeadActivation head : {HeadActivation::identity, HeadActivation::sigmoid,
-                              HeadActivation::tanh, HeadActivation::softmax}) {
-    for (Readout readout : {Readout::all, Readout::last, Readout::mean, Readout::max}) {
-      f(config_of(head, readout));
-    }
-  }
-}
-
-/// A network and all arrays of a training pass over it, at random.
-template <class T>
-struct Problem {
-  NetworkConfig config;
-  Random random;
-  Network<T> network;
-  Index I, O, steps;
-  std::vector<T> x, y, logits, gradient, dx, dparameters;
-  States<T> initial, final, dfinal, dinitial;
-
-  explicit Problem(const NetworkConfig& config_, std::uint64_t seed = 1)
-      : config(config_),
-        random(seed),
-        network(config, uninitialised),
-        I(config.lstm.input_size),
-        O(config.output_size),
-        steps(config.readout == Readout::all ? kTime : 1),
-        x(random.values<T>(kBatch * kTime * I)),
-        y(at(kBatch * steps * O), T{7}),
-        logits(y.size(), T{7}),
-        gradient(random.values<T>(kBatch * steps * O)),
-        dx(x.size(), T{7}),
-        dparameters(at(network.parameters().flat_size()), T{7}),
-        initial(config.lstm, kBatch, random),
-        final(config.lstm, kBatch),
-        dfinal(config.lstm, kBatch, random),
-        dinitial(config.lstm, kBatch) {
-    randomise(network.parameters(), random);
-  }
-
-  SequenceView<T> outputs(std::vector<T>& array) {
-    return contiguous(array.data(), kBatch, steps, O);
-  }
-  SequenceView<const T> x_view() const { return contiguous(x.data(), kBatch, kTime, I); }
-  /// Whether step `s` of sequence `b` of y is one that the head read.
-  bool read(Index b, Index s) const {
-    return config.readout == Readout::all ? s < kLengths[at(b)] : kLengths[at(b)] > 0;
-  }
-
-  void infer() {
-    const auto from = initial.const_views();
-    const auto to = final.views();
-    network.infer({x_view(), kLengths, from}, {outputs(y), to});
-  }
-  void forward(Tape<T>& tape) {
-    const auto from = initial.const_views();
-    const auto to = final.views();
-    network.forward({x_view(), kLengths, from}, {outputs(y), to, outputs(logits)}, tape);
-  }
-  void backward(const Tape<T>& tape, bool of_logits) {
-    const auto of = contiguous<const T>(gradient.data(), kBatch, steps, O);
-    const auto from = dfinal.const_views();
-    const auto to = dinitial.views();
-    network.backward(tape,
-                     of_logits ? Gradient<T>::of_logits(of, from) : Gradient<T>::of_y(of, from),
-                     dparameters, {contiguous(dx.data(), kBatch, kTime, I), to});
-  }
-};
 
 /// What the head reads of h (T, F), of a sequence with at least one step, at step s of y.
 Row features_of(const NetworkConfig& config, const std::vector<Row>& h, Index s) {
@@ -181,58 +95,6 @@ void forward_equals_the_oracle() {
         for (std::size_t n = 0; n < states[i].h.size(); ++n) {
           CHECK_CLOSE(final[i].h[n], states[i].h[n], kRounding<T>);
           CHECK_CLOSE(final[i].c[n], states[i].c[n], kRounding<T>);
-        }
-      }
-    }
-  });
-}
-
-/// <gradient, y or logits> + <dfinal, final>.
-double loss(Problem<double>& problem, bool of_logits) {
-  Tape<double> tape;
-  problem.forward(tape);
-  const auto& of_what = of_logits ? problem.logits : problem.y;
-  double sum = 0;
-  for (std::size_t j = 0; j < of_what.size(); ++j) sum += problem.gradient[j] * of_what[j];
-  for (std::size_t i = 0; i < problem.final.h.size(); ++i) {
-    for (std::size_t j = 0; j < problem.final.h[i].size(); ++j) {
-      sum += problem.dfinal.h[i][j] * problem.final.h[i][j] +
-             problem.dfinal.c[i][j] * problem.final.c[i][j];
-    }
-  }
-  return sum;
-}
-
-void gradient_equals_finite_differences() {
-  for_each_config([](const NetworkConfig& config) {
-    for (bool of_logits : {false, true}) {
-      Problem<double> problem(config);
-      Tape<double> tape;
-      problem.forward(tape);
-      problem.backward(tape, of_logits);
-      Parameters<double>& parameters = problem.network.parameters();
-      const auto check_slope = [&](double& value, double gradient) {
-        const double before = value;
-        const auto loss_at = [&](double moved) {
-          value = moved;
-          return loss(problem, of_logits);
-        };
-        const double slope = (loss_at(before + kStep) - loss_at(before - kStep)) / (2 * kStep);
-        loss_at(before);
-        CHECK_CLOSE(gradient, slope, kDifferences);
-      };
-      for (std::size_t j = 0; j < problem.x.size(); ++j) check_slope(problem.x[j], problem.dx[j]);
-      for (std::size_t i = 0; i < problem.initial.h.size(); ++i) {
-        for (std::size_t j = 0; j < problem.initial.h[i].size(); ++j) {
-          check_slope(problem.initial.h[i][j], problem.dinitial.h[i][j]);
-          check_slope(problem.initial.c[i][j], problem.dinitial.c[i][j]);
-        }
-      }
-      auto writer = parameters.write();
-      for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
-        for (Index j = 0; j < parameters.specs()[at(i)].size(); ++j) {
-          const Index k = parameters.offset(i) + j;
-          check_slope(writer.data(i)[j], problem.dparameters[at(k)]);
         }
       }
     }
@@ -342,7 +204,6 @@ void bad_arguments() {
 int main() {
   forward_equals_the_oracle<double>();
   forward_equals_the_oracle<float>();
-  gradient_equals_finite_differences();
   softmax_of_extremes();
   the_stack_inside_shares_the_parameters();
   nan_and_ties();

@@ -3,28 +3,19 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <thread>
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
 
-#include "peephole/initialise.hpp"
 #include "peephole/runtime.hpp"
-#include "support/arrays.hpp"
+#include "stream/networks.hpp"
 #include "support/check.hpp"
 
 using namespace peephole;
 using namespace peephole::test;
 
 namespace {
-
-constexpr Index kTime = 7;
-
-template <class T>
-bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
-}
 
 /// The same bits, but for those of a NaN: which of two operands it comes from is the compiler's.
 bool same_numbers(const std::vector<float>& a, const std::vector<float>& b) {
@@ -61,41 +52,6 @@ void for_each_stack(F&& f) {
       }
     }
   }
-}
-
-/// A network with values everywhere, some of its weights masked.
-template <class T>
-Network<T> random_network(const NetworkConfig& config, Random& random, bool masked) {
-  Network<T> network(config, uninitialised);
-  randomise(network.parameters(), random);
-  if (masked) {
-    for (const char* name : {"weight_ih_l0", "weight_hh_l0"}) {
-      thin_out(network.parameters(), network.parameters().find(name), random);
-    }
-  }
-  return network;
-}
-
-template <class T>
-std::vector<T> inferred(const Network<T>& network, const std::vector<T>& x, Index B, Index time) {
-  const Index I = network.config().lstm.input_size, O = network.config().output_size;
-  const Index steps = network.config().readout == Readout::all ? time : 1;
-  std::vector<T> y(at(B * steps * O));
-  network.infer({contiguous(x.data(), B, time, I)}, {contiguous(y.data(), B, steps, O)});
-  return y;
-}
-
-/// Of x (B, T, I) a step at a time.
-template <class T>
-std::vector<T> stepped(Stream<T>& stream, const std::vector<T>& x, Index time) {
-  const Index B = stream.batch(), I = stream.input_size(), O = stream.output_size();
-  std::vector<T> y(at(B * time * O)), now(at(B * I)), out(at(B * O));
-  for (Index t = 0; t < time; ++t) {
-    for (Index b = 0; b < B; ++b) std::copy_n(&x[at((b * time + t) * I)], I, &now[at(b * I)]);
-    stream.step(now.data(), out.data());
-    for (Index b = 0; b < B; ++b) std::copy_n(&out[at(b * O)], O, &y[at((b * time + t) * O)]);
-  }
-  return y;
 }
 
 template <class T>
@@ -193,12 +149,6 @@ void a_layer_equals_infer() {
   }
 }
 
-NetworkConfig filter(Index H) {
-  NetworkConfig config;
-  config.lstm.hidden_sizes = {H};
-  return config;
-}
-
 /// y may be x where O = I, with a head and without.
 void in_place() {
   Random random(7);
@@ -223,75 +173,6 @@ void in_place() {
     layer.process(in.data(), in.data(), kTime);
     CHECK(same_bits(in, out));
   }
-}
-
-/// A stream keeps the weights that it was made with, the model or no model.
-void holds_its_weights() {
-  Random random(8);
-  auto network = std::make_unique<Network<float>>(random_network<float>(filter(20), random, true));
-  const std::vector<float> x = random.values<float>(kTime);
-  Stream<float> before(*network);
-  const std::vector<float> expected = inferred(*network, x, 1, kTime);
-
-  randomise(network->parameters(), random);
-  Stream<float> after(*network);
-  CHECK(same_bits(stepped(after, x, kTime), inferred(*network, x, 1, kTime)));
-  network.reset();
-  CHECK(same_bits(stepped(before, x, kTime), expected));
-}
-
-/// Streams of one unchanged model have one copy of its weights; a change makes another.
-void shares_its_weights() {
-  Random random(12);
-  Network<float> network = random_network<float>(filter(20), random, false);
-  Stream<float> first(network), second(network), layer(*network.lstm());
-  CHECK(first.weights() == second.weights());
-  CHECK(first.has_head() && !layer.has_head());
-  CHECK(layer.weights() != first.weights());
-  CHECK(Stream<float>(*network.lstm()).weights() == layer.weights());
-  CHECK(std::equal(first.weights(), first.weights() + network.parameters().specs()[0].size(),
-                   network.parameters().data(0)));
-  auto writer = network.parameters().write();
-  float* const values = writer.data(0);
-  CHECK(Stream<float>(network).weights() == first.weights());
-  values[0] += 1;
-  const Stream<float> third(network);
-  CHECK(third.weights() != first.weights());
-  CHECK(third.weights()[0] == values[0]);
-  CHECK(Stream<float>(third).weights() == third.weights());
-}
-
-/// A real-time thread takes over another stream by swapping.
-void swaps() {
-  Random random(13);
-  const std::vector<float> x = random.values<float>(kTime);
-  const Network<float> a = random_network<float>(filter(9), random, false);
-  const Network<float> b = random_network<float>(filter(20), random, false);
-  Stream<float> one(a), other(b);
-  swap(one, other);
-  CHECK(one.hidden_size(0) == 20);
-  CHECK(same_bits(stepped(one, x, kTime), inferred(b, x, 1, kTime)));
-  CHECK(same_bits(stepped(other, x, kTime), inferred(a, x, 1, kTime)));
-}
-
-/// Streams of one model on threads of their own.
-void on_threads() {
-  constexpr Index kSteps = 2000;
-  constexpr std::size_t kThreads = 4;
-  Random random(9);
-  const Network<float> network = random_network<float>(filter(24), random, false);
-  const std::vector<float> x = random.values<float>(kSteps);
-  const std::vector<float> expected = inferred(network, x, 1, kSteps);
-  std::vector<std::vector<float>> y(kThreads, std::vector<float>(x.size()));
-  std::vector<std::thread> threads;
-  for (std::size_t n = 0; n < kThreads; ++n) {
-    threads.emplace_back([&, n] {
-      Stream<float> stream(network);
-      for (std::size_t t = 0; t < x.size(); ++t) stream.step(&x[t], &y[n][t]);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  for (const auto& of_thread : y) CHECK(same_bits(of_thread, expected));
 }
 
 /// NaN and infinities come out as they do of infer.
@@ -362,14 +243,10 @@ int main() {
     a_layer_equals_infer<float>();
     a_layer_equals_infer<double>();
     in_place();
-    holds_its_weights();
-    shares_its_weights();
-    swaps();
     passes_nan_on();
     floating_point_mode();
   }
   set_isa(chosen);
-  on_threads();
   bad_arguments();
   return check::report();
 }
