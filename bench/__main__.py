@@ -4,5 +4,5 @@ import sys
 
 from bench.command_line import main
 
-if __name__ == "__main__":  # not where a process of a shape imports it
+if __name__ == "__main__":  # not in the process of a shape, which imports this module
     sys.exit(main())

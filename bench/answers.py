@@ -1,4 +1,4 @@
-"""Answers before timings: nothing is timed that computes something else."""
+"""Checks the answers of an implementation before it is timed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from bench.problem import Arrays
 
 # Largest error against float64, over the largest value of the array. y is tens of roundings away
-# from exact (2^-24 and 2^-53 each); a gradient of the weights is a sum over all T·B steps besides.
+# from exact (2^-24 and 2^-53 each); a gradient of the weights also sums over all T·B steps.
 LARGEST_ERROR = {
     ("float32", "y"): 5e-6,
     ("float32", "gradient"): 5e-5,
@@ -24,7 +24,8 @@ def check(actual: Arrays, expected: Arrays, dtype: str, of: str) -> float:
     """The largest error found.
 
     Raises:
-        WrongAnswerError: An array is missing, has another shape, or is further off than allowed.
+        WrongAnswerError: An array is missing, has another shape, or has a larger error than
+        allowed.
     """
     if missing := expected.keys() - actual.keys():
         raise WrongAnswerError(f"{of}: no {', '.join(sorted(missing))}")

@@ -1,4 +1,4 @@
-"""What a call costs around the arithmetic: single steps and short chunks through Python."""
+"""The overhead of a call: single steps and short chunks through Python."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from bench.timing import Effort
 
 MODES = ("peers", *comparisons.COMPARISONS, "linearity", "calls", "fit", "step", "threads")
 
-# What --quick measures: enough to see that everything runs, too little to believe.
+# What --quick measures: enough to see that everything runs, too little for reliable times.
 QUICK = Effort(seconds=0.02, rounds=2, pause=0)
 QUICK_FLOPS = 5e8
 
@@ -92,7 +92,7 @@ class Run:
         self._check_plot()
 
     def _check_plot(self) -> None:
-        """Before minutes of measuring, not after."""
+        """Raises errors before the measurements, which take minutes."""
         if self.options.plot is None:
             return
         if not self.peers or "peers" not in (self.options.modes or ["peers"]):
@@ -101,7 +101,7 @@ class Run:
             raise ValueError(f"--plot: {reason}")
 
     def all(self) -> dict[str, Any]:
-        """Prints tables as they come; everything, for JSON."""
+        """Prints each table as it is ready; returns everything, for JSON."""
         implementations = [self.ours, *self.peers]
         results: dict[str, Any] = {
             "machine": machine.describe(implementations),
@@ -132,7 +132,7 @@ class Run:
         say("the peak of one core")
         peaks = [peak.measure(options.dtype, libraries, options.isa)]
         measured = peers.measure(implementations, shapes, self.threads, options.dtype, self.effort)
-        # Once more, as the machine may have been slower then than it is now.
+        # Measured again, since the machine may have been slower before.
         if not options.quick:
             peaks.append(peak.measure(options.dtype, libraries, options.isa))
         done()
@@ -181,7 +181,7 @@ class Run:
             shapes = self.shapes if named else self._small(select(beside_others.SHAPES))
             counts = self.options.threads or [self.threads[-1]]
             records = beside_others.measure(shapes, counts, dtype, self.effort)
-            title = "Beside other users of the cores: times alone (medians)"
+            title = "While others use the cores: times alone (medians)"
             table = beside_others.table(records)
         else:
             records = self._step()
@@ -236,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seconds", type=float, default=Effort.seconds, help="of calls per measurement")
     add("--rounds", type=int, default=Effort.rounds, help="turns that these are spread over")
-    add("--quick", action="store_true", help="small shapes, and too short to mean anything")
+    add("--quick", action="store_true", help="small shapes and short times, to see that all works")
     add("--json", type=Path, metavar="FILE", help="write everything measured")
     add("--plot", type=Path, metavar="FILE", help="draw the ratios (.png, .svg, .pdf)")
     return parser

@@ -1,4 +1,4 @@
-"""Ours against ours: what an option costs beside what its arithmetic says."""
+"""The cost of an option of peephole, compared with the cost of its arithmetic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.timing import Effort, take_turns
 
 @dataclass(frozen=True)
 class Comparison:
-    """A layer beside a variant of it on the same shapes.
+    """A layer and a variant of it on the same shapes.
 
     Attributes:
         variant: Opens the variant of a problem, and checks its answers.
@@ -45,7 +45,7 @@ def _dense(problem: Problem, count: int) -> Opened:
 
 
 def _lengths(shape: Shape) -> Array:
-    """(B,) evenly over 1..T, in no order; their mean is T/2."""
+    """(B,) spread evenly over 1..T, in random order; their mean is T/2."""
     lengths = np.round((np.arange(shape.B) + 0.5) * shape.T / shape.B).astype(np.int64)
     return np.random.default_rng(20).permutation(np.maximum(lengths, 1))
 
@@ -53,7 +53,7 @@ def _lengths(shape: Shape) -> Array:
 def _ragged(problem: Problem, count: int) -> Opened:
     lengths = _lengths(problem.shape)
     opened = Ours(NOTE, lengths=lengths).open(problem, count)
-    # What follows a sequence's end does not count: as if its gradient were 0, and then y as well.
+    # Steps beyond a sequence's end do not count: their y and its gradient are 0.
     real = (np.arange(problem.shape.T) < lengths[:, np.newaxis])[..., np.newaxis]
     expected = Reference(replace(problem, dy=problem.dy * real), NOTE).answers(gradients=True)
     expected["y"] = expected["y"] * real
@@ -63,7 +63,7 @@ def _ragged(problem: Problem, count: int) -> Opened:
 
 
 def _last_step(problem: Problem, count: int) -> Opened:
-    """The gradient enters at the last step alone and dies away through subnormal numbers."""
+    """Only the last step has a gradient, which decays through subnormal numbers."""
     dy = np.zeros_like(problem.dy)
     dy[:, -1] = problem.dy[:, -1]
     problem = replace(problem, dy=dy)
@@ -85,21 +85,21 @@ COMPARISONS = {
     for each in (
         Comparison(
             "dense",
-            "Dense peepholes beside diagonal ones",
+            "Dense peepholes, compared with diagonal ones",
             ("series-20", "sequence-128", "batch-128", "batch-256", "batch-512"),
             _dense,
             lambda shape: (shape.I + 2 * shape.H) / (shape.I + shape.H),
         ),
         Comparison(
             "ragged",
-            "A ragged batch of mean length T/2 beside a full one",
+            "A ragged batch of mean length T/2, compared with a full one",
             ("batch-128", "year-64", "batch-256", "batch-512"),
             _ragged,
             lambda shape: float(_lengths(shape).sum()) / (shape.B * shape.T),
         ),
         Comparison(
             "last-step",
-            "The gradient of the last step alone beside one of every step",
+            "The gradient of the last step alone, compared with one of every step",
             ("series-20", "sequence-128", "year-64"),
             _last_step,
             lambda _: 1.0,
@@ -107,7 +107,7 @@ COMPARISONS = {
         ),
         Comparison(
             "recompute",
-            "Gates and cell states computed again in backward beside kept ones",
+            "Gates and cell states recomputed in backward, compared with kept ones",
             ("sequence-128", "batch-128", "year-64", "batch-256"),
             _recompute,
             # Forward, and twice that in backward; forward again.

@@ -1,4 +1,4 @@
-"""What `Network.fit` adds to the calls it makes, and an epoch of the demo beside PyTorch's."""
+"""What `Network.fit` adds to the calls it makes, and the time of an epoch of the demo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.progress import say
 from bench.tables import markdown, significant, threads
 from bench.timing import Call, Effort, Timed, take_turns
 
-# Of the calls: B, T, I, O as in the requirement; few units, where Python weighs most, and many.
+# Of the calls: few units, where the overhead of Python is largest, and many.
 BATCH, TIME, INPUTS, OUTPUTS = 32, 100, 16, 4
 UNITS = (20, 128)
 BATCHES, EPOCHS = 10, 2
@@ -61,7 +61,7 @@ def table(records: Sequence[dict[str, Any]]) -> str:
 
 
 def _fit_and_calls(units: int, count: int) -> dict[str, Timed]:
-    """The same steps by `fit` and by forward, backward and step on batches that are there."""
+    """The same steps by `fit` and by forward, backward and step on batches in memory."""
     random = np.random.default_rng(20)
     x = random.standard_normal((BATCH * BATCHES, TIME, INPUTS), np.float32)
     y = random.standard_normal((BATCH * BATCHES, TIME, OUTPUTS), np.float32)

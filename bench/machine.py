@@ -1,4 +1,4 @@
-"""What the figures were measured on, and with."""
+"""The processor and the versions that the figures are of."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.implementations import Implementation
 
 
 def cores() -> int:
-    """Those that this process may run on."""
+    """The number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

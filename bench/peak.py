@@ -1,4 +1,4 @@
-"""The arithmetic peak of one core, as the fastest large matrix product finds it.
+"""The arithmetic peak of one core, measured by the fastest large matrix product.
 
 `python -m bench.peak float32 torch` prints it in FLOP/s, by NumPy and torch: a process of its own,
 because a BLAS chooses its instruction set when it is loaded.
@@ -19,7 +19,7 @@ from bench.timing import Call
 SIZE = 1536  # beyond the caches, still tens of milliseconds
 SECONDS = 0.6
 
-# What makes OpenBLAS and MKL use the instructions of a set and no others.
+# Makes OpenBLAS and MKL use only the instructions of a set.
 RESTRICTIONS = {
     "avx2": {"OPENBLAS_CORETYPE": "Haswell", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
     "baseline": {"OPENBLAS_CORETYPE": "Nehalem", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},

@@ -27,8 +27,8 @@ class Measurement:
 
     Attributes:
         by_threads: The seconds of each implementation with each number of threads up to that. Some
-            peers are slower with more; a user of theirs would not let them have more, so that the
-            best peer is the fastest with any.
+            peers are slower with more threads, so the best peer is the fastest with any of these
+            numbers.
     """
 
     shape: Shape
@@ -38,7 +38,7 @@ class Measurement:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Of each implementation with just so many threads."""
+        """The seconds of each implementation with exactly this number of threads."""
         of = self.by_threads.items()
         return {name: value for (name, count), value in of if count == self.threads}
 
@@ -60,11 +60,11 @@ class Measurement:
         return self.shape.flops(self.training) / self.seconds[OURS]
 
     def share_of_peak(self, peak_of_one_core: float) -> float:
-        """Ours, of what as many cores as there are threads could do."""
+        """Our FLOP/s over the peak of as many cores as there are threads."""
         return self.flops_per_second / (peak_of_one_core * self.threads)
 
     def as_json(self, peak_of_one_core: float) -> dict[str, object]:
-        """All of it, in the units of its keys."""
+        """All fields, in the units that the keys name."""
         best = self.best_peer
         return {
             **asdict_of(self.shape),
@@ -86,8 +86,8 @@ def asdict_of(shape: Shape) -> dict[str, object]:
 def comparable(implementations: Sequence[Implementation], shape: Shape) -> list[Implementation]:
     """Those to measure at the shape.
 
-    A single step is over before a call from Python is: only what is called from Python as we are
-    takes part. In C++ the mode `step` compares them.
+    A single step takes less time than a call from Python, so only implementations that are called
+    from Python take part. In C++ the mode `step` compares them.
     """
     single_step = shape.T * shape.B == 1
     return [each for each in implementations if each.through_python or not single_step]
@@ -132,10 +132,10 @@ def measure(
     dtype: str,
     effort: Effort,
 ) -> list[Measurement]:
-    """All of them in turns with any number of threads, for each shape and mode.
+    """Measures all of them in turns, with each number of threads, for each shape and mode.
 
-    Each shape has a process of its own: memory that allocators keep of a larger one would spare the
-    next the page faults that a program with that layer alone has at every pass.
+    Each shape has a process of its own. Otherwise, memory that allocators keep from a larger shape
+    would save the next one the page faults that a program with that layer alone has.
     """
     isa = peephole.build_info()["isa"]
     measurements = []

@@ -1,4 +1,4 @@
-"""The ratios as a picture: a row a shape, a mark a mode, and the line where the best peer is."""
+"""The ratios as a picture: a row for each shape, a mark for each mode, a line at the best peer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One shape with numbers in it, the same for all implementations."""
+"""The random arrays of one shape, the same for all implementations."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Problem:
 
 
 def draw(shape: Shape, dtype: str, seed: int = 20) -> Problem:
-    """Random arrays of the size that layers begin with: uniform in ±1/sqrt(H)."""
+    """Random arrays in the range of initial parameters: uniform in ±1/sqrt(H)."""
     _, T, B, I, H, _ = shape  # noqa: E741
     random = np.random.default_rng(seed)
 

@@ -1,4 +1,4 @@
-"""What is happening, on the standard error stream, so that tables alone are the output."""
+"""Progress on the standard error stream, so that the output has only tables."""
 
 from __future__ import annotations
 

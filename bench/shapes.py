@@ -27,7 +27,7 @@ class Shape(NamedTuple):
         return f"{self.T},{self.B},{self.I},{self.H}"
 
     def flops(self, training: bool, peephole_inputs: int = 0) -> int:
-        """Floating-point operations of the matrix products, on which all else is small.
+        """Floating-point operations of the matrix products, to which the rest is small.
 
         Forward, 4H rows times I + H inputs at every step of every sequence, two operations each;
         `peephole_inputs` is H for dense peepholes. Backward, twice that again: the gradients of
@@ -43,7 +43,7 @@ def read(path: Path = FILE) -> list[Shape]:
 
 
 def select(patterns: Sequence[str]) -> list[Shape]:
-    """Those whose name or "T,B,I,H" matches one of the patterns; a new "T,B,I,H" stands for itself.
+    """Those whose name or "T,B,I,H" matches one of the patterns; "T,B,I,H" may also be a new shape.
 
     Raises:
         ValueError: For a pattern that is neither.

@@ -17,7 +17,7 @@ from bench.timing import Effort
 def measure(
     effort: Effort, isa: str | None, same_weights: bool, sizes: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """A record a size and mode, as the program prints them.
+    """A record for each size and mode, as the program prints them.
 
     Raises:
         BuildError: It cannot be built here.

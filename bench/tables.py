@@ -1,4 +1,4 @@
-"""Tables in Markdown, aligned to be read as they are too."""
+"""Tables in Markdown, aligned so that their source is readable too."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def of_ratios(measurements: Sequence[Measurement], peak_of_one_core: float) -> str:
-    """A row a shape, a column a mode: the ratio, our milliseconds, our share of the peak."""
+    """A row a shape, a column a mode: the ratio, our milliseconds, our fraction of the peak."""
 
     def cell(one: Measurement) -> str:
         ratio = "–" if one.ratio is None else f"{one.ratio:.2f}"
@@ -67,5 +67,5 @@ def _mode(one: Measurement) -> str:
 
 
 def threads(count: int) -> str:
-    """The number, and the word."""
+    """For example "1 thread" or "2 threads"."""
     return f"{count} thread{'s' if count > 1 else ''}"

@@ -1,8 +1,8 @@
-"""Ours beside other users of the cores: right after calls of PyTorch, and beside busy processes.
+"""peephole while others use the cores: right after calls of PyTorch, and with busy processes.
 
 After each of its loops, the threads of PyTorch's OpenMP library spin for some milliseconds on the
-cores that ours want; an executor makes ours run on them instead. Here medians count: a minimum
-would be that of the calls which nothing has disturbed.
+cores that ours want; an executor makes ours run on them instead. Times are medians, since the
+minimum would be of calls that nothing disturbed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _call(opened: Any, what: str) -> Callable[[], object]:
 
 
 def _beside_torch(ours: Any, peer: Opened | None, what: str, effort: Effort) -> dict[str, float]:
-    """Situations take turns, so that all meet the same moments of the machine."""
+    """Situations take turns, so that changes in the speed of the machine affect all of them."""
     call = _call(ours, what)
     before = _call(peer, "inference") if peer else None
     situations: dict[str, tuple[str, Callable[[], object] | None]] = {ALONE: ("own", None)}
@@ -129,7 +129,7 @@ def _has_openmp() -> bool:
 
 @contextmanager
 def _busy_processes(count: int) -> Iterator[None]:
-    """Processes that compute for ever, each on one core."""
+    """Processes that compute endlessly, each on one core."""
     program = "print(flush=True)\nwhile True: pass"
     processes = [
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)

@@ -1,9 +1,9 @@
 """Minima, taken in turns.
 
-The clock of a machine that others use as well drifts by more than the differences worth measuring,
-so that only ratios of times from the same moments mean something: all implementations take turns,
-round after round, of a few calls each or of one that is long, and each keeps its fastest call. A
-minimum is what the code costs; everything that disturbs a call makes it slower.
+The speed of a shared machine changes by more than the differences to be measured. Only times of the
+same period can be compared, so all implementations take turns of a few calls (or one long call), in
+many rounds, and each keeps its fastest call. A minimum is what the code costs; everything that
+disturbs a call makes it slower.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ class Effort:
 
     seconds: float = 2.0
     rounds: int = 20
-    # Idle threads spin before they sleep, those of ONNX Runtime for 50 ms; no turn begins
-    # while they do.
+    # Idle threads spin before they sleep, those of ONNX Runtime for 50 ms; a turn waits for that.
     pause: float = 0.06
 
 
@@ -77,7 +76,7 @@ def take_turns(runs: Mapping[_Name, Timed], effort: Effort) -> dict[_Name, float
     gc.disable()
     try:
         for turn in range(effort.rounds):
-            first = turn % len(names)  # so that none always follows the same one
+            first = turn % len(names)  # so that none is always after the same one
             for name in names[first:] + names[:first]:
                 time.sleep(effort.pause)
                 fastest[name] = min(fastest[name], runs[name].fastest(slot))

@@ -1,5 +1,6 @@
 # The kernels of each instruction set: src/kernels/isa/<set>.cpp with the flags of that set, compiled
-# once for each part (forward, backward, step, head), so that the parts are compiled at the same time.
+# once for each part (forward, backward with the head, step), so that the parts are compiled at the
+# same time.
 # Only these objects get instruction-set flags, and they share no inline function with others.
 #
 # To be included after exact.cmake, when the target peephole exists. Sets
@@ -27,7 +28,7 @@ endif()
 macro(peephole_instruction_set set)
   list(APPEND PEEPHOLE_INSTRUCTION_SETS ${set})
   set(PEEPHOLE_KERNEL_FLAGS_${set} ${PEEPHOLE_KERNEL_FLAGS} ${ARGN})
-  foreach(part IN ITEMS forward backward step head)
+  foreach(part IN ITEMS forward backward step)
     set(kernels peephole_kernels_${set}_${part})
     string(TOUPPER ${part} part)
     add_library(${kernels} OBJECT src/kernels/isa/${set}.cpp)

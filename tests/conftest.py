@@ -1,19 +1,24 @@
 """How Hypothesis runs: the same examples on every machine.
 
-To look for others: pytest --hypothesis-profile=explore
+To try other examples: pytest --hypothesis-profile=explore
 """
+
+import os
 
 import numpy as np
 import peephole
 import pytest
 from hypothesis import HealthCheck, settings
 
+# scikit-learn checks array API input of estimators only with this, which SciPy reads on import.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 pytest.register_assert_rewrite("support")  # before a test imports it
 
 settings.register_profile(
     "fixed",
     derandomize=True,
-    deadline=None,  # CI machines stall; time is not what these tests are about
+    deadline=None,  # CI machines stall, and these tests measure no time
     database=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow],

@@ -15,7 +15,7 @@ from bench.bits.configurations import Configuration, draw
 from bench.bits.digests import COLUMNS, digests
 from bench.progress import done, say
 
-# Only so many of the configurations that differ are printed whole.
+# At most this many differing configurations are printed in full.
 _MOST_PRINTED = 20
 
 
@@ -97,7 +97,7 @@ def report(before: Sequence[str], now: Sequence[str]) -> int:
 
 
 def different_columns(before: str, now: str) -> list[str]:
-    """In what two lines differ: the number, some of COLUMNS, the configuration."""
+    """How two lines differ: the number, some of COLUMNS, the configuration."""
     names = ("number", *COLUMNS, "configuration")
     cells = (line.split(" ", len(COLUMNS) + 1) for line in (before, now))
     rows = zip_longest(names, *cells, fillvalue="")

@@ -1,6 +1,6 @@
 """Random configurations: a model's options, and how it is called.
 
-Everything here is drawn from a seed by NumPy, and nothing is asked of peephole.
+Everything here is drawn from a seed by NumPy, without peephole.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ SHARES = {LARGEST: 2, LARGE: 12, FEW_ROWS: 6, MEDIUM: 20, SMALL: 60}
 class Configuration:
     """A model and a batch; `arrays.py` has the numbers.
 
-    `masked` is the share of connected entries of each masked parameter, `lengths` None or (B,).
+    `masked` is the fraction of connected entries of each masked parameter, `lengths` None or (B,).
     `single` says whether x is (T, I) rather than (B, T, I). `call` holds the other choices.
     """
 

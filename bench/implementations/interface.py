@@ -13,11 +13,11 @@ class Opened(ABC):
     """An implementation with the weights and inputs of one problem, ready to be timed."""
 
     inference: Timed
-    training: Timed | None = None  # None: it only infers
+    training: Timed | None = None  # None if it only infers
 
     @abstractmethod
     def answers(self, gradients: bool) -> Arrays:
-        """What the very calls that are timed compute, named and laid out as in `Problem`.
+        """The results of the calls that are timed, named and laid out as in `Problem`.
 
         y of an inference, or y of a training pass and the gradients of dy · y.
         """
@@ -43,7 +43,7 @@ class Implementation(ABC):
 
     @abstractmethod
     def open(self, problem: Problem, threads: int) -> Opened:
-        """Sets it up, to answer and to be timed with so many threads."""
+        """Prepares it to be checked and timed with this number of threads."""
 
 
 def not_installed(*modules: str) -> str | None:

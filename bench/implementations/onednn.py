@@ -24,7 +24,7 @@ def _server() -> Path:
 
 
 class OneDNN(Implementation):
-    """Through its C++ interface: nothing of Python is in its times."""
+    """Through its C++ interface: its times contain no Python."""
 
     name = "onednn"
     model = ONNX
@@ -81,7 +81,7 @@ class OneDNNOpened(Opened):
         self.training = _Remote(self, "train")
 
     def ask(self, command: str) -> str:
-        """The answer, a line, to one command."""
+        """The line that answers one command."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()

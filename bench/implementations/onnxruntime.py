@@ -19,7 +19,7 @@ OPSET, IR_VERSION = 14, 8
 
 
 class OnnxRuntime(Implementation):
-    """A model of one node, its weights constants, so that the runtime may pack them."""
+    """A model of one node, whose weights are constants, so that the runtime may pack them."""
 
     name = "onnxruntime"
     model = ONNX
@@ -77,7 +77,7 @@ def _model(problem: Problem) -> bytes:
     constants = {
         "W": _reordered(of["weight_ih"], GATES),
         "R": _reordered(of["weight_hh"], GATES),
-        "B": np.concatenate([bias, np.zeros_like(bias)]),  # it adds two
+        "B": np.concatenate([bias, np.zeros_like(bias)]),  # ONNX adds two biases
         "P": _reordered(problem.peepholes(ONNX), PEEPHOLES).reshape(-1),
     }
     # Empty names: the optional sequence_lens, initial_h and initial_c, which come before P.

@@ -45,7 +45,7 @@ class TorchOpened(Opened):
             "weight_ih_l0": problem.parameters["weight_ih"],
             "weight_hh_l0": problem.parameters["weight_hh"],
             "bias_ih_l0": bias,
-            "bias_hh_l0": np.zeros_like(bias),  # it adds two
+            "bias_hh_l0": np.zeros_like(bias),  # torch adds two biases
         }
         with torch.no_grad():
             for name, value in values.items():
@@ -90,5 +90,5 @@ def _time_first(torch: Any, array: Array) -> Any:
 
 
 def _batch_first(tensor: Any) -> Array:
-    """The way back."""
+    """The inverse: a tensor (T, B, F) as (B, T, F)."""
     return np.asarray(tensor.numpy().transpose(1, 0, 2))

@@ -1,4 +1,4 @@
-"""`python -m bench.tasks`, or with names of tasks; fails where one misses its mark."""
+"""`python -m bench.tasks`, or with names of tasks; fails if one misses its mark."""
 
 import sys
 from importlib import import_module

@@ -1,8 +1,8 @@
 """The adding problem: of 100 random numbers add the two that are marked.
 
 S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9 (1997) 1735-1780, in
-the form since usual: numbers uniform in 0..1, one mark in each half of the sequence. Always to say
-1 has a squared error of 1/6.
+the form since usual: numbers uniform in 0..1, one mark in each half of the sequence. Always
+predicting 1 has a squared error of 1/6.
 """
 
 import time
@@ -33,7 +33,7 @@ def sequences(count, random, steps=STEPS):
 
 
 def main():
-    """Prints the figure; whether it meets the mark."""
+    """Prints the result; returns whether it reaches the mark."""
     begin = time.perf_counter()
     random = np.random.default_rng(SEED)
     x, y = sequences(TRAINING, random)

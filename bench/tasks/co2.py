@@ -1,6 +1,6 @@
 """Weekly CO2 at Mauna Loa 1958-2001 (statsmodels; C. D. Keeling, T. P. Whorf), a year ahead.
 
-The seasonal naive forecast repeats the last year; the network says by how much it is off.
+The seasonal naive forecast repeats the last year; the network predicts its error.
 """
 
 import time
@@ -27,7 +27,7 @@ def series():
 
 
 def main():
-    """Prints the figure; whether it is better than the naive forecast."""
+    """Prints the result; returns whether it is better than the naive forecast."""
     begin = time.perf_counter()
     ours, naive = errors(series())
     print(

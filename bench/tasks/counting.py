@@ -1,11 +1,12 @@
-"""aⁿbⁿcⁿ: a context-sensitive language, learnt from n ≤ 10 and followed beyond.
+"""aⁿbⁿcⁿ: a context-sensitive language, learnt from n ≤ 10 and tested beyond.
 
-The network reads a word symbol by symbol, a start sign first, and says which symbols may follow:
-more than one, as long as n is open. It accepts the word if at every step exactly the right ones are
-above 1/2. The task, the size and the peepholes are those of F. A. Gers, J. Schmidhuber, "LSTM
-recurrent networks learn simple context-free and context-sensitive languages", IEEE Transactions on
-Neural Networks 12 (2001) 1333-1340; the optimiser is not. For each seed four networks are trained
-and the one with the least training loss is asked. Options were chosen with other seeds.
+The network reads a word symbol by symbol, after a start symbol, and predicts which symbols may
+follow: more than one, while n is unknown. It accepts the word if at every step exactly the right
+ones are above 1/2. The task, the size and the peepholes are those of F. A. Gers, J. Schmidhuber,
+"LSTM recurrent networks learn simple context-free and context-sensitive languages", IEEE
+Transactions on Neural Networks 12 (2001) 1333-1340; the optimiser is not. For each seed four
+networks are trained and the one with the least training loss is tested. Options were chosen with
+other seeds.
 """
 
 import statistics
@@ -17,7 +18,7 @@ import peephole
 UNITS = 3
 LONGEST_TRAINED = 10
 LONGEST_ASKED = 18
-SEARCHED = 100  # how far acceptance is followed
+SEARCHED = 100  # the largest n that is tested
 SEEDS = range(5)
 START, A, B, C = range(4)  # as outputs: the word's end, a, b, c
 LEARNING_RATE = 3e-2
@@ -31,7 +32,7 @@ def word(n):
     read = np.repeat([START, A, B, C], [1, n, n, n])
     follows = np.zeros((len(read), 4), np.float32)
     follows[: n + 1, A] = 1
-    follows[1 : n + 1, B] = 1  # n may be reached at any a
+    follows[1 : n + 1, B] = 1  # any a may be the last
     follows[n + 1 : 2 * n, B] = 1
     follows[2 * n : 3 * n, C] = 1
     follows[3 * n, START] = 1
@@ -39,7 +40,7 @@ def word(n):
 
 
 def train(seed, longest=LONGEST_TRAINED, steps=STEPS):
-    """A network that has seen the words up to n = `longest`, all at each step; its last loss."""
+    """A network trained on the words up to n = `longest`, all in each step; its last loss."""
     net = peephole.Network(
         4, UNITS, 4, head="sigmoid", peephole_gates="ifo", output_peephole="current", seed=seed
     )
@@ -64,7 +65,7 @@ def train(seed, longest=LONGEST_TRAINED, steps=STEPS):
 
 
 def best(seed):
-    """Of the networks of a seed the one with the least training loss."""
+    """The network of a seed with the least training loss."""
     seeds = np.random.default_rng(seed).integers(2**32, size=NETWORKS)
     return min((train(int(each)) for each in seeds), key=lambda trained: trained[1])[0]
 
@@ -79,7 +80,7 @@ def longest_accepted(net, searched=SEARCHED):
 
 
 def main():
-    """Prints the figure; whether it meets the mark."""
+    """Prints the result; returns whether it reaches the mark."""
     begin = time.perf_counter()
     accepted = [longest_accepted(best(seed)) for seed in SEEDS]
     median = statistics.median(accepted)

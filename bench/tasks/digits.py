@@ -1,7 +1,7 @@
 """Handwritten digits of 8 by 8 pixels, read row by row.
 
 They come with scikit-learn, from the UCI repository (E. Alpaydin, C. Kaynak).
-A fifth of the 1,797 is for the test, which nothing here was tuned on.
+A fifth of the 1,797 digits is the test set, on which nothing was tuned.
 """
 
 import time
@@ -26,7 +26,7 @@ def data():
 
 
 def main():
-    """Prints the figure; whether it meets the mark."""
+    """Prints the result; returns whether it reaches the mark."""
     train_x, test_x, train_y, test_y = data()
     begin = time.perf_counter()
     classifier = LSTMClassifier(**OPTIONS, random_state=SEED).fit(train_x, train_y)

@@ -1,8 +1,8 @@
-"""Forecasts of a real series from many origins, beside the seasonal naive ones.
+"""Forecasts of a real series from many origins, compared with seasonal naive ones.
 
-Each of five networks reads some steps of the series and says all steps of the horizon at once; the
-forecast is their mean. They are trained on all horizons that end before the test begins. Epochs and
-context were chosen on the last part of that, the test's forecasts left alone.
+Each of five networks reads some steps of the series and predicts all steps of the horizon at once;
+the forecast is their mean. They are trained on all horizons that end before the test begins. Epochs
+and context were chosen on the last part of that, without the test.
 """
 
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ class Series:
 
 
 def naive(series, origin):
-    """What was one season (or as many as it takes) before each step of the horizon."""
+    """The last season before the origin, repeated over the horizon."""
     last = series.values[origin - series.season : origin]
     return np.resize(last, series.horizon)
 
 
 def cut(series, first, end):
-    """Origins whose horizons lie in first..end, what is read before each, what follows it."""
+    """Origins whose horizons lie in first..end, the values read before each, and those after it."""
     values, season = series.values, series.season
     told = values[season:] - values[:-season] if series.changes else values
     offset = season if series.changes else 0
@@ -49,7 +49,7 @@ def cut(series, first, end):
 
 
 def forecasts(series):
-    """The networks' mean forecasts in the test, the seasonal naive ones, and what came.
+    """The networks' mean forecasts in the test, the seasonal naive ones, and the true values.
 
     Each (origins, horizon).
     """

@@ -1,9 +1,9 @@
 """Measuring the interval between spikes, with peepholes and without.
 
-The input is 0 but for spikes of 1, 5 to 25 steps apart; at each spike after the first the network
-is to say how many steps ago the last one was. It is asked for nothing between spikes. After
-F. A. Gers, N. N. Schraudolph, J. Schmidhuber, "Learning precise timing with LSTM recurrent
-networks", JMLR 3 (2002) 115-143.
+The input is 0 but for spikes of 1, 5 to 25 steps apart; at each spike after the first the target is
+the number of steps since the last one. There is no target between spikes. After F. A. Gers, N. N.
+Schraudolph, J. Schmidhuber, "Learning precise timing with LSTM recurrent networks", JMLR 3 (2002)
+115-143.
 """
 
 import time
@@ -17,12 +17,12 @@ UNITS = 8
 TRAINING, TEST = 1_000, 1_000  # sequences
 EPOCHS = 60
 LEARNING_RATE = 1e-2
-MARK = 0.5  # steps: rounded, such a measurement is right
+MARK = 0.5  # steps: rounded, such a prediction is right
 SEED = 0
 
 
 def sequences(count, random, steps=STEPS):
-    """X (count, steps, 1), and intervals over LONGEST (count, steps, 1), NaN where not asked."""
+    """X (count, steps, 1), and intervals over LONGEST (count, steps, 1), NaN between spikes."""
     x = np.zeros((count, steps, 1), np.float32)
     y = np.full((count, steps, 1), np.nan, np.float32)
     for spikes, intervals in zip(x, y, strict=True):
@@ -35,7 +35,7 @@ def sequences(count, random, steps=STEPS):
 
 
 def errors(peepholes, seed=SEED, epochs=EPOCHS):
-    """How many steps off, at each spike of the test sequences, a network is after training."""
+    """The error of a trained network at each spike of the test sequences, in steps."""
     random = np.random.default_rng(seed)
     x, y = sequences(TRAINING, random)
     net = peephole.Network(1, UNITS, 1, peephole=peepholes, seed=seed)
@@ -55,7 +55,7 @@ def errors(peepholes, seed=SEED, epochs=EPOCHS):
 
 
 def main():
-    """Prints the figure; whether it meets the mark."""
+    """Prints the result; returns whether it reaches the mark."""
     begin = time.perf_counter()
     with_peepholes, without = errors("diagonal"), errors("none")
     print(

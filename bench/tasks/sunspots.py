@@ -1,8 +1,8 @@
 """Yearly sunspots 1700-2008, from statsmodels (SILSO, Royal Observatory of Belgium), a year ahead.
 
 The seasonal naive forecast is the number of 11 years before, about one cycle; for the next year the
-last number itself is a better one. A whole cycle ahead such networks did not beat it: with horizon
-11 their error was 37.0, the naive one 27.8.
+last value is a better one. A whole cycle ahead such networks did not beat it: with horizon 11 their
+error was 37.0, the naive one 27.8.
 """
 
 import time
@@ -30,7 +30,7 @@ def series():
 
 
 def main():
-    """Prints the figure; whether it is better than the naive forecast."""
+    """Prints the result; returns whether it is better than the naive forecast."""
     begin = time.perf_counter()
     ours, naive = errors(series())
     print(

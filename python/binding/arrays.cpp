@@ -30,7 +30,8 @@ py::array as_array(py::handle object, const std::string& argument, const char* e
   } catch (py::error_already_set& error) {
     // RuntimeError: a tensor that requires gradients.
     if (error.matches(PyExc_RuntimeError)) {
-      refuse_type(argument, expected, std::string(py::str(error.value())));
+      refuse_type(argument, expected,
+                  type_text(object) + ": " + std::string(py::str(error.value())));
     }
     if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
     refuse_value(argument, expected, std::string(py::str(error.value())));

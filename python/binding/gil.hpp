@@ -5,6 +5,8 @@
 #include <chrono>
 #include <thread>
 
+#include "peephole/interrupt.hpp"
+
 namespace peephole::binding {
 
 /// Lets other Python threads run while it exists. Unlike pybind11's gil_scoped_release, it survives
@@ -15,18 +17,53 @@ namespace peephole::binding {
 class WithoutGil {
  public:
   WithoutGil() : thread_(PyEval_SaveThread()) {}
-  ~WithoutGil() {
+  ~WithoutGil() { take_back(); }
+  WithoutGil(const WithoutGil&) = delete;
+  WithoutGil& operator=(const WithoutGil&) = delete;
+
+  /// Calls f() with the GIL.
+  template <class F>
+  auto with_gil(F&& f) noexcept {
+    take_back();
+    const auto result = f();
+    thread_ = PyEval_SaveThread();
+    return result;
+  }
+
+ private:
+  void take_back() noexcept {
     try {
       PyEval_RestoreThread(thread_);
     } catch (...) {
       for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
     }
   }
-  WithoutGil(const WithoutGil&) = delete;
-  WithoutGil& operator=(const WithoutGil&) = delete;
 
- private:
-  PyThreadState* const thread_;
+  PyThreadState* thread_;
 };
+
+/// Runs call() without the GIL. Python's signal handlers, such as that of Ctrl-C, run meanwhile; if
+/// one raises an exception, the call is stopped and the exception passed on.
+template <class Call>
+void without_gil(Call&& call) {
+  struct Signals final : Interrupt {
+    WithoutGil release;
+    bool requested() noexcept override {
+      return release.with_gil([] { return PyErr_CheckSignals() != 0; });
+    }
+  };
+  bool stopped = false;
+  {
+    Signals signals;
+    const ScopedInterrupt scope(&signals);
+    try {
+      call();
+    } catch (const Interrupted&) {
+      // Stream::process returns instead.
+    }
+    stopped = scope.stopped();
+  }
+  if (stopped) throw pybind11::error_already_set();
+}
 
 }  // namespace peephole::binding

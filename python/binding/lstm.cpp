@@ -25,10 +25,7 @@ py::tuple infer(const LSTM<T>& self, py::handle x, py::handle state, py::handle 
   auto y = output_of(out, shape, in, self.parameters());
   const StateOut<T> final(in.shapes);
   const Outputs<T> outputs{sequence_view<T>(y, in.x.batch(), in.x.time()), final.span()};
-  {
-    const WithoutGil release;
-    self.infer(in.call(), outputs);
-  }
+  without_gil([&] { self.infer(in.call(), outputs); });
   return py::make_tuple(std::move(y), final.tuple());
 }
 
@@ -39,10 +36,7 @@ py::tuple fill_tape(const LSTM<T>& self, const Inputs<T>& in, bool recompute, Ru
   const StateOut<T> final(in.shapes);
   const Outputs<T> outputs{sequence_view<T>(y, in.x.batch(), in.x.time()), final.span()};
   auto tape = std::make_unique<TapeOf<T>>(in.x.batched(), recompute);
-  {
-    const WithoutGil release;
-    run(in.call(), outputs, tape->tape);
-  }
+  without_gil([&] { run(in.call(), outputs, tape->tape); });
   return py::make_tuple(std::move(y), final.tuple(), std::move(tape));
 }
 
@@ -78,15 +72,12 @@ py::tuple backward(const std::shared_ptr<LSTM<T>>& self, py::handle tape_object,
   auto flat = parameters.new_flat();
   const auto gradient = Gradient<T>::of_y(sequence_view<const T>(dy_array, B, time), dfinal.span());
   const Span<T> dparameters{flat.mutable_data(), flat.size()};
-  {
-    const WithoutGil release;
-    self->backward(tape.tape, gradient, dparameters, results.views());
-  }
+  without_gil([&] { self->backward(tape.tape, gradient, dparameters, results.views()); });
   return py::make_tuple(results.x(), results.initial(), parameters.split(flat));
 }
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_lstm_of(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
   new_class<LSTM<T>, std::shared_ptr<LSTM<T>>>(module, name)
@@ -117,8 +108,8 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_lstm(py::module_& module) {
-  bind<float>(module, "LSTMFloat32");
-  bind<double>(module, "LSTMFloat64");
+  bind_lstm_of<float>(module, "LSTMFloat32");
+  bind_lstm_of<double>(module, "LSTMFloat64");
 }
 
 }  // namespace peephole::binding

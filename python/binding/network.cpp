@@ -43,10 +43,7 @@ py::tuple infer(const Network<T>& self, py::handle x, py::handle state, py::hand
   auto y = output_of(out, in.x.shape(output_shape(config, time)), in, self.parameters());
   const StateOut<T> final(in.shapes);
   const Outputs<T> outputs{output_view<T>(config, y, B, time), final.span()};
-  {
-    const WithoutGil release;
-    self.infer(in.call(), outputs);
-  }
+  without_gil([&] { self.infer(in.call(), outputs); });
   return py::make_tuple(std::move(y), final.tuple());
 }
 
@@ -61,10 +58,7 @@ py::tuple evaluate(const Network<T>& self, py::handle x, py::handle state, py::h
   const StateOut<T> final(in.shapes);
   const Outputs<T> outputs{output_view<T>(config, y, B, time), final.span(),
                            output_view<T>(config, logits, B, time)};
-  {
-    const WithoutGil release;
-    self.infer(in.call(), outputs);
-  }
+  without_gil([&] { self.infer(in.call(), outputs); });
   return py::make_tuple(std::move(y), std::move(logits), final.tuple());
 }
 
@@ -81,10 +75,7 @@ py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::ha
                            output_view<T>(config, logits, B, time)};
   const std::optional<std::uint64_t> seed = seed_of(seed_object);
   auto tape = std::make_unique<TapeOf<T>>(in.x.batched(), recompute);
-  {
-    const WithoutGil release;
-    self.forward(in.call(), outputs, tape->tape, seed);
-  }
+  without_gil([&] { self.forward(in.call(), outputs, tape->tape, seed); });
   tape->logits = logits;
   return py::make_tuple(std::move(y), std::move(logits), final.tuple(), std::move(tape));
 }
@@ -109,15 +100,12 @@ py::tuple backward(const std::shared_ptr<Network<T>>& self, py::handle tape_obje
   const auto gradient =
       of_y ? Gradient<T>::of_y(view, dfinal.span()) : Gradient<T>::of_logits(view, dfinal.span());
   const Span<T> dparameters{flat.mutable_data(), flat.size()};
-  {
-    const WithoutGil release;
-    self->backward(tape.tape, gradient, dparameters, results.views());
-  }
+  without_gil([&] { self->backward(tape.tape, gradient, dparameters, results.views()); });
   return py::make_tuple(results.x(), results.initial(), parameters.split(flat));
 }
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_network_of(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
   new_class<Network<T>, std::shared_ptr<Network<T>>>(module, name)
@@ -151,8 +139,8 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& module) {
-  bind<float>(module, "NetworkFloat32");
-  bind<double>(module, "NetworkFloat64");
+  bind_network_of<float>(module, "NetworkFloat32");
+  bind_network_of<double>(module, "NetworkFloat64");
 }
 
 }  // namespace peephole::binding

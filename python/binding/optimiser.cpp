@@ -107,7 +107,7 @@ class OptimiserOf {
 };
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_optimiser_of(py::module_& module, const char* name) {
   using namespace py::literals;
   using Self = OptimiserOf<T>;
   new_class<Self>(module, name)
@@ -181,8 +181,8 @@ double bound(py::handle object, const char* argument) {
 
 void bind_optimisers(py::module_& module) {
   using namespace py::literals;
-  bind<float>(module, "OptimiserFloat32");
-  bind<double>(module, "OptimiserFloat64");
+  bind_optimiser_of<float>(module, "OptimiserFloat32");
+  bind_optimiser_of<double>(module, "OptimiserFloat64");
   module.def(
       "clip_norm",
       [](const py::object& gradients, py::handle max_norm_object) {

@@ -39,7 +39,7 @@ void set_mask(ParametersOf<T>& self, const std::string& name, py::handle connect
 }
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_parameters_of(py::module_& module, const char* name) {
   new_class<ParametersOf<T>>(module, name)
       .def_property_readonly("dtype", [](const ParametersOf<T>&) { return py::dtype::of<T>(); })
       .def_property_readonly("names",
@@ -90,8 +90,8 @@ template struct ParametersOf<float>;
 template struct ParametersOf<double>;
 
 void bind_parameters(py::module_& module) {
-  bind<float>(module, "ParametersFloat32");
-  bind<double>(module, "ParametersFloat64");
+  bind_parameters_of<float>(module, "ParametersFloat32");
+  bind_parameters_of<double>(module, "ParametersFloat64");
 }
 
 }  // namespace peephole::binding

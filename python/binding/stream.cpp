@@ -98,6 +98,9 @@ py::array_t<T> step(StreamOf<T>& self, py::handle x, py::handle out) {
   return y;
 }
 
+/// Steps of sequences that take too little time to be interrupted.
+constexpr Index kShortCall = 1000;
+
 template <class T>
 py::array_t<T> process(StreamOf<T>& self, py::handle x, py::handle out) {
   Stream<T>& stream = self.stream;
@@ -117,8 +120,18 @@ py::array_t<T> process(StreamOf<T>& self, py::handle x, py::handle out) {
   const T* const from = in.data();
   T* const to = y.mutable_data();
   const Use<T> use(self);
-  const WithoutGil release;
-  stream.process(from, to, time);
+  if (time * B <= kShortCall) {
+    const WithoutGil release;
+    stream.process(from, to, time);
+    return y;
+  }
+  Stream<T> before = stream;
+  try {
+    without_gil([&] { stream.process(from, to, time); });
+  } catch (...) {
+    stream.swap(before);
+    throw;
+  }
   return y;
 }
 
@@ -180,7 +193,7 @@ std::unique_ptr<StreamOf<T>> make_stream(const Model& model, py::handle batch) {
 }
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_stream_of(py::module_& module, const char* name) {
   using namespace py::literals;
   using Self = StreamOf<T>;
   const py::object none = py::none();
@@ -208,8 +221,8 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_stream(py::module_& module) {
-  bind<float>(module, "StreamFloat32");
-  bind<double>(module, "StreamFloat64");
+  bind_stream_of<float>(module, "StreamFloat32");
+  bind_stream_of<double>(module, "StreamFloat64");
 }
 
 }  // namespace peephole::binding

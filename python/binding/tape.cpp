@@ -31,7 +31,7 @@ py::dict gates(const TapeOf<T>& self, py::handle layer_object, py::handle direct
 }
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_tape_of(py::module_& module, const char* name) {
   using namespace py::literals;
   using Self = TapeOf<T>;
   new_class<Self>(module, name)
@@ -50,8 +50,8 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_tape(py::module_& module) {
-  bind<float>(module, "TapeFloat32");
-  bind<double>(module, "TapeFloat64");
+  bind_tape_of<float>(module, "TapeFloat32");
+  bind_tape_of<double>(module, "TapeFloat64");
 }
 
 }  // namespace peephole::binding

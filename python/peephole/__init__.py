@@ -16,12 +16,14 @@ from peephole.models.files import load
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 from peephole.models.stream import Stream
+from peephole.scaling import Standardiser
 from peephole.windows import windows
 
 __all__ = [
     "LSTM",
     "Gradients",
     "Network",
+    "Standardiser",
     "Stream",
     "__version__",
     "build_info",
@@ -44,7 +46,7 @@ __all__ = [
 ]
 
 # Pickles and messages use the public place of these names, not the module that defines them.
-for _public in (LSTM, Gradients, Network, Stream, executor, load):
+for _public in (LSTM, Gradients, Network, Standardiser, Stream, executor, load):
     _public.__module__ = __name__
 
 

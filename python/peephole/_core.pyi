@@ -55,23 +55,9 @@ class Tape:
         """
 
 @type_check_only
-class LSTM:
-    def __init__(
-        self,
-        input_size: int,
-        hidden_sizes: Sequence[int],
-        *,
-        peephole: str = "diagonal",
-        peephole_gates: str = "ifgo",
-        output_peephole: str = "previous",
-        bias: bool = True,
-        activations: Sequence[Mapping[str, str]] = ...,
-        coupled_input_forget: bool = False,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        zoneout: float = 0.0,
-    ) -> None: ...
+class _Model:
+    """What LSTM and Network have in common."""
+
     @property
     def dtype(self) -> np.dtype[Any]: ...
     @property
@@ -88,7 +74,27 @@ class LSTM:
         state: _State | None = None,
         lengths: ArrayLike | None = None,
         out: _Array | None = None,
-    ) -> tuple[_Array, _StateOut]: ...
+    ) -> tuple[_Array, _StateOut]:
+        """(y, state); y of a network is (B, O) for readouts but "all"."""
+
+@type_check_only
+class LSTM(_Model):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_sizes: Sequence[int],
+        *,
+        peephole: str = "diagonal",
+        peephole_gates: str = "ifgo",
+        output_peephole: str = "previous",
+        bias: bool = True,
+        activations: Sequence[Mapping[str, str]] = ...,
+        coupled_input_forget: bool = False,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+    ) -> None: ...
     def forward(
         self,
         x: ArrayLike,
@@ -107,7 +113,7 @@ class LSTM:
         """(dx or None, gradient of the initial state, gradients by parameter name)."""
 
 @type_check_only
-class Network:
+class Network(_Model):
     def __init__(
         self,
         input_size: int,
@@ -128,25 +134,8 @@ class Network:
         zoneout: float = 0.0,
     ) -> None: ...
     @property
-    def dtype(self) -> np.dtype[Any]: ...
-    @property
-    def options(self) -> dict[str, Any]: ...
-    @property
-    def parameters(self) -> Parameters: ...
-    @property
     def lstm(self) -> LSTM:
         """The stack inside, with the same parameters in the same memory."""
-    def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
-    def release_workspaces(self) -> None: ...
-    def save(self, path: str | bytes) -> None: ...
-    def __call__(
-        self,
-        x: ArrayLike,
-        state: _State | None = None,
-        lengths: ArrayLike | None = None,
-        out: _Array | None = None,
-    ) -> tuple[_Array, _StateOut]:
-        """y is (B, T, O), or (B, O) for readouts but "all"."""
     def evaluate(
         self,
         x: ArrayLike,

@@ -2,7 +2,8 @@
 
 Each is a function (y_pred, y_true, weights=None) -> float of all predictions (N, O) and their
 targets: labels (N,), or values (N, O); weights are (N,) and 0 or more. Values that are NaN are
-missing: they do not count, while the other values of the same row do. A metric of nothing is NaN.
+missing: they do not count, while the other values of the same row do. A metric without values is
+NaN.
 """
 
 from __future__ import annotations

@@ -1,16 +1,9 @@
 """Wrong calls of a model: each a clear error before anything is computed or changed."""
 
 import numpy as np
-import peephole
 import pytest
+from support.calls import INPUTS, OUTPUTS, SIZES, B, T, x_of
 from support.refusals import Wrong, refused, table, unchanged
-
-INPUTS, SIZES, OUTPUTS = 3, (4, 2), 2
-B, T = 2, 5
-
-
-def x_of(shape=(B, T, INPUTS), dtype=np.float32):
-    return np.full(shape, 0.5, dtype)
 
 
 def state_of(batch=B, sizes=SIZES):
@@ -18,20 +11,10 @@ def state_of(batch=B, sizes=SIZES):
 
 
 def with_pair(k, h, c):
-    """A right state but for pair k."""
+    """A valid state except for pair k."""
     state = list(state_of())
     state[k] = (h, c)
     return tuple(state)
-
-
-@pytest.fixture
-def lstm():
-    return peephole.LSTM(INPUTS, SIZES, seed=0)
-
-
-@pytest.fixture
-def net():
-    return peephole.Network(INPUTS, SIZES, OUTPUTS, head="softmax", seed=0)
 
 
 h, c = (np.zeros((B, SIZES[0]), np.float32) for _ in range(2))
@@ -146,7 +129,7 @@ def test_state_of_a_batch_for_a_single_sequence(request, fixture, method):
 
 
 def overlapping(input_of):
-    """y's place, in the memory of what input_of(arguments, model) gives."""
+    """An `out` in the memory of the array that input_of(arguments, model) returns."""
 
     def make(arguments, model):
         memory = input_of(arguments, model)

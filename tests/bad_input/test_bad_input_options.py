@@ -10,7 +10,7 @@ NAN = float("nan")
 
 @pytest.fixture(autouse=True)
 def _bounded_memory():
-    """A size is to be refused before anything of it is made."""
+    """A size is refused before anything of that size is made."""
     with bounded_memory(gigabytes=2):
         yield
 

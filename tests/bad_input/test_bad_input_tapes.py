@@ -3,24 +3,8 @@
 import numpy as np
 import peephole
 import pytest
+from support.calls import INPUTS, OUTPUTS, SIZES, B, T, x_of
 from support.refusals import refused, unchanged
-
-INPUTS, SIZES, OUTPUTS = 3, (4, 2), 2
-B, T = 2, 5
-
-
-def x_of(shape=(B, T, INPUTS), dtype=np.float32):
-    return np.full(shape, 0.5, dtype)
-
-
-@pytest.fixture
-def lstm():
-    return peephole.LSTM(INPUTS, SIZES, seed=0)
-
-
-@pytest.fixture
-def net():
-    return peephole.Network(INPUTS, SIZES, OUTPUTS, head="softmax", seed=0)
 
 
 def lstm_tape(options=(INPUTS, SIZES), **keywords):

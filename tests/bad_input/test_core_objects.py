@@ -1,4 +1,4 @@
-"""Objects of the binding are whole or not at all: no pickle, no copy, no `__new__` alone."""
+"""Objects of the binding cannot be pickled, copied, or made by `__new__` alone."""
 
 import copy
 import pickle
@@ -49,7 +49,7 @@ def test_refuse_new_alone(cls):
 
 
 def test_no_way_around_crashes():
-    """Whatever raises what, the process lives."""
+    """Errors may be raised, but the process does not crash."""
     code = """
 import copyreg, numpy as np, peephole
 from peephole import _core
@@ -92,7 +92,7 @@ def test_gradients_are_a_mapping():
 
 
 def test_lengths_are_read_once():
-    """Another thread may write to them: what is computed is what was checked."""
+    """Another thread may write to them: the call uses the values that it has checked."""
     code = """
 import sys, threading, time, numpy as np, peephole
 sys.setswitchinterval(1e-6)

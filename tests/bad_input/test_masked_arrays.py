@@ -121,7 +121,7 @@ def test_says_how_to_leave_targets_out():
         quiet(network(), X, masked(LABELS))
 
 
-def test_what_it_says_is_right():
+def test_the_suggestion_works():
     gaps = masked(Y)
     net, same = network("identity", "all"), network("identity", "all")
     history = quiet(net, X, gaps.filled(np.nan), missing="skip")

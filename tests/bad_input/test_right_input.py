@@ -1,4 +1,4 @@
-"""Right calls that often go wrong: one input in other dtypes, byte orders, strides, containers."""
+"""Valid calls that often fail: one input in other dtypes, byte orders, strides, containers."""
 
 import numpy as np
 import peephole
@@ -19,7 +19,7 @@ def whole_numbers(rng, shape):
 
 
 def strided(array, *steps):
-    """An equal array in memory with gaps, or backwards."""
+    """An equal array in memory with gaps, or in reverse order."""
     memory = np.full([n * abs(step) for n, step in zip(array.shape, steps, strict=True)], np.nan)
     view = memory[tuple(slice(None, None, step) for step in steps)]
     view[...] = array
@@ -248,7 +248,7 @@ def test_out(rng, lstm):
 
 
 def test_nan_is_not_hidden(lstm):
-    """Of real steps: what is not a number gives none, in that sequence alone."""
+    """NaN in a real step gives NaN, in that sequence only."""
     x = np.ones((B, T, I))
     x[1, 2, 0] = np.nan
     y, _ = lstm(x)
@@ -258,7 +258,7 @@ def test_nan_is_not_hidden(lstm):
 
 @pytest.mark.parametrize("extreme", [1e30, -1e30, np.inf, -np.inf])
 def test_saturation(lstm, extreme):
-    """Gates saturate at inputs however large; values stay within [-1, 1]."""
+    """Gates saturate at very large inputs; values stay within [-1, 1]."""
     lstm.parameters["weight_ih_l0"] = np.ones((4 * H, I))
     y, ((h, c),) = lstm(np.full((B, T, I), extreme))
     assert np.isfinite(y).all() and np.isfinite(c).all()

@@ -1,4 +1,4 @@
-"""Values that only look right: masked arrays, tensors with gradients, results of functions."""
+"""Values of wrong kinds: masked arrays, tensors with gradients, results of functions."""
 
 import numpy as np
 import peephole
@@ -26,14 +26,14 @@ def test_betas_are_two(betas):
         optim.Adam(NET.parameters, betas=betas)
 
 
-def test_bytes_are_no_sizes():
+def test_bytes_are_not_sizes():
     for hidden_size in (b"4", bytearray(b"4")):
         with pytest.raises(TypeError, match=r"^hidden_size: expected an int"):
             peephole.LSTM(3, hidden_size)
 
 
 @pytest.mark.parametrize("batch", [2**31, 2**61, 2**63, 2**64])
-def test_batches_that_no_machine_holds(batch):
+def test_batches_that_are_too_large(batch):
     with pytest.raises(ValueError, match=f"^batch: expected at most .*, got {batch}"):
         NET.stream(batch)
 

@@ -1,4 +1,4 @@
-"""The benchmarks run, and time nothing that computes something else."""
+"""The benchmarks run, and time nothing whose answers are wrong."""
 
 import json
 
@@ -88,7 +88,7 @@ class TestCommand:
 
 
 class TestWrongAnswers:
-    """Each is caught before anything is timed."""
+    """Each is found before anything is timed."""
 
     @pytest.fixture(autouse=True)
     def _nothing_is_timed(self, monkeypatch):
@@ -134,7 +134,7 @@ class TestWrongAnswers:
 
 
 class TestReference:
-    """The benchmarks' own oracle is held against the readable one."""
+    """The reference of the benchmarks equals the readable reference of the tests."""
 
     OPTIONS = {  # noqa: RUF012
         NOTE: {},

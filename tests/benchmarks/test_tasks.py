@@ -1,4 +1,4 @@
-"""The tasks are what they say. What networks make of them, they themselves say when they run."""
+"""The data of the tasks is right. How well networks learn it is measured when the tasks run."""
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ def test_word(n):
     assert legal == expected
 
 
-class Parrot:
-    """Says the right thing up to some n."""
+class RightUpTo:
+    """Predicts the right symbols up to some n."""
 
     def __init__(self, longest):
         self.longest = longest
@@ -31,7 +31,7 @@ class Parrot:
 
 @pytest.mark.parametrize("n", [0, 7, 30])
 def test_longest_accepted(n):
-    assert counting.longest_accepted(Parrot(n), searched=20) == min(n, 20)
+    assert counting.longest_accepted(RightUpTo(n), searched=20) == min(n, 20)
 
 
 def test_sums(rng):
@@ -53,7 +53,7 @@ def test_intervals(rng):
 
 
 @pytest.mark.parametrize("changes", [False, True])
-def test_nothing_read_is_of_the_future(changes):
+def test_inputs_are_before_the_forecast(changes):
     values = np.arange(40.0) ** 2
     series = forecasting.Series(values, 4, 6, 8, 30, changes, 1)
     origins, x, y = forecasting.cut(series, 20, 30)
@@ -69,7 +69,7 @@ def test_nothing_read_is_of_the_future(changes):
 def test_runs_by_name(monkeypatch, capsys):
     monkeypatch.setattr(adding, "EPOCHS", 1)
     monkeypatch.setattr(adding, "TRAINING", 50)
-    assert run_tasks(["adding"]) == 1  # far from the mark, by so little training
+    assert run_tasks(["adding"]) == 1  # so little training misses the mark
     assert capsys.readouterr().out.startswith("Adding problem, T = 100")
     with pytest.raises(SystemExit, match="no task is named chess; there are counting"):
         run_tasks(["chess"])

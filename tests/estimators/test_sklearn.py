@@ -45,7 +45,7 @@ def cannot_hold(estimator):
 
 @parametrize_with_checks([LSTMClassifier(), LSTMRegressor()], expected_failed_checks=cannot_hold)
 def test_convention(estimator, check):
-    """All that the installed scikit-learn asks of its own networks."""
+    """All checks of the installed scikit-learn, with the failures of its own networks."""
     check(estimator)
 
 

@@ -1,4 +1,4 @@
-"""Estimators that train on: warm_start and partial_fit."""
+"""Estimators that continue a training: warm_start and partial_fit."""
 
 import copy
 import pickle

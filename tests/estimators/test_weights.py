@@ -40,7 +40,7 @@ def extra(estimator):
 
 
 def test_weight_zero_is_absence(data):
-    """In one batch: there a sequence of weight 0 is not there."""
+    """In one batch, a sequence of weight 0 has no effect."""
     x, y = data
     w = (np.arange(60) < 40).astype(float)
     options = {"epochs": 3, "batch_size": 60, "random_state": 0, "dtype": "float64"}

@@ -12,7 +12,7 @@ from support.tolerances import assert_identical
 
 @pytest.fixture(autouse=True)
 def _bounded_memory():
-    """A file's claims are not believed before they are checked."""
+    """Sizes in a file are checked before memory is allocated for them."""
     with bounded_memory(gigabytes=1):
         yield
 
@@ -53,7 +53,7 @@ def assert_refused(path, data, says=""):
 
 
 def test_the_whole_file_is_right(model, whole, tmp_path):
-    """And survives being taken apart and joined again, as below."""
+    """It is still valid after it is split and joined again, as the tests below do."""
     path = tmp_path / "model"
     path.write_bytes(join(*split(whole)))
     loaded = peephole.load(path)
@@ -77,7 +77,7 @@ def test_first_half_missing(whole, tmp_path):
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 100, 10**6, 10**8 + 1, 2**31, 2**32, 2**62, 2**64 - 1])
-def test_size_of_the_header_lies(whole, tmp_path, size):
+def test_wrong_size_of_the_header(whole, tmp_path, size):
     assert_refused(tmp_path / "lie", struct.pack("<Q", size) + whole[8:])
 
 
@@ -284,7 +284,7 @@ def test_what_cannot_be_read(model, tmp_path):
             peephole.load(path)
 
 
-def test_a_failed_save_leaves_what_was_there(model, whole, tmp_path):
+def test_a_failed_save_leaves_the_old_file(model, whole, tmp_path):
     path = tmp_path / "model"
     path.write_bytes(whole)
     with unchanged(model):

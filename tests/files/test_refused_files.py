@@ -146,7 +146,7 @@ class TestRefusedByTheHeader:
         path.write_bytes(serialise(kept, metadata))
         assert_refused(path, message)
 
-    def test_a_weight_that_its_mask_cuts(self, path):
+    def test_a_masked_weight_that_is_not_0(self, path):
         tensors, metadata = contents(path)
         tensors["weight_hh_l0"] = np.ones((16, 4), "f4")
         path.write_bytes(serialise(tensors, metadata))
@@ -172,7 +172,7 @@ def test_options_that_the_core_refuses(message, change, path):
     assert_refused(path, message)
 
 
-def test_bytes_that_are_no_bools(path):
+def test_bytes_that_are_not_bools(path):
     """A forged mask: any byte but 0 stands for connected."""
     expected = peephole.load(path)
     tensors, metadata = contents(path)

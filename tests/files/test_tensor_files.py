@@ -171,7 +171,7 @@ def test_errors_of_the_system(tmp_path):
 @POSIX
 @pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "device"])
 def test_no_regular_file(kind, tmp_path):
-    """It is refused at once, not waited for, and it stays what it is."""
+    """It is refused at once, without waiting, and is unchanged."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     if kind == "link to a pipe":
@@ -230,7 +230,7 @@ def test_nobody_else_reads_a_private_file_while_it_is_replaced(tmp_path):
 
 
 def test_writers_on_one_path(tmp_path):
-    """Threads that write models and arrays to one path, and readers that find one of them whole."""
+    """Threads write models and arrays to one path; readers always find a complete file."""
     path = tmp_path / ("a" * 250)
     contents = [{"a": np.full(size, size, "f4")} for size in (10, 20_000)]
     write_tensors(path, contents[0], {})

@@ -107,7 +107,7 @@ def test_reverse_half_is_forward_on_the_reversed_sequence(case):
 
 @given(case=cases())
 def test_stack_is_layer_on_layer(case):
-    """Layer k reads what layer k-1 gives, with sizes and activations of its own."""
+    """Layer k reads the output of layer k-1, and has its own sizes and activations."""
     D = len(reference.suffixes(case.options))
     sizes, activations = reference.hidden_sizes(case.options), reference.activations(case.options)
     y, final = case.x, []

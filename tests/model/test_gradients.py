@@ -27,7 +27,7 @@ def backward(case):
 
 
 class Tally:
-    """Which corners of the option space were met, and how many probes each array had."""
+    """Which options were tested, and with how many probes of each array."""
 
     def __init__(self):
         self.seen = Counter()
@@ -93,7 +93,7 @@ def test_every_entry_by_complex_step(case):
 
 
 def test_adjointness():
-    """<dy, J v> = <J^T dy, v>, at a size where blocks of vectors and their remainders meet."""
+    """<dy, J v> = <J^T dy, v>, at a size that has both whole vectors and a remainder."""
     masked = (("weight_hh_l0", 0.5), ("weight_ch_l1_reverse", 0.3))
     options = {
         "input_size": 19,

@@ -28,7 +28,7 @@ def test_good_sequences_are_checked_together(classifier, rng, monkeypatch, ragge
     def one_by_one(*_, **__):
         raise AssertionError("check_array takes longer than the network")
 
-    monkeypatch.setattr("peephole.sklearn.check_array", one_by_one)
+    monkeypatch.setattr("peephole.sklearn.inputs.check_array", one_by_one)
     np.testing.assert_array_equal(classifier.predict(x), expected)
 
 

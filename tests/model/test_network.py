@@ -34,7 +34,7 @@ def upstream(case, like, real):
 
 
 def read_steps(case, readout):
-    """Which entries of y, but for its last axis, a real step stands behind."""
+    """Which entries of y, except for its last axis, depend on a real step."""
     return case.real_steps if readout == "all" else case.real_steps.any(axis=1)
 
 
@@ -108,7 +108,7 @@ def test_finite_differences(head, readout):
 
 @given(case=cases(ragged=True))
 def test_padding_changes_nothing(case):
-    """NaN beyond the lengths of x and of dy shows in nothing, bit for bit."""
+    """NaN beyond the lengths of x and of dy has no effect, bit for bit."""
 
     def results(padding):
         net, _ = case.build_network(2, head="softmax")
@@ -123,7 +123,7 @@ def test_padding_changes_nothing(case):
 
 @given(case=cases(ragged=True))
 def test_last_reads_the_final_state(case):
-    """Of both directions, whatever it is computed from."""
+    """Of both directions, with all forms of input."""
     net, _ = case.build_network(3, head="tanh", readout="last")
     y, state = net(case.x, case.state, case.lengths)
     directions = 2 if net.lstm.bidirectional else 1

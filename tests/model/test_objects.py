@@ -6,6 +6,7 @@ import numpy as np
 import peephole
 import pytest
 from peephole import losses, optim, schedules, training
+from peephole.models.base import Model
 
 X, Y = np.zeros((4, 5, 3)), np.zeros((4, 5, 2))
 NET = peephole.Network(3, 4, 2, seed=0)
@@ -63,3 +64,9 @@ def test_loading_a_checkpoint(load, tmp_path):
         ValueError, match=r"checkpoint of a training, which .*load_checkpoint reads"
     ):
         load(tmp_path / "checkpoint")
+
+
+@pytest.mark.parametrize("base", [Model, losses.Loss, optim.Optimiser])
+def test_base_classes_make_no_objects(base):
+    with pytest.raises(TypeError, match="abstract"):
+        base()

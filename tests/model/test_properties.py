@@ -1,4 +1,4 @@
-"""What holds for every model and batch: two ways to say the same thing give the same results."""
+"""Properties of every model and batch: equivalent calls give the same results."""
 
 import numpy as np
 from hypothesis import given
@@ -76,7 +76,7 @@ def test_order_of_the_batch(case, data):
 
 @given(case=cases(ragged=True), poison=st.sampled_from([np.nan, np.inf, -np.inf, 1e300]))
 def test_padding_changes_nothing(case, poison):
-    """Bit for bit, in values and gradients, whatever stands beyond the lengths in x and dy."""
+    """Bit for bit, in values and gradients, for any x and dy beyond the lengths."""
     real = case.real_steps[..., None]
     clean = train(case, x=np.where(real, case.x, 0.0), dy=np.where(real, case.dy, 0.0))
     poisoned = train(case, x=np.where(real, case.x, poison), dy=np.where(real, case.dy, poison))

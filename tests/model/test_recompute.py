@@ -1,4 +1,4 @@
-"""A tape that keeps less: backward computes the rest again, and nothing changes by a bit."""
+"""A tape that keeps less: backward computes the rest again, with the same bits."""
 
 import numpy as np
 import peephole
@@ -49,7 +49,7 @@ def assert_same_bits(model, x, **arguments):
 )
 def test_same_bits_for_every_option(options, batch, ragged, dtype, isa, seed):
     rng = np.random.default_rng(seed)
-    options["activations"] = None  # unbounded ones overflow in so many steps
+    options["activations"] = None  # unbounded ones overflow in this many steps
     lstm = peephole.LSTM(**options, dtype=dtype, seed=seed)
     time = MANY_STEPS // batch if isa != "reference" else 200
     x = rng.standard_normal((batch, time, lstm.input_size)).astype(dtype)

@@ -10,7 +10,7 @@ import peephole
 import pytest
 from support.tolerances import assert_close, assert_identical
 
-# Other instruction sets have other activations and fused multiplications, over tens of steps.
+# Instruction sets differ in activations and fused multiplications, over tens of steps.
 BETWEEN_SETS = {"float64": 1e-12, "float32": 2e-5}
 
 # (T, B, I, H, options): each large enough for two threads, which then share sequences, units or

@@ -1,4 +1,4 @@
-"""Results are never of old weights: a write through any view shows in the very next call."""
+"""Results never use old weights: a write through any view takes effect in the next call."""
 
 import copy
 import gc
@@ -24,7 +24,7 @@ def x(rng):
 
 
 def fresh(model, x):
-    """What a model that never held any other weights gives."""
+    """The result of a new model with these weights."""
     twin = peephole.LSTM(INPUTS, UNITS, 2, seed=9)
     for name in twin.parameters:
         twin.parameters[name] = model.parameters[name]
@@ -32,7 +32,7 @@ def fresh(model, x):
 
 
 def assert_current(model, x, before):
-    """The model's result is of its present weights, which are not those of `before`."""
+    """The model uses its current weights, which differ from those of `before`."""
     y, _ = model(x)
     assert not np.array_equal(y, before)
     assert_identical(y, fresh(model, x), "y")
@@ -77,7 +77,7 @@ def test_through_views_of_a_view(lstm, x):
 
 
 def test_after_the_view_is_gone(lstm, x):
-    """What is packed after a view has died is of the weights it left behind."""
+    """Weights that are packed after a view is deleted include what it wrote."""
     before, _ = lstm(x)
     view = lstm.parameters["weight_ih_l0"]
     lstm(x)
@@ -118,7 +118,7 @@ def test_a_copy_is_independent(lstm, x, way):
 
 
 def test_a_copy_without_a_view(lstm, x):
-    """Nothing packed for the original serves the copy."""
+    """Nothing packed for the original is used for the copy."""
     before, _ = lstm(x)
     twin = copy.deepcopy(lstm)
     twin.parameters["weight_ih_l0"] = np.zeros((4 * UNITS, INPUTS), np.float32)
@@ -144,7 +144,7 @@ def test_a_view_outlives_its_model():
         views[seed] = model.parameters["weight_hh_l0"], model.parameters["weight_hh_l0"].copy()
         del model
     gc.collect()
-    np.ones((64, 1024)).sum()  # to reuse memory, had it been given back
+    np.ones((64, 1024)).sum()  # would reuse the memory if it had been freed
     for view, value in views.values():
         assert_identical(view, value, "view")
         view[...] = 0.0
@@ -219,7 +219,7 @@ def test_a_step_of_an_optimiser(lstm, x, hold):
 
 @pytest.mark.parametrize("hold", [True, False], ids=["view held", "no view"])
 def test_training_shows(x, hold):
-    """An optimiser's steps show in the next call, and in views that were there before."""
+    """An optimiser's steps take effect in the next call, and in existing views."""
     net = peephole.Network(INPUTS, UNITS, 2, num_layers=2, seed=0)
     views = {name: net.parameters[name] for name in net.parameters} if hold else {}
     values = {name: np.array(net.parameters[name]) for name in net.parameters}

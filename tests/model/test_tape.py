@@ -1,4 +1,4 @@
-"""What a tape shows of the layers, and when backward takes it."""
+"""The gates that a tape gives, and the tapes that backward accepts."""
 
 import numpy as np
 import peephole
@@ -44,7 +44,7 @@ def test_gates_of_a_single_sequence(rng):
     assert_identical(one.gates(1)["o"][0], tape.gates(1)["o"], "o")
 
 
-def test_gates_that_there_are_not():
+def test_gates_that_do_not_exist():
     lstm = peephole.LSTM(2, 3, seed=0)
     x = np.zeros((1, 4, 2), np.float32)
     _, _, tape = lstm.forward(x)
@@ -67,7 +67,7 @@ def test_backward_refuses_a_tape_after_a_write_through_a_view(name):
     expected = lstm.backward(tape, y).parameters["weight_ih_l0"]
     np.array(lstm.parameters[name])  # reading is no change
     assert_identical(lstm.backward(tape, y).parameters["weight_ih_l0"], expected)
-    held[...] *= 1  # nor are the same bits
+    held[...] *= 1  # nor is writing the same bits
     assert_identical(lstm.backward(tape, y).parameters["weight_ih_l0"], expected)
     held.flat[-1] += 0.5
     with pytest.raises(ValueError, match="tape: expected one of the current parameters"):
@@ -78,7 +78,7 @@ def test_backward_refuses_a_tape_after_a_write_through_a_view(name):
         lstm.backward(tape, y)
 
 
-def test_tapes_of_a_network_and_of_its_stack_are_not_each_others():
+def test_tapes_of_a_network_and_of_its_stack_differ():
     net = peephole.Network(2, 3, 3, seed=0)
     x = np.ones((1, 4, 2), np.float32)
     y, _, tape = net.forward(x)

@@ -1,4 +1,4 @@
-"""Threads among others: executors, limits, forks, the end of the process."""
+"""Threads in a process: executors, limits, forks, the end of the process."""
 
 import os
 import subprocess

@@ -76,6 +76,6 @@ def test_errors(library, tmp_path):
 
 
 def test_the_library_needs_no_python(library):
-    """It loads where neither NumPy nor the package is."""
+    """It loads without NumPy and without the package."""
     code = f"import ctypes; ctypes.CDLL({PATH!r}).peephole_free(None)"
     subprocess.run([sys.executable, "-S", "-E", "-c", code], check=True, timeout=60)

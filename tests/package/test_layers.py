@@ -22,10 +22,11 @@ MAY_IMPORT = {
     "metrics": "_checks",
     "schedules": "_checks _keywords",
     "windows": "_checks",
+    "scaling": "_checks _sequences",
     "optim": "_core _checks _keywords _types parameters",
     "training": "_core _checks _keywords _notebook _types _sequences parameters losses "
-    "metrics schedules optim",
-    "models": "_core _checks _keywords _types _sequences parameters training.entry",
+    "metrics schedules optim scaling",
+    "models": "_core _checks _keywords _types _sequences parameters scaling training.entry",
     "views": "_checks _notebook models training.keep.history",
     "inspection": "views",
     "plot": "views",
@@ -33,8 +34,8 @@ MAY_IMPORT = {
     "training.keep.history training.optimisers",
     "demo": "datasets models views",
     "__main__": "_core demo",
-    "": "_core _types _runtime datasets inspection losses metrics models optim plot schedules "
-    "training windows",
+    "": "_core _types _runtime datasets inspection losses metrics models optim plot scaling "
+    "schedules training windows",
 }
 
 

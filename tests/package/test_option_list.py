@@ -18,7 +18,7 @@ DEFAULTS = _core.option_defaults()
 CHOICES = _core.option_choices()
 OF_LSTM = [name for name in _core.LSTMFloat32(1, [1]).options if name in DEFAULTS]
 OF_NETWORK = [name for name in DEFAULTS if name not in OF_LSTM]
-# Arguments of constructors that are no options of the core's models.
+# Arguments of constructors that are not options of the core's models.
 SIZES = {"input_size", "hidden_size", "num_layers", "output_size"}
 OTHERS = {"masks", "dtype", "seed", "recurrent_init"}
 

@@ -1,4 +1,4 @@
-"""What ships, and what must not be in it."""
+"""What the package contains, and what it must not contain."""
 
 import ast
 import inspect
@@ -27,7 +27,7 @@ def test_version():
 
 
 def test_is_the_installed_package():
-    """Otherwise the tests would say nothing about what users install."""
+    """Otherwise the tests would not test what users install."""
     assert ROOT / "python" not in Path(str(SHIPPED)).parents
 
 

@@ -1,4 +1,4 @@
-"""What the README shows, works."""
+"""The examples of the README work."""
 
 import os
 import re
@@ -18,7 +18,7 @@ def blocks(language):
 
 
 @pytest.mark.parametrize(
-    "code", blocks("python"), ids=["layer", "network", "training", "stream", "sklearn"]
+    "code", blocks("python"), ids=["layer", "network", "training", "scaling", "stream", "sklearn"]
 )
 def test_python(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[2] / "README.md"
-# What users write in addition, and that an editor is expected to know the types of.
+# More code that users write, whose types an editor should know.
 MORE = """
 import numpy as np
 import peephole

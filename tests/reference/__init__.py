@@ -1,1 +1,1 @@
-"""Slow, readable implementations of the model that the library is held against."""
+"""Slow, readable implementations of the model that the library is compared with."""

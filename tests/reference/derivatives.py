@@ -1,16 +1,16 @@
 """Directional derivatives: of the library by differences, of the reference by complex steps.
 
 A point is a dict of arrays: "x", "state/{k}/h", "state/{k}/c" and the parameters by name. A
-direction is a dict of arrays too, of those that move. A loss is the sum of the gradients from above
-times the results.
+direction is a dict of arrays too, of the arrays that change. A loss is the sum of the upstream
+gradients times the results.
 """
 
 import numpy as np
 
 from reference import lstm as reference
 
-# Its square is 0 in floating point: there is no truncation error, and real parts, by whose signs
-# kinks are decided, stay what they are.
+# Its square is 0 in floating point: there is no truncation error, and real parts, whose signs
+# select the side of a kink, do not change.
 COMPLEX_STEP = 1e-200
 
 # Fourth order: f' = (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h + O(h^4), by pairs, so that what
@@ -45,7 +45,7 @@ def move(point, direction, step):
 
 
 def inner(gradient, direction):
-    """<gradient, direction> over the arrays that move."""
+    """<gradient, direction> over the arrays that change."""
     return sum(float(np.sum(gradient[name] * v)) for name, v in direction.items())
 
 
@@ -92,7 +92,7 @@ def unit_entries(point, name, entries):
 
 
 def random_direction(rng, point, names):
-    """A direction of norm 1 in which all of the named arrays move."""
+    """A direction of norm 1 in which all of the named arrays change."""
     direction = {name: rng.standard_normal(point[name].shape) for name in names}
     norm = np.sqrt(sum(np.sum(v**2) for v in direction.values()))
     return {name: v / norm for name, v in direction.items()} if norm > 0 else direction

@@ -1,14 +1,14 @@
-"""The whole model, written to be read: one sequence, one step, one gate at a time.
+"""The whole model in readable form: one sequence, one step, one gate at a time.
 
     a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k          k = i, f, g, o
     i = σ_i(a_i)   f = σ_f(a_f)   g = g(a_g)   o = σ_o(a_o)
     c_t = f * c_{t-1} + g * i
     h_t = h(c_t) * o
 
-Options are the keyword arguments of peephole.LSTM as a dict. Forward only, but exact derivatives
-come with it: every function takes complex numbers, as a complex step needs them (Squire & Trapp
-1998, doi:10.1137/S003614459631241X), and any array may have leading axes (...) in front of its
-shape, for many inputs or models at once.
+Options are the keyword arguments of peephole.LSTM as a dict. Forward only, but it gives exact
+derivatives by complex steps, since every function takes complex numbers (Squire & Trapp 1998,
+doi:10.1137/S003614459631241X), and any array may have leading axes (...) in front of its shape, for
+many inputs or models at once.
 """
 
 import numpy as np

@@ -126,7 +126,7 @@ def test_holds_the_weights_it_was_made_with(rng):
     assert_identical(before.process(x), y, "y without the model")
 
 
-def test_a_copy_goes_its_own_way(rng):
+def test_a_copy_is_independent(rng):
     stream = peephole.LSTM(2, 4, seed=1).stream()
     x = inputs(rng, 1, 2, np.float32)
     stream.process(x)
@@ -150,7 +150,7 @@ def test_a_copy_goes_its_own_way(rng):
 )
 @pytest.mark.parametrize("kind", ["lstm", "network"])
 def test_branches(rng, kind, way):
-    """A copy, also one by pickle, goes on from the same state with the same weights."""
+    """A copy, also one by pickle, continues from the same state with the same weights."""
     options = {"peephole_gates": "ifo", "zoneout": 0.25, "dtype": "float64", "seed": 1}
     if kind == "lstm":
         model = peephole.LSTM(2, [4, 3], **options)

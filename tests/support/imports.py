@@ -1,4 +1,4 @@
-"""Who imports whom in a package, read from its source."""
+"""The imports between the modules of a package, read from its source."""
 
 import ast
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ from reference import lstm as reference
 
 from support.tolerances import relative_error
 
-# Entries that are checked one by one in each array, and how often to look for ones without a kink.
+# Entries that are checked one by one in each array, and candidates among which they are looked for.
 ENTRIES = 4
 CANDIDATES = 3 * ENTRIES
 
@@ -19,7 +19,7 @@ def initial_state(case):
 
 
 def weights_of(case):
-    """What weighs y and the final states in the loss: dy without padding, dstate."""
+    """The weights of y and the final states in the loss: dy without padding, dstate."""
     dy = np.where(case.real_steps[..., None], case.dy, 0.0)
     return [dy, *(array for pair in case.dstate for array in pair)]
 

@@ -1,4 +1,4 @@
-"""What a refused call must leave behind: a message that names the argument, and nothing changed."""
+"""A refused call raises an error that names the argument, and changes nothing."""
 
 import contextlib
 import re
@@ -50,7 +50,7 @@ def refused(error, argument, says=""):
 
 @contextlib.contextmanager
 def bounded_memory(gigabytes):
-    """Makes an attempt to take more memory a MemoryError, rather than the end of the machine."""
+    """Turns an attempt to use more memory into a MemoryError."""
     if not sys.platform.startswith("linux"):
         yield
         return
@@ -67,7 +67,7 @@ def bounded_memory(gigabytes):
 
 @contextlib.contextmanager
 def unchanged(*things):
-    """Arrays, models and (nested) sequences of them are, bit for bit, what they were."""
+    """Arrays, models and (nested) sequences of them are unchanged, bit for bit."""
     before = [value.tobytes() for value in _arrays(things)]
     yield
     assert [value.tobytes() for value in _arrays(things)] == before

@@ -1,4 +1,4 @@
-"""Runs of a Case, and comparisons of all that comes out of them."""
+"""Runs of a Case, and comparisons of their results."""
 
 
 def run(case, lstm=None, dtype="float64"):
@@ -6,7 +6,7 @@ def run(case, lstm=None, dtype="float64"):
 
 
 def train(case, lstm=None, x=None, dy=None):
-    """All that comes out of a training pass, by name."""
+    """All results of a training pass, by name."""
     lstm = lstm or case.build()
     y, final, tape = lstm.forward(case.x if x is None else x, case.state, case.lengths)
     grads = lstm.backward(tape, case.dy if dy is None else dy, case.dstate)

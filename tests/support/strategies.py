@@ -1,7 +1,7 @@
-"""Hypothesis strategies over the whole option space, and the models and inputs they stand for.
+"""Hypothesis strategies over all options, and the models and inputs that they describe.
 
-Hypothesis draws the structure and one seed; numbers come from NumPy by that seed, so that examples
-stay readable and shrink in what matters.
+Hypothesis draws the structure and one seed; NumPy draws the numbers by that seed, so that examples
+are readable and shrink well.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ activation_mappings = st.dictionaries(st.sampled_from("ifgoc"), activation_names
 
 @st.composite
 def lstm_options(draw, **fixed):
-    """The keyword arguments of peephole.LSTM but masks, dtype and seed; `fixed` ones as given."""
+    """Arguments of peephole.LSTM except masks, dtype and seed; `fixed` ones as given."""
     layers = draw(st.integers(1, MOST_LAYERS))
     units = st.integers(1, MOST_UNITS)
     options = {"input_size": draw(st.integers(1, MOST_UNITS))}
@@ -55,7 +55,7 @@ class Case:
     """A model and a batch. Everything that follows from it is a method, equal at every call."""
 
     options: dict
-    masked: tuple = field(default=())  # (parameter name, share of its entries that is connected)
+    masked: tuple = field(default=())  # (parameter name, fraction of its entries that is connected)
     batch: int = 2
     time: int = 3
     lengths: tuple | None = None
@@ -71,7 +71,7 @@ class Case:
 
     @cached_property
     def masks(self):
-        """{name: bool}; at a share of 0.0 nothing is connected."""
+        """{name: bool}; at a fraction of 0.0 nothing is connected."""
         return {
             name: self.rng("mask " + name).random(self.shapes[name]) < share
             for name, share in self.masked

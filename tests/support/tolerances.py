@@ -1,8 +1,8 @@
-"""Every tolerance of the tests, with its reason, and what an error is measured by."""
+"""All tolerances of the tests with their reasons, and how errors are measured."""
 
 import numpy as np
 
-# What arithmetic allows: rounding errors of a few hundred operations in sequence.
+# For exact formulas: rounding errors of a few hundred operations in sequence.
 GOLDEN = {"float64": 1e-12, "float32": 1e-5}
 
 # The note's sums and the readable reference add in another order than the library.
@@ -17,15 +17,15 @@ FINITE_DIFFERENCE = 1e-6
 # Other libraries' single precision, with activations that are approximations of their own.
 PEERS = {"float64": 1e-12, "float32": 1e-6}
 
-# float32 beside float64 on the same numbers, unbounded activations included.
+# float32 compared with float64 on the same numbers, also for unbounded activations.
 SINGLE_PRECISION = 1e-4
 
-# Two ways to compute the same thing that add in another order: units permuted, say.
+# Equivalent computations that add in another order, for example with permuted units.
 ROUNDING = {"float64": 1e-12, "float32": 1e-5}
 
 
 def relative_error(actual, expected):
-    """max|a - b| / max|b| over one array; 0 for arrays that are equal, all-zero ones among them."""
+    """max|a - b| / max|b| over one array; 0 for equal arrays, also all-zero ones."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.shape == expected.shape, f"shape {actual.shape}, expected {expected.shape}"
     difference = np.abs(actual.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0)

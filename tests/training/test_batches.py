@@ -19,7 +19,7 @@ def in_two(x, y):
 
 
 class Batches:
-    """An iterable that is no list."""
+    """An iterable that is not a list."""
 
     def __init__(self, batches):
         self._batches = batches

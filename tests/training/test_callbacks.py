@@ -1,4 +1,4 @@
-"""What is seen of a training while it runs: callbacks, the log, the progress bar."""
+"""What a training reports while it runs: callbacks, the log, the progress bar."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Checkpoints: a training that is resumed goes on as if it had not been interrupted."""
+"""Checkpoints: a resumed training continues as if it had not been interrupted."""
 
 import json
 import os
@@ -112,7 +112,7 @@ class TestResume:
         assert history == expected
         assert len(history.seconds) == len(history)
 
-    def test_of_nothing_is_a_beginning(self, rng, tmp_path):
+    def test_without_a_file_the_training_starts(self, rng, tmp_path):
         x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
         net, twin = network(), network()
         quiet(net, x, y, checkpoint=tmp_path / "run", resume=True)
@@ -209,8 +209,8 @@ class TestResume:
             lambda notes, tensors: tensors.update({"optimiser/v/bias_l0": np.zeros(3)}),
         ],
     )
-    def test_spoilt_files(self, spoil, rng, tmp_path):
-        """They are refused with a ValueError, and the network is as it was."""
+    def test_damaged_files(self, spoil, rng, tmp_path):
+        """They are refused with a ValueError, and the network is unchanged."""
         from safetensors import safe_open
         from safetensors.numpy import save_file
 
@@ -267,7 +267,7 @@ class TestFullDisk:
             quiet(network(), x, y, checkpoint=tmp_path / "none" / "run")
 
 
-def test_is_written_every_so_often(rng, tmp_path):
+def test_is_written_periodically(rng, tmp_path):
     x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
     path, times = tmp_path / "run", []
 

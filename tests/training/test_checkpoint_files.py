@@ -178,7 +178,7 @@ def test_forged_tensors(change, training):
         else:
             forged[name + "/more"] = tensor
         forge(training.path, forged, options, notes)
-        # Which masks there are, and what the optimiser needs, only the training knows.
+        # Only the training knows which masks there are and what the optimiser needs.
         unknown = name.startswith(("optimiser/", "masks/"))
         assert training.check() >= (1 if unknown else 2), name
 

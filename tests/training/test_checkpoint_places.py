@@ -30,7 +30,7 @@ class TestBest:
         np.testing.assert_equal(values_of(load_checkpoint(tmp_path / "run")), kept[-1])
         np.testing.assert_equal(values_of(net), kept[-1])
 
-    def test_there_are_none(self, tmp_path, rng):
+    def test_no_best_weights(self, tmp_path, rng):
         x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
         quiet(network(), x, y, checkpoint=tmp_path / "run")
         with refused(ValueError, "best"):
@@ -83,7 +83,7 @@ class TestPlace:
     @pytest.mark.skipif(os.name != "posix", reason="POSIX files")
     @pytest.mark.parametrize("resume", [False, True])
     def test_pipes_and_devices(self, resume, tmp_path, start):
-        """A pipe is not waited for."""
+        """Opening a pipe does not block."""
         os.mkfifo(tmp_path / "pipe")
         for path in (tmp_path / "pipe", "/dev/null"):
             with pytest.raises(OSError, match="checkpoint: not a regular file"):

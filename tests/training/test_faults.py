@@ -1,4 +1,4 @@
-"""A loss or a gradient that is not finite: what is named, and what the network is left as."""
+"""A loss or a gradient that is not finite: the error message, and the network afterwards."""
 
 import math
 
@@ -23,7 +23,7 @@ def test_loss_that_overflows(rng):
 
 
 def test_loss_that_becomes_not_finite(rng):
-    """What was learnt before the step that failed is there; the sequence at fault is named."""
+    """The network keeps the steps before the one that failed; the message names the sequence."""
     x = rng.standard_normal((6, T, INPUTS))
     x[4, 3, 1] = math.nan
     y = rng.standard_normal((6, OUTPUTS))
@@ -63,7 +63,7 @@ def test_a_parameter_at_fault(name):
 
 
 def test_a_gradient_at_fault(monkeypatch):
-    """What a norm or a clip hides of the gradient is found all the same."""
+    """A value that the norm or clipping would hide is found too."""
 
     def spoil(gradients, max_norm):
         gradients["bias_l0"][2] = math.inf
@@ -88,7 +88,7 @@ def test_a_function_at_fault():
 
 
 def test_the_checkpoint_is_from_before(rng, tmp_path):
-    """It has the last good step, from which a training with corrected data can start."""
+    """It has the last good step, so a training with corrected data can start from it."""
     x = rng.standard_normal((6, T, INPUTS))
     y = rng.standard_normal((6, OUTPUTS))
     spoilt = x.copy()

@@ -1,4 +1,4 @@
-"""Network.fit: what it makes of data."""
+"""Network.fit on data of all forms."""
 
 import math
 

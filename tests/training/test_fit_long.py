@@ -50,7 +50,7 @@ class TestTruncation:
         assert len(history) == 2
 
     def test_ragged(self, rng):
-        """Sequences that have ended take no part, whatever the others do."""
+        """Sequences that have ended have no effect."""
         x = ragged(rng)
         y = [rng.standard_normal((len(s), OUTPUTS)) for s in x]
         of_list, of_array = network("identity", "all"), network("identity", "all")
@@ -115,7 +115,7 @@ class TestTruncation:
 
 class TestStateful:
     def test_batches_of_one_long_series(self, rng):
-        """Its consecutive windows, one by one, are as its chunks."""
+        """Its consecutive windows, one by one, give the same as its chunks."""
         series, target = rng.standard_normal((40, INPUTS)), rng.standard_normal((40, OUTPUTS))
         net, twin = network("identity", "all"), network("identity", "all")
         x, y = series.reshape(8, 5, INPUTS), target.reshape(8, 5, OUTPUTS)
@@ -123,7 +123,7 @@ class TestStateful:
         quiet(twin, series[None], target[None], batch_size=1, tbptt=5)
         assert_same_weights(net, twin, 0)
 
-    def test_each_sequence_goes_on_in_its_place(self, rng):
+    def test_each_sequence_continues_at_its_place(self, rng):
         x, y = rng.standard_normal((6, T, INPUTS)), rng.standard_normal((6, T, OUTPUTS))
         net, twin = network("identity", "all"), network("identity", "all")
         quiet(net, x, y, epochs=2, batch_size=2, stateful=True)

@@ -123,7 +123,7 @@ class TestWindows:
         with refused(ValueError, "validation_share", "windows"):
             split(x, np.zeros(len(x)))
 
-    def test_a_random_walk_cannot_be_foreseen(self, rng):
+    def test_a_random_walk_cannot_be_predicted(self, rng):
         """Windows of noise and their sums: no better on what is held out than the mean."""
         walk = np.cumsum(rng.standard_normal(400))
         x = peephole.windows(walk[:-1], LENGTH).astype(np.float64)
@@ -155,8 +155,8 @@ class TestLabels:
         assert held.min() < 40
         assert held.max() < 79 or len(set(np.diff(held))) > 1
 
-    def test_of_which_each_is_alone(self, rng):
-        """As many labels as sequences: some are held out all the same."""
+    def test_labels_that_occur_once(self, rng):
+        """As many labels as sequences: some are held out too."""
         trained, held = split(rng.standard_normal((4, 5, 2)), np.arange(4), 0.5, labels=True)
         assert len(trained) == len(held) == 2
 

@@ -14,7 +14,7 @@ import pytest
 from peephole.training import Callback, TrainingInterrupted, load_checkpoint
 from support.fitting import OUTPUTS, N, StopAfter, network, quiet, ragged, values_of
 
-# How many times a training is killed here; 50 were tried when this was written.
+# How many times a training is killed.
 KILLS = 3
 # Beyond the 200 ms of Ctrl-C: a busy machine may let a process wait.
 SLACK = 1.0
@@ -115,7 +115,7 @@ class TestInterrupt:
 
     @pytest.mark.parametrize("place", ["step", "settle", "clip_norm", "forward"])
     def test_anywhere_in_a_step(self, place, rng, monkeypatch):
-        """In a step's update it waits for its end; elsewhere the step has not been."""
+        """During a step's update it waits for the end; otherwise the step does not count."""
         x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
         net, twin, calls = network(), network(), []
 
@@ -179,7 +179,7 @@ class TestInterrupt:
         assert finite == "True"
 
     def test_stays_ignored(self, rng):
-        """As `nohup` has it, and shells for what runs in their background."""
+        """As with `nohup`, and in background jobs of shells."""
         x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         history = quiet(network(), x, y, callbacks=lambda run: signal.raise_signal(signal.SIGINT))

@@ -1,4 +1,4 @@
-"""What a user's loss gets, and what is made of what it returns."""
+"""The arguments of a user's loss, and how its results are used."""
 
 import numpy as np
 import pytest

@@ -64,7 +64,7 @@ class TestInFit:
         assert (third.parameters["head.bias"] != first.parameters["head.bias"]).any()
 
     def test_a_function(self, rng):
-        """One's own mean squared error trains as ours."""
+        """A user's mean squared error trains as the built-in one."""
         x = ragged(rng)
         y = [rng.standard_normal((len(s), 4)) for s in x]
 

@@ -1,7 +1,6 @@
 """Metrics of partly missing targets, of weights, and of nothing; `score`, which is made of them."""
 
 import math
-import warnings
 
 import numpy as np
 import peephole
@@ -11,13 +10,6 @@ from support.fitting import INPUTS, OUTPUTS, N, T, network, quiet, ragged, targe
 from support.refusals import refused
 
 OF_VALUES = ("mse", "rmse", "mae", "r2", "accuracy")
-
-
-@pytest.fixture(autouse=True)
-def no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
 
 
 @pytest.mark.parametrize("name", OF_VALUES)

@@ -1,4 +1,4 @@
-"""The optimiser of a training: one's own, of another network, over some parameters."""
+"""The optimiser of a training: a given one, one of another network, one of some parameters."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,8 @@ class TestFrozen:
             assert np.array_equal(value, before[name]) == frozen, name
 
     def test_its_gradient_does_not_count(self, data):
-        """The norm of the history, to which clip_norm applies, is that of the trained ones."""
+        """The norm of the history, to which clip_norm applies, is that of the trained
+        parameters."""
         x, y = data
         net = network()
         _, logits, _, tape = net._core.forward(x, None, None)
@@ -104,7 +105,7 @@ class TestFrozen:
         np.testing.assert_allclose(history.gradient_norm, [expected], rtol=1e-10)
 
     def test_as_zero_gradients(self, data):
-        """The trained ones move as if the others had no gradient."""
+        """The trained parameters change as if the others had no gradient."""
         net, twin = network(), network()
         quiet(net, *data, frozen="*_l0", clip_norm=None, learning_rate=0.1)
 

@@ -90,7 +90,7 @@ class TestAgainstTorch:
             np.testing.assert_allclose(g, tensor.grad.numpy(), rtol=1e-5)
 
 
-class TestByTheBook:
+class TestEquations:
     def test_adam(self, rng):
         lstm = layer()
         expected = values_of(lstm)
@@ -122,7 +122,7 @@ class TestByTheBook:
             assert ((lstm.parameters[name] - before[name]) * before[name] < 0).all(), "towards 0"
 
     def test_masked_weights_stay_zero(self, rule, rng):
-        """Whatever was written to them, and whatever gradient is claimed."""
+        """Whatever is written to them, and whatever gradient is given."""
         mask = rng.random((4 * UNITS, UNITS)) < 0.5
         lstm = layer(masks={"weight_hh_l0": mask})
         lstm.parameters["weight_hh_l0"][...] = 1.0
@@ -154,7 +154,7 @@ class TestByTheBook:
 
 
 class TestState:
-    def test_goes_on(self, rule, rng):
+    def test_continues(self, rule, rng):
         cls, options, _ = rule
         lstm, twin = layer(), layer()
         first, second = (cls(m.parameters, 0.1, **options) for m in (lstm, twin))

@@ -182,7 +182,7 @@ def map_data(model, loss, x, y):
 
 
 def test_more_patience_continues(tmp_path, rng):
-    """As a training that had it from the start."""
+    """It equals a training that had the larger patience from the start."""
     x, y = ragged(rng), rng.integers(0, OUTPUTS, N)
     options = {
         "validation_data": (x, rng.permutation(y)),

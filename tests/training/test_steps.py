@@ -1,4 +1,4 @@
-"""The number of steps that schedules and progress bars are told is the number that is made."""
+"""Schedules and progress bars are told the number of steps that are made."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from support.refusals import refused
 
 
 class Told(schedules.Schedule):
-    """Writes down what it is asked; copies of it share the list."""
+    """Records the arguments of its calls; copies share the list."""
 
     def __init__(self):
         self.calls = []

@@ -140,7 +140,7 @@ class TestHeldOutShare:
         ],
     )
     def test_forecasts_are_not_shuffled(self, head, readout, drawn, options, rng):
-        """What the first half holds is told from the second by the sequences' number in x."""
+        """x has the number of each sequence, so the two halves differ."""
         n = 40
         x = np.broadcast_to(np.arange(n)[:, None, None] / n, (n, T, INPUTS))
         y = targets(rng, x, head, readout)
@@ -166,7 +166,7 @@ class TestHeldOutShare:
 
 class TestEarlyStopping:
     def test_returns_to_the_best(self, rng):
-        """Labels that mean nothing: learning them by heart makes the held-out loss grow."""
+        """Random labels: memorising them makes the held-out loss grow."""
         x, y = classification(rng, 40)
         net, kept = network(), []
         history = quiet(

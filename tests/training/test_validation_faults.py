@@ -1,4 +1,4 @@
-"""What validation cannot measure is said: values that are not finite, weights of 0, NaN."""
+"""Errors and warnings of validation: values that are not finite, weights of 0, NaN."""
 
 import math
 import warnings
@@ -105,7 +105,7 @@ class TestWeightsOfZero:
 
 
 class TestNaN:
-    """An epoch whose value is NaN does not count, and says so."""
+    """An epoch whose value is NaN does not count, and there is a warning."""
 
     def train(self, data, epochs=6, **options):
         x, y = data
@@ -151,7 +151,7 @@ class TestNaN:
         schedule.observe(1.0)
         assert schedule.factor(0) == 0.5
 
-    def test_nothing_is_said_where_nobody_asks(self, data):
+    def test_no_warning_if_nothing_depends_on_it(self, data):
         history, said = self.train(data, metrics=list(metrics.__all__))
         assert said == []
         assert np.isnan(history.validation["r2"]).all()

@@ -1,4 +1,4 @@
-"""peephole.inspection: what gates do is what the model computes with."""
+"""peephole.inspection: the activities of gates are those that the model computes with."""
 
 import numpy as np
 import peephole
@@ -34,7 +34,7 @@ def test_are_those_of_the_model(case):
 
 
 @given(cases(min_time=1, with_state=False, ragged=False))
-def test_peepholes_are_what_gates_are_told(case):
+def test_peephole_inputs_of_the_gates(case):
     lstm, x = one_sequence(case)
     activities = gate_activities(lstm, x, layer=0)
     if case.options["peephole"] == "none":

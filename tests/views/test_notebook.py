@@ -1,4 +1,4 @@
-"""Notebooks: plots and the progress bar show; and pictures outside of them."""
+"""Plots and the progress bar in notebooks, and pictures elsewhere."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""peephole.plot: figures show what they say they show."""
+"""peephole.plot: figures show the right values."""
 
 import subprocess
 import sys

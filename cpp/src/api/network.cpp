@@ -71,13 +71,23 @@ struct Network<T>::Impl {
     check_forward(config.lstm, call, outputs, reads_all() ? -1 : 1, head.output_size);
   }
 
+  Head<T> forward_head(const StackTape<T>& tape) {
+    return packs.forward(head, weights(), backend_for(tape.isa), revision());
+  }
+
+  /// Whether the head can write y itself: its activation is the identity, and y has no padding.
+  bool writes_in_place(const Schedule& schedule, const Outputs<T>& outputs) const noexcept {
+    return reads_all() && head.activation == HeadActivation::identity && schedule.even() &&
+           outputs.logits.data == nullptr;
+  }
+
   /// y and logits of `top`; `rows` is where (readout_rows, O) of y are left.
   void run_head(const StackTape<T>& tape, Rows<const T> top, T* rows, const Outputs<T>& outputs) {
     const Schedule& schedule = tape.schedule;
     const Index n = readout_rows(config.readout, schedule);
     const auto memory = stack->borrow_rows();
-    head_logits(packs.forward(head, weights(), backend_for(tape.isa), revision()),
-                read(schedule, top, *memory), n, Rows<T>{rows, head.output_size});
+    head_logits(forward_head(tape), read(schedule, top, *memory), n,
+                Rows<T>{rows, head.output_size});
     if (outputs.logits.data != nullptr) give(schedule, rows, outputs.logits);
     head_activate(head, rows, n, rows);
     give(schedule, rows, outputs.y);
@@ -137,6 +147,9 @@ void Network<T>::infer(const Call<T>& call, const Outputs<T>& outputs) const {
   const Stack<T>& stack = *impl_->stack;
   const auto tape = stack.borrow_tape(), output = stack.borrow_rows();
   const Rows<const T> top = stack.forward_rows(call, outputs.final, *tape, Mode::inference);
+  if (impl_->writes_in_place(tape->schedule, outputs)) {
+    return head_logits(impl_->forward_head(*tape), top, outputs.y);
+  }
   const Index n = readout_rows(impl_->config.readout, tape->schedule);
   impl_->run_head(*tape, top, output->reserve(n * impl_->head.output_size), outputs);
 }

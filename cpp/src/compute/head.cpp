@@ -1,5 +1,7 @@
 #include "compute/head.hpp"
 
+#include <algorithm>
+
 #include "compute/shares.hpp"
 #include "peephole/runtime.hpp"
 #include "reference/eigen.hpp"
@@ -12,34 +14,14 @@ using reference::matrix;
 using reference::Product;
 using reference::row_vector;
 
-/// How many partial sums a dot product keeps: a whole cache line's worth of SSE accumulators.
-constexpr Index kPartialSums = 16;
-
-/// bias + a · b, always summed in the same order. Eigen's products would give a row other bits in
-/// other batches.
-template <class T>
-T dot(T bias, const T* a, const T* b, Index size) noexcept {
-  T partial[kPartialSums] = {};
-  Index i = 0;
-  for (; i + kPartialSums <= size; i += kPartialSums) {
-    for (Index j = 0; j < kPartialSums; ++j) partial[j] += a[i + j] * b[i + j];
-  }
-  for (Index j = 0; i + j < size; ++j) partial[j] += a[i + j] * b[i + j];
-  for (Index width = kPartialSums / 2; width > 0; width /= 2) {
-    for (Index j = 0; j < width; ++j) partial[j] += partial[j + width];
-  }
-  return bias + partial[0];
-}
-
 template <class T>
 void reference_logits(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h, Index n,
                       Rows<T> logits) noexcept {
-  const Index F = spec.input_size;
-  for (Index r = 0; r < n; ++r) {
-    for (Index o = 0; o < spec.output_size; ++o) {
-      logits.row(r)[o] = dot(weights.bias[o], weights.weight + o * F, h.row(r), F);
-    }
-  }
+  const Index F = spec.input_size, O = spec.output_size;
+  auto s = matrix(logits, 0, n, O);
+  reference::multiply_by_transposed(Product::set, matrix(h, 0, n, F), matrix(weights.weight, O, F),
+                                    s);
+  s.rowwise() += row_vector(weights.bias, O);
 }
 
 template <class T>
@@ -73,6 +55,21 @@ double products(const HeadSpec& spec, Index n) noexcept {
   return 2 * static_cast<double>(n) * static_cast<double>(spec.input_size) *
          static_cast<double>(spec.output_size);
 }
+
+/// Blocks of `rows` rows of h and of logits; those of the next block are `apart` elements further.
+template <class T>
+struct RowBlocks {
+  Index count, rows;
+  Rows<const T> h;
+  Index h_apart;
+  Rows<T> logits;
+  Index logits_apart;
+
+  Rows<const T> h_of(Index block) const noexcept { return {h.data + block * h_apart, h.stride}; }
+  Rows<T> logits_of(Index block) const noexcept {
+    return {logits.data + block * logits_apart, logits.stride};
+  }
+};
 
 template <class T>
 kernels::HeadTask<T> logits_task(const Head<T>& head, Rows<const T> h, Rows<T> logits) noexcept {
@@ -139,16 +136,44 @@ Head<T> HeadPacks<T>::backward(const HeadSpec& spec, HeadWeights<const T> weight
   return head;
 }
 
+namespace {
+
+template <class T>
+void logits_of_blocks(const Head<T>& head, const RowBlocks<T>& blocks) {
+  if (head.backend.is_reference()) {
+    for (Index block = 0; block < blocks.count; ++block) {
+      head_logits_alone(head, blocks.h_of(block), blocks.rows, blocks.logits_of(block));
+    }
+    return;
+  }
+  const auto kernel = kernels::kernels_of<T>(head.backend.isa).head.logits;
+  const Index members =
+      useful_members(products(head.spec, blocks.count * blocks.rows), num_threads());
+  const Index members_of_block = (members + blocks.count - 1) / std::max<Index>(1, blocks.count);
+  const RowShares shares(blocks.rows, most_rows<T>(head.spec), members_of_block);
+  Team team(static_cast<int>(members));
+  compute_shares(team, blocks.count * shares.count(), [&](Index nth) {
+    const Index block = nth / shares.count(), share = nth % shares.count();
+    kernel(logits_task(head, blocks.h_of(block), blocks.logits_of(block)), shares.begin(share),
+           shares.end(share));
+  });
+}
+
+}  // namespace
+
 template <class T>
 void head_logits(const Head<T>& head, Rows<const T> h, Index n, Rows<T> logits) {
-  if (head.backend.is_reference()) return head_logits_alone(head, h, n, logits);
-  const kernels::HeadTask<T> task = logits_task(head, h, logits);
-  const auto kernel = kernels::kernels_of<T>(head.backend.isa).head.logits;
-  const Index members = useful_members(products(head.spec, n), num_threads());
-  const RowShares shares(n, most_rows<T>(head.spec), members);
-  Team team(static_cast<int>(members));
-  compute_shares(team, shares.count(),
-                 [&](Index nth) { kernel(task, shares.begin(nth), shares.end(nth)); });
+  logits_of_blocks<T>(head, {1, n, h, 0, logits, 0});
+}
+
+template <class T>
+void head_logits(const Head<T>& head, Rows<const T> h, const SequenceView<T>& y) {
+  const Index B = y.batch, time = y.time;
+  const Rows<const T> of_sequence = {h.data, B * h.stride};
+  const RowBlocks<T> sequences = {
+      B, time, of_sequence, h.stride, {y.data, y.time_stride}, y.batch_stride};
+  const RowBlocks<T> steps = {time, B, h, B * h.stride, {y.data, y.batch_stride}, y.time_stride};
+  logits_of_blocks(head, time >= B ? sequences : steps);
 }
 
 template <class T>
@@ -166,6 +191,11 @@ void head_gradients(const Head<T>& head, Rows<const T> h, const T* dlogits, Inde
     return reference_gradients(head.spec, head.weights, h, dlogits, n, dh, dweights);
   }
   const Index F = head.spec.input_size, O = head.spec.output_size;
+  if (n == 0) {
+    std::fill_n(dweights.weight, O * F, T{0});
+    std::fill_n(dweights.bias, O, T{0});
+    return;
+  }
   const kernels::HeadKernels<T>& kernels = kernels::kernels_of<T>(head.backend.isa).head;
   const kernels::HeadGradientTask<T> task = {
       F,       O,       n,         head.packed->data(), h.data,       h.stride,
@@ -185,6 +215,7 @@ template class HeadPacks<float>;
 template class HeadPacks<double>;
 #define PEEPHOLE_INSTANTIATE(T)                                                            \
   template void head_logits(const Head<T>&, Rows<const T>, Index, Rows<T>);                \
+  template void head_logits(const Head<T>&, Rows<const T>, const SequenceView<T>&);        \
   template void head_logits_alone(const Head<T>&, Rows<const T>, Index, Rows<T>) noexcept; \
   template void head_gradients(const Head<T>&, Rows<const T>, const T*, Index, Rows<T>,    \
                                HeadWeights<T>);

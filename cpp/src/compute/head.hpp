@@ -58,6 +58,10 @@ class HeadPacks {
 /// logits (n, O) = V h + v, overwritten, from h (n, F); with threads.
 template <class T>
 void head_logits(const Head<T>& head, Rows<const T> h, Index n, Rows<T> logits);
+/// The same of all steps of a batch of sequences of one length, straight into a caller's array: y
+/// (B, T, O), from packed rows h (T * B, F).
+template <class T>
+void head_logits(const Head<T>& head, Rows<const T> h, const SequenceView<T>& y);
 /// The same on this thread alone.
 template <class T>
 void head_logits_alone(const Head<T>& head, Rows<const T> h, Index n, Rows<T> logits) noexcept;

@@ -5,6 +5,7 @@
 #include "kernels/host/forward.hpp"
 #include "layer/layer.hpp"
 #include "layer/noise.hpp"
+#include "runtime/interruption.hpp"
 
 /// Recurrent dropout and zoneout with the kernels. The kernels themselves have no noise: they
 /// compute one step at a time, and between steps the state is changed here, by the equations of
@@ -32,7 +33,8 @@ class ForwardNoise {
                ForwardNoiseScratch<T>& scratch);
 
   /// Runs a task over these ranks. Ranges that do not overlap may be computed at the same time.
-  void run(const kernels::ForwardTask<T>& task, Isa isa, kernels::RankRange ranks) const noexcept;
+  void run(const kernels::ForwardTask<T>& task, Isa isa, kernels::RankRange ranks,
+           Interruption& interruption) const noexcept;
 
  private:
   /// Rows of some ranks of a step, from `first_rank` on.

@@ -23,8 +23,8 @@ ForwardNoise<T>::ForwardNoise(const LayerForward<T>& layer, const LayerNoise& no
 }
 
 template <class T>
-void ForwardNoise<T>::run(const kernels::ForwardTask<T>& task, Isa isa,
-                          kernels::RankRange ranks) const noexcept {
+void ForwardNoise<T>::run(const kernels::ForwardTask<T>& task, Isa isa, kernels::RankRange ranks,
+                          Interruption& interruption) const noexcept {
   const Index first = ranks.begin * H_, steps = task.step_count;
   if (noise_.drops()) {
     const Choice dropped = noise_.choice(Noise::recurrent_dropout, layer_.direction);
@@ -35,7 +35,7 @@ void ForwardNoise<T>::run(const kernels::ForwardTask<T>& task, Isa isa,
   }
   kernels::ForwardTask<T> piece = task;
   piece.step_count = 1;
-  for (Index s = 0; s < steps; ++s) {
+  for (Index s = 0; s < steps && !interruption.poll(); ++s) {
     piece.steps = task.steps + s;
     const kernels::ForwardStep& now = task.steps[s];
     const Index size = now.rows * H_;

@@ -5,6 +5,7 @@
 #include "compute/run.hpp"
 #include "compute/step_split.hpp"
 #include "peephole/runtime.hpp"
+#include "runtime/interruption.hpp"
 
 namespace peephole {
 namespace {
@@ -33,13 +34,14 @@ class BackwardWork {
  public:
   BackwardWork(const kernels::BackwardTask<T>& task, const BackwardDirection<T>& direction,
                const Plan& plan, Span<const Index> bounds,
-               const std::optional<BackwardNoise<T>>& noise)
+               const std::optional<BackwardNoise<T>>& noise, Interruption& interruption)
       : phases_(static_cast<int>(plan.parts)),
         task_(task),
         isa_(direction.backend.isa),
         bounds_(bounds),
         noise_(noise),
         batch_(direction.layer.schedule.batch()),
+        interruption_(interruption),
         split_units_(plan.split == Plan::Split::units && plan.parts > 1),
         pieces_(phases_, plan.parts, operations_per_step(direction.layer)) {}
 
@@ -58,6 +60,7 @@ class BackwardWork {
   }
 
   void compute(int share, int slot) noexcept {
+    if (interruption_.poll()) return;
     if (of_products_) {
       kernels::run_products(task_, isa_, chunk_, share, slot);
     } else if (!split_units_) {
@@ -84,6 +87,7 @@ class BackwardWork {
   const Span<const Index> bounds_;
   const std::optional<BackwardNoise<T>>& noise_;
   const Index batch_;
+  Interruption& interruption_;
   const bool split_units_;
   StepSplit pieces_;
   Index chunk_ = -1;
@@ -93,10 +97,12 @@ class BackwardWork {
 /// On one thread.
 template <class T>
 void run_alone(const kernels::BackwardTask<T>& task, Isa isa,
-               const std::optional<BackwardNoise<T>>& noise, Index batch) noexcept {
-  for (Index chunk = 0; chunk < task.chunk_count; ++chunk) {
+               const std::optional<BackwardNoise<T>>& noise, Index batch,
+               Interruption& interruption) noexcept {
+  for (Index chunk = 0; chunk < task.chunk_count && !interruption.poll(); ++chunk) {
     run_recurrence(task, isa, noise, chunk, {0, batch});
     for (Index share = 0; share < kernels::product_shares(task); ++share) {
+      if (interruption.poll()) return;
       kernels::run_products(task, isa, chunk, share, 0);
     }
   }
@@ -107,11 +113,13 @@ void run_alone(const kernels::BackwardTask<T>& task, Isa isa,
 template <class T>
 void run(const std::vector<BackwardDirection<T>>& directions, BackwardScratch<T>& scratch) {
   const FlushDenormals flush;
+  Interruption interruption;
+  interruption.check();
   if (directions.front().backend.is_reference()) {
     for (const BackwardDirection<T>& direction : directions) {
       reference::backward(direction.layer, direction.noise, scratch.reference);
     }
-    return;
+    return interruption.check();
   }
   const auto D = static_cast<Index>(directions.size());
   const LayerBackward<T>& layer = directions.front().layer;
@@ -132,15 +140,18 @@ void run(const std::vector<BackwardDirection<T>>& directions, BackwardScratch<T>
   }
   const Isa isa = directions.front().backend.isa;
   if (team.size() == 1) {
-    for (Index d = 0; d < D; ++d) run_alone(tasks[d], isa, noises[d], layer.schedule.batch());
-    return;
+    const Index B = layer.schedule.batch();
+    for (Index d = 0; d < D; ++d) run_alone(tasks[d], isa, noises[d], B, interruption);
+    return interruption.check();
   }
   equal_shares(layer.schedule, plan.parts, scratch.bounds);
   const Span<const Index> bounds = {scratch.bounds.data(),
                                     static_cast<Index>(scratch.bounds.size())};
-  BackwardWork<T> works[2] = {{tasks[0], directions.front(), plan, bounds, noises[0]},
-                              {tasks[D - 1], directions.back(), plan, bounds, noises[D - 1]}};
+  BackwardWork<T> works[2] = {
+      {tasks[0], directions.front(), plan, bounds, noises[0], interruption},
+      {tasks[D - 1], directions.back(), plan, bounds, noises[D - 1], interruption}};
   compute_directions(team, works, static_cast<int>(D));
+  interruption.check();
 }
 
 template void run(const std::vector<BackwardDirection<float>>&, BackwardScratch<float>&);

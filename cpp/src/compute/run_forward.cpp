@@ -7,18 +7,35 @@
 #include "compute/step_split.hpp"
 #include "peephole/runtime.hpp"
 #include "runtime/flush_denormals.hpp"
+#include "runtime/interruption.hpp"
 
 namespace peephole {
 namespace {
 
-/// Runs the task of some ranks, with noise if the layer has any.
+/// Operations between two looks at whether the call is to stop: some milliseconds.
+constexpr double kOperationsPerPiece = 2e8;
+
+/// The task of some ranks, and the noise of their layer, if it has any.
 template <class T>
-void run_task(const kernels::ForwardTask<T>& task, Isa isa,
-              const std::optional<ForwardNoise<T>>& noise, kernels::RankRange ranks) noexcept {
-  if (noise) {
-    noise->run(task, isa, ranks);
-  } else {
-    kernels::run_forward(task, isa);
+struct RankTask {
+  const kernels::ForwardTask<T>& task;
+  const std::optional<ForwardNoise<T>>& noise;
+  kernels::RankRange ranks;
+};
+
+/// A task of `operations` a step, on this thread.
+template <class T>
+void run_alone(const RankTask<T>& of, Isa isa, double operations,
+               Interruption& interruption) noexcept {
+  const kernels::ForwardTask<T>& task = of.task;
+  if (of.noise) return of.noise->run(task, isa, of.ranks, interruption);
+  if (!interruption.possible()) return kernels::run_forward(task, isa);
+  const auto steps = static_cast<Index>(std::max(1.0, kOperationsPerPiece / operations));
+  kernels::ForwardTask<T> piece = task;
+  for (Index step = 0; step < task.step_count && !interruption.poll(); step += steps) {
+    piece.steps = task.steps + step;
+    piece.step_count = std::min(steps, task.step_count - step);
+    kernels::run_forward(piece, isa);
   }
 }
 
@@ -30,14 +47,16 @@ class ForwardWork {
   /// tasks: of each share of ranks, between two of `bounds`; or of the whole batch.
   ForwardWork(const ForwardDirection<T>& direction, const Plan& plan,
               Span<const kernels::ForwardTask<T>> tasks, const Index* bounds,
-              const std::optional<ForwardNoise<T>>& noise)
+              const std::optional<ForwardNoise<T>>& noise, Interruption& interruption)
       : phases_(static_cast<int>(plan.parts)),
         tasks_(tasks),
         bounds_(bounds),
         noise_(noise),
         isa_(direction.backend.isa),
+        operations_per_step_(operations_per_step(direction.layer)),
+        interruption_(interruption),
         split_units_(plan.split == Plan::Split::units && plan.parts > 1),
-        pieces_(phases_, plan.parts, operations_per_step(direction.layer)) {
+        pieces_(phases_, plan.parts, operations_per_step_) {
     if (split_units_) pieces_.begin(tasks_[0].step_count);
   }
 
@@ -49,9 +68,11 @@ class ForwardWork {
   }
 
   void compute(int share, int) noexcept {
+    if (interruption_.poll()) return;
     if (!split_units_) {
-      run_task(tasks_[share], isa_, noise_, {bounds_[share], bounds_[share + 1]});
-      return;
+      const kernels::RankRange ranks = {bounds_[share], bounds_[share + 1]};
+      return run_alone<T>({tasks_[share], noise_, ranks}, isa_, operations_per_step_,
+                          interruption_);
     }
     kernels::ForwardTask<T> piece = tasks_[0];
     piece.steps += pieces_.first();
@@ -69,6 +90,8 @@ class ForwardWork {
   const Index* const bounds_;
   const std::optional<ForwardNoise<T>>& noise_;
   const Isa isa_;
+  const double operations_per_step_;  // of the whole batch
+  Interruption& interruption_;
   const bool split_units_;
   StepSplit pieces_;
 };
@@ -78,11 +101,13 @@ class ForwardWork {
 template <class T>
 void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& scratch) {
   const FlushDenormals flush;
+  Interruption interruption;
+  interruption.check();
   if (directions.front().backend.is_reference()) {
     for (const ForwardDirection<T>& direction : directions) {
       reference::forward(direction.layer, direction.noise, scratch.reference);
     }
-    return;
+    return interruption.check();
   }
   const auto D = static_cast<Index>(directions.size());
   const LayerForward<T>& layer = directions.front().layer;
@@ -112,17 +137,20 @@ void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& 
   }
   if (team.size() == 1) {
     for (std::size_t d = 0; d < directions.size(); ++d) {
-      run_task(scratch.tasks[d], directions[d].backend.isa, noises[d], {0, layer.schedule.batch()});
+      const kernels::RankRange all = {0, layer.schedule.batch()};
+      run_alone<T>({scratch.tasks[d], noises[d], all}, directions[d].backend.isa,
+                   operations * static_cast<double>(layer.schedule.batch()), interruption);
     }
-    return;
+    return interruption.check();
   }
   const auto work = [&](Index d) {
     return ForwardWork<T>(directions[static_cast<std::size_t>(d)], plan,
                           {scratch.tasks.data() + d * shares, shares}, scratch.bounds.data(),
-                          noises[d]);
+                          noises[d], interruption);
   };
   ForwardWork<T> works[2] = {work(0), work(D - 1)};
   compute_directions(team, works, static_cast<int>(D));
+  interruption.check();
 }
 
 template void run(const std::vector<ForwardDirection<float>>&, ForwardScratch<float>&);

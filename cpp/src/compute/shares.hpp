@@ -5,19 +5,24 @@
 
 #include "compute/plan.hpp"
 #include "runtime/flush_denormals.hpp"
+#include "runtime/interruption.hpp"
 #include "runtime/threads.hpp"
 
 /// Work that threads share where nothing has to wait for anything else.
 namespace peephole {
 
-/// Calls compute(share) for shares 0 .. count - 1, on the members of a team.
+/// Calls compute(share) for shares 0 .. count - 1, on the members of a team. Throws Interrupted.
 template <class Compute>
-void compute_shares(Team& team, Index count, const Compute& compute) noexcept {
+void compute_shares(Team& team, Index count, const Compute& compute) {
+  Interruption interruption;
   std::atomic<Index> next{0};
   team.run([&](int) noexcept {
     const FlushDenormals flush;
-    for (Index share = next++; share < count; share = next++) compute(share);
+    for (Index share = next++; share < count && !interruption.poll(); share = next++) {
+      compute(share);
+    }
   });
+  interruption.check();
 }
 
 /// Rows in shares of equal size.

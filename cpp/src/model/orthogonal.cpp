@@ -1,5 +1,6 @@
 #include "model/orthogonal.hpp"
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 
@@ -38,14 +39,12 @@ void RandomOrthogonal::compute(Index nth, double* strip) const noexcept {
   for (Index k = last - 1; k >= 0; --k) {
     const double* const v = reflection(k);
     double* const rows = strip + k * kColumns;
-    double dot[kColumns] = {};
-    for (Index i = 0; i < size_ - k; ++i) {
-      for (Index j = 0; j < kColumns; ++j) dot[j] += v[i] * rows[i * kColumns + j];
-    }
-    for (double& value : dot) value *= factors_[static_cast<std::size_t>(k)];
-    for (Index i = 0; i < size_ - k; ++i) {
-      for (Index j = 0; j < kColumns; ++j) rows[i * kColumns + j] -= v[i] * dot[j];
-    }
+    using Row = Eigen::Array<double, kColumns, 1>;
+    const auto row = [&](Index i) { return Eigen::Map<Row>(rows + i * kColumns); };
+    Row dot = Row::Zero();
+    for (Index i = 0; i < size_ - k; ++i) dot += v[i] * row(i);
+    dot *= factors_[static_cast<std::size_t>(k)];
+    for (Index i = 0; i < size_ - k; ++i) row(i) -= v[i] * dot;
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cmath>
+#include <type_traits>
 
 #include "peephole/activation.hpp"
 
@@ -9,44 +9,11 @@
 namespace peephole::reference {
 
 template <class T>
-T sigmoid(T a) {
-  return 1 / (1 + std::exp(-a));
-}
-
-template <class T>
-T activate(Activation activation, T a) {
-  switch (activation) {
-    case Activation::sigmoid: return sigmoid(a);
-    case Activation::tanh: return std::tanh(a);
-    case Activation::identity: return a;
-    case Activation::relu: return a < 0 ? T{0} : a;  // NaN stays
-    case Activation::softsign:
-      return std::isinf(a) ? std::copysign(T{1}, a) : a / (1 + std::abs(a));
-    case Activation::softplus: return (a > 0 ? a : T{0}) + std::log1p(std::exp(-std::abs(a)));
-    case Activation::hard_sigmoid: {
-      const T linear = T(0.2) * a + T(0.5);
-      return linear < 0 ? T{0} : linear > 1 ? T{1} : linear;
-    }
-    case Activation::one: break;
-  }
-  return 1;
-}
+T activate(Activation activation, T a) noexcept;
 
 /// The derivative at a, from y = activate(a): backward keeps y only.
 template <class T>
-T derivative(Activation activation, T y) {
-  switch (activation) {
-    case Activation::sigmoid: return y * (1 - y);
-    case Activation::tanh: return 1 - y * y;
-    case Activation::identity: return 1;
-    case Activation::relu: return y > 0 ? T{1} : T{0};
-    case Activation::softsign: return (1 - std::abs(y)) * (1 - std::abs(y));
-    case Activation::softplus: return -std::expm1(-y);
-    case Activation::hard_sigmoid: return y > 0 && y < 1 ? T(0.2) : T{0};
-    case Activation::one: break;
-  }
-  return 0;
-}
+T derivative(Activation activation, T y) noexcept;
 
 /// values (an Eigen block), in place.
 template <class Block>

@@ -5,6 +5,7 @@
 #include "reference/layer.hpp"
 #include "reference/layer_noise.hpp"
 #include "reference/products.hpp"
+#include "runtime/interruption.hpp"
 
 namespace peephole::reference {
 namespace {
@@ -137,7 +138,8 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
   NoiseDraws<T> draws(noise, schedule, layer.direction, H, scratch);
   if (!layer.accumulate) set_zero(layer.spec, layer.dweights);
 
-  for (Index s = 0; s < schedule.steps(); ++s) {
+  Interruption interruption;
+  for (Index s = 0; s < schedule.steps() && !interruption.poll(); ++s) {
     const Index t = layer.direction == Direction::forward ? schedule.steps() - 1 - s : s;
     const Index n = schedule.rows(t), at = schedule.offset(t);
     previous_state(layer, t, layer.h, layer.initial_h, previous_h_rows);

@@ -3,6 +3,7 @@
 #include "reference/layer.hpp"
 #include "reference/layer_noise.hpp"
 #include "reference/products.hpp"
+#include "runtime/interruption.hpp"
 
 namespace peephole::reference {
 namespace {
@@ -75,7 +76,8 @@ void forward(const LayerForward<T>& layer, const LayerNoise& noise, Scratch<T>& 
   NoiseDraws<T> draws(noise, schedule, layer.direction, H, scratch);
   T* const given_h_rows = draws.drops() ? scratch.dropped_h.reserve(B * H) : layer.state_h;
 
-  for (Index s = 0; s < schedule.steps(); ++s) {
+  Interruption interruption;
+  for (Index s = 0; s < schedule.steps() && !interruption.poll(); ++s) {
     const Index t = layer.direction == Direction::forward ? s : schedule.steps() - 1 - s;
     const Index n = schedule.rows(t), at = schedule.offset(t);
     auto state_h = matrix(layer.state_h, n, H);

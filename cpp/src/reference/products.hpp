@@ -2,8 +2,8 @@
 
 #include "reference/eigen.hpp"
 
-/// The matrix products of the equations. Eigen's products take long to compile, once for each type
-/// of expression; so each form has one function for each type of values, compiled in products.cpp.
+/// The matrix products of the equations: each form has one function for each type of values,
+/// compiled in products.cpp.
 namespace peephole::reference {
 
 /// Any block of a row-major matrix, read by or written by a product.

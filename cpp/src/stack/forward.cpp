@@ -37,15 +37,11 @@ bool overlap(const SequenceView<const T>& x, const SequenceView<T>& y) noexcept 
   return before(x.data, end(y)) && before(y.data, end(x));
 }
 
-/// Whether both arrays can be used in place. Arrays with unusual strides are copied instead.
+/// Whether an array can be used in place. One with unusual strides is copied instead.
 template <class T>
-bool usable_in_place(const Schedule& schedule, const SequenceView<const T>& x,
-                     const SequenceView<T>& y) noexcept {
-  const auto ordered = [](const auto& view) {
-    return (view.batch_stride > 0 || view.batch == 1) && view.time_stride > 0;
-  };
-  return schedule.even() && schedule.packed_rows() > 0 && ordered(x) && ordered(y) &&
-         !overlap(x, y);
+bool usable_in_place(const Schedule& schedule, const SequenceView<T>& view) noexcept {
+  return schedule.even() && schedule.packed_rows() > 0 &&
+         (view.batch_stride > 0 || view.batch == 1) && view.time_stride > 0;
 }
 
 }  // namespace
@@ -69,29 +65,33 @@ void Stack<T>::forward(const Call<T>& call, const Outputs<T>& outputs, StackTape
   begin(call, tape, mode);
   const SequenceView<const T>& x = call.x;
   const SequenceView<T>& y = outputs.y;
-  if (mode == Mode::inference && usable_in_place(tape.schedule, x, y)) {
+  if (mode == Mode::inference && usable_in_place(tape.schedule, x) &&
+      usable_in_place(tape.schedule, y) && !overlap(x, y)) {
     forward_layers({x.data, x.batch_stride, x.time_stride}, {y.data, y.batch_stride, y.time_stride},
                    call.initial, outputs.final, tape, mode);
     return;
   }
-  scatter(tape.schedule, gather_and_forward(call, outputs.final, tape, mode), y);
+  scatter(tape.schedule, forward_to_rows(call, outputs.final, tape, mode), y);
 }
 
 template <class T>
 Rows<const T> Stack<T>::forward_rows(const Call<T>& call, Span<const StateView<T>> final,
                                      StackTape<T>& tape, Mode mode) const {
   begin(call, tape, mode);
-  return gather_and_forward(call, final, tape, mode);
+  return forward_to_rows(call, final, tape, mode);
 }
 
 template <class T>
-Rows<const T> Stack<T>::gather_and_forward(const Call<T>& call, Span<const StateView<T>> final,
-                                           StackTape<T>& tape, Mode mode) const {
-  const Index I = call.x.features;
-  const Rows<T> x{tape.x.reserve(tape.schedule.packed_rows() * I), I};
-  gather(tape.schedule, call.x, x);
-  const StepRows<const T> top =
-      forward_layers({x.data, x.stride}, {}, call.initial, final, tape, mode);
+Rows<const T> Stack<T>::forward_to_rows(const Call<T>& call, Span<const StateView<T>> final,
+                                        StackTape<T>& tape, Mode mode) const {
+  StepRows<const T> x{call.x.data, call.x.batch_stride, call.x.time_stride};
+  if (mode != Mode::inference || !usable_in_place(tape.schedule, call.x)) {
+    const Index I = call.x.features;
+    const Rows<T> rows{tape.x.reserve(tape.schedule.packed_rows() * I), I};
+    gather(tape.schedule, call.x, rows);
+    x = {rows.data, rows.stride};
+  }
+  const StepRows<const T> top = forward_layers(x, {}, call.initial, final, tape, mode);
   return {top.data, top.stride};
 }
 

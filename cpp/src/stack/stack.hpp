@@ -157,8 +157,10 @@ class Stack {
   LayerWeights<T> gradients_of(const Pass& pass, T* dparameters) const noexcept;
 
   void begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const;
-  Rows<const T> gather_and_forward(const Call<T>& call, Span<const StateView<T>> final,
-                                   StackTape<T>& tape, Mode mode) const;
+  /// Leaves h of the last layer as packed rows in the tape. In inference x is read in place, if
+  /// possible.
+  Rows<const T> forward_to_rows(const Call<T>& call, Span<const StateView<T>> final,
+                                StackTape<T>& tape, Mode mode) const;
   /// From the rows of x; in_place: where h of the last layer goes, data null: into the tape.
   StepRows<const T> forward_layers(StepRows<const T> x, StepRows<T> in_place,
                                    Span<const StateView<const T>> initial,

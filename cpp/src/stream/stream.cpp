@@ -9,6 +9,7 @@
 #include "base/errors.hpp"
 #include "compute/step.hpp"
 #include "runtime/flush_denormals.hpp"
+#include "runtime/interruption.hpp"
 #include "stream/model.hpp"
 
 namespace peephole {
@@ -159,7 +160,10 @@ template <class T>
 void Stream<T>::process(const T* x, T* y, Index n) noexcept {
   const FlushDenormals flush;
   const Index I = input_size(), O = output_size();
-  for (Index t = 0; t < n; ++t) impl_->step({x + t * I, n * I}, {y + t * O, n * O});
+  Interruption interruption;
+  for (Index t = 0; t < n && !interruption.poll(); ++t) {
+    impl_->step({x + t * I, n * I}, {y + t * O, n * O});
+  }
 }
 
 template <class T>

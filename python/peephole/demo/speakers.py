@@ -108,7 +108,7 @@ def listen(net: Network, utterance: NDArray[np.float32]) -> Iterator[NDArray[np.
 
 
 def confusion_table(speakers: NDArray[np.int64], predicted: NDArray[np.int64]) -> str:
-    """Rows: who spoke; columns: whom the network heard; last column: the correct fraction."""
+    """Rows: the speaker; columns: the prediction; last column: the correct fraction."""
     counts = np.zeros((SPEAKERS, SPEAKERS), int)
     np.add.at(counts, (speakers, predicted), 1)
     head = "spoke \\ heard" + "".join(f"{k + 1:5}" for k in range(SPEAKERS)) + "   right"

@@ -16,8 +16,9 @@ for each piece of one. It gets
   "last", too. A sequence that ended before the piece has 0.
 
 It returns the loss, a number, and its gradient dy, of y_pred's shape and of any float dtype; dy
-beyond a sequence's length is ignored. Weights of samples and classes are the function's own matter.
-An epoch's loss is the mean over its batches, weighted by the sequences in them that have a step.
+beyond a sequence's length is ignored. The function itself must apply weights of samples and
+classes, if any. An epoch's loss is the mean over its batches, weighted by the sequences in them
+that have a step.
 """
 
 from peephole.losses.base import Loss, Value

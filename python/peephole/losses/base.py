@@ -100,6 +100,22 @@ def mean(terms: NDArray[Any], gradients: NDArray[Any], weights: NDArray[Any] | N
     return Value(float(weighted.sum()) / total, total, gradients)
 
 
+def without_missing(
+    targets: NDArray[Any], weights: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Targets (N, D) with 0 in place of NaN, and weights (N, D), 0 for them, of weights (N,).
+
+    The weights are None if all are 1.
+    """
+    if weights is not None:
+        weights = np.broadcast_to(weights[:, None], targets.shape)
+    missing = np.isnan(targets)
+    if missing.any():
+        weights = ~missing * (1.0 if weights is None else weights)
+        targets = np.where(missing, 0, targets)  # any value will do
+    return targets, weights
+
+
 def numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
     """(O,) finite numbers of 0 or more; raises ValueError or TypeError."""
     read = array(values, name)

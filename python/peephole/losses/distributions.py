@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole._checks import array, positive
-from peephole.losses.base import Loss, Value, mean
+from peephole.losses.base import Loss, Value, mean, without_missing
 from peephole.losses.values import ByElement
 
 
@@ -113,12 +113,7 @@ class GaussianNLL(Loss):
     ) -> Value:
         """See Loss; targets are (N, D)."""
         m, s = y[:, : targets.shape[1]], y[:, targets.shape[1] :]
-        if weights is not None:
-            weights = np.broadcast_to(weights[:, None], m.shape)
-        missing = np.isnan(targets)
-        if missing.any():
-            weights = ~missing * (1.0 if weights is None else weights)
-            targets = np.where(missing, 0, targets)  # any value in place of NaN
+        targets, weights = without_missing(targets, weights)
         log_v = self._log_variance(s)
         scaled = (m - targets) * np.exp(-log_v)
         square = scaled * (m - targets)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole._checks import array, positive
-from peephole.losses.base import Loss, Value, mean, require_one_each
+from peephole.losses.base import Loss, Value, mean, require_one_each, without_missing
 
 
 class ByElement(Loss):
@@ -23,12 +23,7 @@ class ByElement(Loss):
         weights: NDArray[Any] | None = None,
     ) -> Value:
         """See Loss."""
-        if weights is not None:
-            weights = np.broadcast_to(weights[:, None], y.shape)
-        missing = np.isnan(targets)
-        if missing.any():
-            weights = ~missing * (1.0 if weights is None else weights)
-            targets = np.where(missing, 0, targets)  # any value in place of NaN
+        targets, weights = without_missing(targets, weights)
         return mean(*self.terms(y, logits, targets), weights)
 
     @abstractmethod
@@ -133,6 +128,8 @@ class Huber(ByElement):
 def _pos_weight(values: ArrayLike) -> NDArray[np.float64]:
     """A number () or (O,) numbers, above 0."""
     read = array(values, "pos_weight")
+    if read.ndim == 1 and not read.size:
+        raise ValueError("pos_weight: expected a number or one for each output, got none")
     if read.dtype.kind not in "fiu" or read.ndim > 1:
         raise TypeError(f"pos_weight: expected a number or (O,) numbers, got {values!r}")
     read = read.astype(np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Model:
+class Model(ABC):
     """A core model with its parameters; not for use by itself."""
 
     # Other attributes cannot be set: files and pickles would lose them.
@@ -40,6 +41,11 @@ class Model:
         return model
 
     @classmethod
+    def _from_file(cls, core_model: core.LSTM | core.Network, path: str) -> Self:
+        """An instance over the core model that was read from a file."""
+        return cls._over(core_model)
+
+    @classmethod
     def _restored(
         cls,
         options: Mapping[str, Any],
@@ -54,9 +60,9 @@ class Model:
         return model
 
     @staticmethod
+    @abstractmethod
     def _option_defaults() -> dict[str, Any]:
         """{option: default}, from the signature of the constructor; `repr` leaves these out."""
-        raise NotImplementedError
 
     @property
     def parameters(self) -> Parameters:
@@ -142,12 +148,12 @@ class Model:
             has_head = "output_size" in core_model.options
             mine, other = ("LSTM", "Network") if has_head else ("Network", "LSTM")
             raise ValueError(f"path: expected the file of a model {mine}, got one of {other}")
-        return cls._over(core_model)
+        return cls._from_file(core_model, path_text(path, "path"))
 
     @classmethod
+    @abstractmethod
     def _core_classes(cls) -> tuple[Any, ...]:
         """The core's classes, one for each dtype."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         options, defaults = self.options, self._option_defaults()

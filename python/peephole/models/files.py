@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from peephole import _core as core
+from peephole._checks import path_text
 from peephole.models.base import read_core
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
@@ -15,10 +16,10 @@ def load(path: str | os.PathLike[str]) -> LSTM | Network:
 
     Raises:
         ValueError: If the file is incomplete, is not a model file, or contradicts itself. The
-            message says what is wrong; nothing is built before all of it is checked.
+            message says what is wrong; nothing is returned before all of it is checked.
         OSError: If the file cannot be read, for example FileNotFoundError.
     """
     model = read_core(path)
     if isinstance(model, (core.NetworkFloat32, core.NetworkFloat64)):
-        return Network._over(model)
+        return Network._from_file(model, path_text(path, "path"))
     return LSTM._over(model)

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import array, call_arrays, flag, seed_number_or_none, without_mask
+from peephole._checks import array
 from peephole._keywords import explains_keywords
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
 from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
+from peephole.models.passes import backward, forward
 from peephole.models.prediction import call
 from peephole.models.stream import Stream
 
@@ -240,10 +241,8 @@ class LSTM(Model):
             `recompute`): a dict of the activated gates "i", "f", "g", "o", the cell state "c" and
             the output "h", each (B, T, H), 0 beyond a sequence's length.
         """
-        recompute = flag(recompute, "recompute")
-        number = seed_number_or_none(seed)
-        x, lengths = call_arrays(x, state, lengths)
-        return self._core.forward(x, state, lengths, number, recompute)
+        y, final, tape = forward(self._core, x, state, lengths, seed, recompute)
+        return y, final, tape
 
     def backward(
         self,
@@ -267,6 +266,4 @@ class LSTM(Model):
             Gradients: of x (B, T, I), or None; of the initial state; of the parameters, {name:
                 array of its shape}.
         """
-        without_mask(dstate, "dstate")
-        gradients = self._core.backward(tape, array(dy, "dy"), dstate, flag(inputs, "inputs"))
-        return Gradients(*gradients)
+        return backward(self._core, tape, dstate, inputs, dy=array(dy, "dy"))

@@ -9,22 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
-from peephole._checks import (
-    at_least_one,
-    call_arrays,
-    flag,
-    given,
-    input_array,
-    seed_number_or_none,
-    without_mask,
-)
+from peephole._checks import at_least_one, flag, given, input_array
 from peephole._keywords import explains_keywords, unexpected
 from peephole._sequences import gives_batches, is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
-from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
 from peephole.models.lstm import LSTM
+from peephole.models.passes import backward, forward
 from peephole.models.prediction import call, predict
+from peephole.models.scalings import ModelWithScalings
 from peephole.models.stream import Stream
 from peephole.training.entry import Trainable, set_network_class
 
@@ -34,7 +27,7 @@ if TYPE_CHECKING:
 _CLASSES = {"float32": core.NetworkFloat32, "float64": core.NetworkFloat64}
 
 
-class Network(Trainable, Model):
+class Network(Trainable, ModelWithScalings):
     r"""A stack of LSTM layers with a dense head on the last one.
 
     With r, what `readout` takes from the outputs h_t of the last layer (see `LSTM`)::
@@ -56,6 +49,8 @@ class Network(Trainable, Model):
 
     Attributes:
         lstm: The `LSTM` inside, with the same parameters in the same memory.
+        input_scaling, target_scaling: The scalings of the data that the network is trained on, kept
+            with it and in its file; None where there is none. They are not applied.
         parameters: The parameters of the LSTM, and
 
             - head.weight  (O, H_last), twice as wide if bidirectional  V
@@ -227,10 +222,7 @@ class Network(Trainable, Model):
         `tape.logits` is V r + v, with the shape of y, for losses that give `backward` their
         `dlogits`.
         """
-        recompute = flag(recompute, "recompute")
-        number = seed_number_or_none(seed)
-        x, lengths = call_arrays(x, state, lengths)
-        y, _, final, tape = self._core.forward(x, state, lengths, number, recompute)
+        y, _, final, tape = forward(self._core, x, state, lengths, seed, recompute)
         return y, final, tape
 
     def backward(
@@ -242,26 +234,16 @@ class Network(Trainable, Model):
         dlogits: ArrayLike | None = None,
         inputs: bool = True,
     ) -> Gradients:
-        """Exact gradients, by backpropagation through time.
+        """Exact gradients, by backpropagation through time: as `LSTM.backward`, but for the head.
 
         Args:
-            tape: From a `forward` of this network, whose parameters have not changed since.
+            tape, dstate, inputs: As in `LSTM.backward`.
             dy: The gradient of y, with its shape.
-            dstate: The gradient of the final state, with its shape; None stands for zeros.
             dlogits: Instead of dy: the gradient of `tape.logits`, V r + v. For cross-entropy after
                 softmax it is y - onehot(label), which avoids dividing by small probabilities.
-            inputs: Whether to compute the gradient of x. Training does not need it and is faster
-                without.
-
-        Returns:
-            Gradients: of x, with its shape, or None; of the initial state; of the parameters,
-                {name: array of its shape}.
         """
-        without_mask(dstate, "dstate")
-        gradients = self._core.backward(
-            tape, given(dy, "dy"), dstate, given(dlogits, "dlogits"), flag(inputs, "inputs")
-        )
-        return Gradients(*gradients)
+        gradients = {"dy": given(dy, "dy"), "dlogits": given(dlogits, "dlogits")}
+        return backward(self._core, tape, dstate, inputs, **gradients)
 
 
 set_network_class(Network)

@@ -52,7 +52,7 @@ def _is_large_copy(x: NDArray[Any], features: int, dtype: np.dtype[Any]) -> bool
 def _parts(
     x: NDArray[Any], state: Any, lengths: Any, options: dict[str, Any]
 ) -> tuple[list[tuple[NDArray[Any], NDArray[Any]]] | None, NDArray[Any] | None] | None:
-    """State and lengths as arrays to cut in parts; None if they are wrong, which the core says."""
+    """State and lengths as arrays to cut in parts; None if they are wrong."""
     n, time = x.shape[:2]
     if lengths is not None:
         if lengths.shape != (n,) or lengths.dtype.kind not in "iu":

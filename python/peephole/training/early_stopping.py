@@ -20,8 +20,8 @@ from peephole.parameters import Parameters
 class EarlyStopping:
     """Stops a training when validation no longer improves.
 
-    An epoch whose value is NaN, as the metrics of nothing are, counts neither as an improvement nor
-    as one without: it gives a RuntimeWarning.
+    An epoch whose value is NaN, such as a metric without values, is not counted, neither as an
+    improvement nor for the patience. It gives a RuntimeWarning.
 
     Args:
         patience: The number of epochs in a row without improvement after which to stop.

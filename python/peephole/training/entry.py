@@ -138,7 +138,7 @@ class Trainable:
                 "accuracy", "mse", "rmse", "mae", "r2"; or {name: function (y_pred, y_true) ->
                 float}. y_pred is (N, O), y_true (N,) labels or (N, D) values, of the steps or
                 sequences with a target; values that are missing are NaN, and the metrics by name
-                leave them out. Metrics of nothing are NaN.
+                leave them out. Metrics without values are NaN.
             early_stopping: Stops the training after this many epochs without improvement in
                 validation, and restores the weights of the best epoch; or an `EarlyStopping`.
             callbacks: Functions of the `Run`, called after each epoch, or `Callback` objects.

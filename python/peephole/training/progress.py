@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from importlib.util import find_spec
-from types import TracebackType
 from typing import Any
 
 from peephole._notebook import in_notebook
@@ -42,12 +41,7 @@ class Bar:
     def __enter__(self) -> Bar:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._bar.close()
 
     def epoch(self, epoch: int, epochs: int) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
 from peephole.parameters import Parameters
+from peephole.scaling.standardiser import Standardiser
 
 
 class NetworkLike(Protocol):
@@ -52,6 +53,14 @@ class NetworkLike(Protocol):
 
     @property
     def bidirectional(self) -> bool:
+        """See Network."""
+
+    @property
+    def input_scaling(self) -> Standardiser | None:
+        """See Network."""
+
+    @property
+    def target_scaling(self) -> Standardiser | None:
         """See Network."""
 
     def predict(self, x: Any, lengths: ArrayLike | None = None, *, batch_size: int = 1024) -> Any:

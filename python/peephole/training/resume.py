@@ -55,7 +55,7 @@ def restore(run: Run, setup: Setup, saved: Snapshot, random: np.random.Generator
     Everything is checked first: after a ValueError network and optimiser are unchanged. The notes
     are expected to have the form that `check_notes` checks, and the settings to be the same.
     """
-    notes, tensors = saved
+    notes, tensors = saved.notes, saved.tensors
     check_tensors(run.net, saved)
     optimiser_state = under("optimiser/", tensors)
     if optimiser_state.keys() != (mine := run.optimiser.state()).keys():

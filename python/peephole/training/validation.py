@@ -58,7 +58,7 @@ class Validation:
     def _of_targets(
         self, y: NDArray[Any], targets: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The rows with a target; the missing values of one that is partly there are NaN."""
+        """The rows with a target; missing values of a target are NaN."""
         if isinstance(self.loss, Custom):
             return y, targets
         present = self.loss.present(targets)

@@ -99,21 +99,29 @@ enum class Begin {
 /// result = begin + (factors[0] factors[1] ...) * panel over terms k_begin <= k < k_end, in order.
 /// The rows of `panel` are those of all factors' terms in turn. begin and result may be the same.
 /// Not inlined, so that the registers are the sums' alone.
-template <class V, int R, int P, Begin kBegin, bool kAhead = false, class T = typename V::Scalar>
-[[gnu::noinline]] void multiply(Sums<const T> begin, const Factors<T>* factors, Index k_begin,
-                                Index k_end, const T* panel, Index panel_stride, Sums<T> result,
-                                Ahead<T> ahead = {}) {
+template <class V, int R, int P, bool kAhead = false, class T = typename V::Scalar>
+[[gnu::noinline]] void multiply(Begin as, Sums<const T> begin, const Factors<T>* factors,
+                                Index k_begin, Index k_end, const T* panel, Index panel_stride,
+                                Sums<T> result, Ahead<T> ahead = {}) {
   V sums[R][P][kGates];
+  const auto for_sums = [&](const auto& f) __attribute__((always_inline)) {
 #pragma GCC unroll 6
-  for (int r = 0; r < R; ++r) {
+    for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-    for (int p = 0; p < P; ++p) {
+      for (int p = 0; p < P; ++p) {
 #pragma GCC unroll 4
-      for (int gate = 0; gate < kGates; ++gate) {
-        const T* const from = begin.data + r * begin.stride + (p * kGates + gate) * V::lanes;
-        sums[r][p][gate] = kBegin == Begin::value ? V::load(from) : V::zero();
+        for (int gate = 0; gate < kGates; ++gate) {
+          f(sums[r][p][gate], r, (p * kGates + gate) * V::lanes);
+        }
       }
     }
+  };
+  if (as == Begin::value) {
+    for_sums([&](V& sum, int r, Index at) __attribute__((always_inline)) {
+      sum = V::load(begin.data + r * begin.stride + at);
+    });
+  } else {
+    for_sums([](V& sum, int, Index) __attribute__((always_inline)) { sum = V::zero(); });
   }
   panel += k_begin * kPanelRow<V>;
   for (Index k = k_begin; k < k_end; ++factors) {
@@ -132,20 +140,14 @@ template <class V, int R, int P, Begin kBegin, bool kAhead = false, class T = ty
     k += count;
     k_begin = 0;
   }
-#pragma GCC unroll 6
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-    for (int p = 0; p < P; ++p) {
-#pragma GCC unroll 4
-      for (int gate = 0; gate < kGates; ++gate) {
-        T* const to = result.data + r * result.stride + (p * kGates + gate) * V::lanes;
-        if constexpr (kBegin == Begin::zero) {
-          (V::load(to) + sums[r][p][gate]).store(to);
-        } else {
-          sums[r][p][gate].store(to);
-        }
-      }
-    }
+  const auto to = [&](int r, Index at) __attribute__((always_inline)) {
+    return result.data + r * result.stride + at;
+  };
+  if (as == Begin::value) {
+    for_sums([&](V& sum, int r, Index at) __attribute__((always_inline)) { sum.store(to(r, at)); });
+  } else {
+    for_sums([&](V& sum, int r, Index at)
+                 __attribute__((always_inline)) { (V::load(to(r, at)) + sum).store(to(r, at)); });
   }
 }
 

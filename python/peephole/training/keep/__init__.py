@@ -1,1 +1,1 @@
-"""What a training leaves behind: its history, and checkpoints to resume from."""
+"""The history of a training, and checkpoints to resume it from."""

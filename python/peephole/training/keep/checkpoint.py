@@ -4,7 +4,8 @@ A checkpoint is a safetensors file. Its tensors are the network's weights, named
 and `masks/...`, `optimiser/...`, `best/...` (the weights of the best epoch), `carry/...` (the state
 that is carried into the next piece or batch). Its metadata are "format", which is
 "peephole-training"; "version", of this description; "digest", of all that follows; and, as JSON,
-"options", those of the network, and "notes", the rest of the training's state (see `notes`).
+"options", those of the network, and "notes", the rest of the training's state (see `notes`). A
+network's scalings are there by their names, in the form of `scaling_text`.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
+from peephole.scaling.texts import NAMES, scaling_texts
 from peephole.training.keep.notes import check_notes
 from peephole.training.protocol import NetworkLike
 
 _FORMAT = "peephole-training"
 _VERSION = "2"
-_METADATA = {"format", "version", "digest", "options", "notes"}
+_METADATA = {"format", "version", "digest", "options", "notes"}  # and NAMES of scalings
 MASKS = "masks/"
 
 
@@ -37,6 +40,7 @@ class Snapshot(NamedTuple):
 
     notes: dict[str, Any]  # ready for JSON
     tensors: dict[str, NDArray[Any]]
+    scalings: Mapping[str, str] = MappingProxyType({})  # texts; of one that was read
 
 
 class Checkpoint:
@@ -67,6 +71,7 @@ class Checkpoint:
         """Replaces the file. After an OSError the previous one is unchanged."""
         tensors = weights_and_masks(net) | {k: np.asarray(v) for k, v in snapshot.tensors.items()}
         metadata = {"options": json.dumps(net.options), "notes": json.dumps(snapshot.notes)}
+        metadata |= scaling_texts(net)
         metadata |= {"digest": _digest(metadata, tensors)}
         metadata |= {"format": _FORMAT, "version": _VERSION}
         try:
@@ -98,9 +103,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], Snapshot]:
     _check_format(path, metadata)
     tensors, metadata = core.read_tensors(os.fspath(path))
     try:
-        if metadata.keys() != _METADATA:
+        scalings = {name: metadata[name] for name in NAMES if name in metadata}
+        if metadata.keys() - scalings.keys() != _METADATA:
             raise ValueError(f"expected metadata {sorted(_METADATA)}, got {sorted(metadata)}")
-        texts = {name: metadata[name] for name in ("options", "notes")}
+        texts = {"options": metadata["options"], "notes": metadata["notes"], **scalings}
         if metadata["digest"] != _digest(texts, tensors):
             raise ValueError("its content has changed since it was written")
         options, notes = json.loads(texts["options"]), json.loads(texts["notes"])
@@ -109,11 +115,11 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], Snapshot]:
         check_notes(notes)
     except (ValueError, RecursionError) as error:
         raise not_valid(path, error) from None
-    return options, Snapshot(notes, tensors)
+    return options, Snapshot(notes, tensors, scalings)
 
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:
-    """Whether a file says of itself that it is a checkpoint."""
+    """Whether the metadata of a file say that it is a checkpoint."""
     try:
         return core.TensorFile(os.fspath(path)).metadata.get("format") == _FORMAT
     except (OSError, ValueError):

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from peephole._checks import flag, path_text
+from peephole.scaling.texts import set_scalings
 from peephole.training.keep.checkpoint import MASKS, Snapshot, not_valid, read_checkpoint, under
 from peephole.training.keep.tensors import check_sizes, check_tensors, weights_of
 
 
 def load_checkpoint(path: str | os.PathLike[str], *, best: bool = False) -> Any:
-    """The `Network` in a training's checkpoint.
+    """The `Network` in a training's checkpoint, with its scalings.
 
     Args:
         path: A file that `Network.fit` wrote as its `checkpoint`.
@@ -53,6 +54,7 @@ def _network(options: dict[str, Any], snapshot: Snapshot) -> Any:
     if net.options != options:
         raise ValueError(f"options: expected {net.options}, got {options}")
     check_tensors(net, snapshot)
+    set_scalings(net, snapshot.scalings)
     return net
 
 

@@ -17,7 +17,7 @@ from peephole.schedules import Schedule
 def described(value: Any) -> Any:
     """A description of an argument of `fit` for JSON: equal arguments have equal ones.
 
-    Of a user's function or object only that it is one, since it says nothing about itself.
+    For a user's function or object it says only that it is one.
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

@@ -1,4 +1,4 @@
-"""The tensors of a checkpoint: that they are those of a network, all and no others."""
+"""Checks that the tensors of a checkpoint are exactly those of a network."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def check_tensors(net: NetworkLike, snapshot: Snapshot) -> None:
 def check_sizes(options: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
     """Raises ValueError if the options ask for larger arrays than the file has.
 
-    With it, a network of these options takes a small multiple of the file's size. It is for a file
-    that is forged: which tensors there must be is checked once there is a network.
+    After this check, a network of these options takes a small multiple of the file's size, even if
+    the file is forged. The tensors are checked against the network later.
     """
     sizes = options["hidden_size"]
     counts = [options["input_size"], options["output_size"], *(sizes or [0])]

@@ -47,8 +47,10 @@ class NarrowGradient {
     const Index column = group * kGroup, width = min_index(kGroup, columns_ - column);
     const Index vectors = (width + kLanes - 1) / kLanes, tiles = (width_ + kRows - 1) / kRows;
     const Index inputs_stride = (width_ + kLanes - 1) / kLanes * kLanes;
+    // Rows of da are padded to whole lines. What the last vector has beyond them ends up in sums
+    // that are not read.
     const Right<T> right = {task_.da.data + row * task_.da.row_stride + column, task_.da.row_stride,
-                            0, width - (vectors - 1) * kLanes};
+                            0, kLanes};
     const Onto onto =
         chunk_.first == 0 && row == 0 && !task_.accumulate ? Onto::nothing : Onto::after;
     for (Index nth = 0; nth < tiles; ++nth) {
@@ -58,7 +60,7 @@ class NarrowGradient {
                                 kLanes};
       with_constant<kRows>(last - i, [&](auto R) {
         with_constant<kGroupVectors>(vectors, [&](auto C) {
-          product_tile<V, R.value, C.value, true, true>(left, right, end - row, onto, result);
+          product_tile<V, R.value, C.value, true, false>(left, right, end - row, onto, result);
         });
       });
     }

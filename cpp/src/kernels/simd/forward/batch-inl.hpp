@@ -181,11 +181,11 @@ class Forward {
       begin = {now.projected + (row * w_.panels + panel) * kSums, w_.panels * kSums};
       k = task_.input_size;
     }
-    multiply<V, R, P, Begin::value, kAhead>(begin, from.of, k, w_.second_chain, weights,
-                                            panel_size_, sums, ahead);
+    multiply<V, R, P, kAhead>(Begin::value, begin, from.of, k, w_.second_chain, weights,
+                              panel_size_, sums, ahead);
     if (w_.second_chain < w_.terms) {
-      multiply<V, R, P, Begin::zero>({}, from.of, w_.second_chain, w_.terms, weights, panel_size_,
-                                     sums);
+      multiply<V, R, P>(Begin::zero, {}, from.of, w_.second_chain, w_.terms, weights, panel_size_,
+                        sums);
     }
     for (int p = 0; p < P; ++p) {
       cells_.template finish<R>(now, row, panel + p, {memory + p * kSums, P * kSums});
@@ -198,9 +198,9 @@ class Forward {
                     const Ahead<T>& ahead) const {
     const Sums<T> sums = {task_.sums + row * kSums, kSums};
     const Sums<const T> bias = {w_.bias + panel * kSums, 0};
-    multiply<V, R, 1, Begin::value, true>(k == 0 ? bias : Sums<const T>{sums.data, sums.stride},
-                                          terms(now, row).of, k, end,
-                                          w_.panel + panel * panel_size_, 0, sums, ahead);
+    multiply<V, R, 1, true>(Begin::value, k == 0 ? bias : Sums<const T>{sums.data, sums.stride},
+                            terms(now, row).of, k, end, w_.panel + panel * panel_size_, 0, sums,
+                            ahead);
     if (end < w_.terms) return;
     cells_.template finish<R>(now, row, panel, sums);
   }
@@ -224,8 +224,8 @@ class Forward {
     const Index width = cells_.output_width(), next = now.parity ^ 1;
     const Sums<T> sums = {task_.output_sums + row * width + group * kSums, width};
     const Factors<T> c = {task_.c_rows[next] + row * width_, width_, task_.hidden_size};
-    multiply<V, R, 1, Begin::value>({sums.data, sums.stride}, &c, 0, c.size,
-                                    w_.dense_output + group * c.size * kSums, 0, sums);
+    multiply<V, R, 1>(Begin::value, {sums.data, sums.stride}, &c, 0, c.size,
+                      w_.dense_output + group * c.size * kSums, 0, sums);
     const Index end = min_index((group + 1) * kGates, w_.panels);
     for (int r = 0; r < R; ++r) {
       for (Index p = group * kGates; p < end; ++p) {

@@ -53,7 +53,7 @@ void project_panel(const ForwardTask<T>& task, Index begin, Index end, Index pan
     }
     const Factors<T> x = {task.x + first, spacing, task.input_size};
     with_constant<kTileRows<V>>(count, [&](auto r) {
-      multiply<V, r.value, 1, Begin::value>(bias, &x, 0, x.size, weights, 0, to);
+      multiply<V, r.value, 1>(Begin::value, bias, &x, 0, x.size, weights, 0, to);
     });
     to.data += count * to.stride;
   }

@@ -4,32 +4,12 @@
 
 #include "kernels/plain/step_task.hpp"
 #include "kernels/simd/forward/cell-inl.hpp"
-#include "kernels/simd/tile-inl.hpp"
+#include "kernels/simd/step/sums-inl.hpp"
 
 /// One step of one sequence through a layer. Without what the forward kernels do for batches,
 /// chunks and teams: nothing is copied, and the weights are read as one run of memory.
 namespace peephole::kernels {
 namespace {
-
-/// Some consecutive factors, and the weights of the first of them.
-template <class T>
-struct StepTerms {
-  const T* factors;
-  Index size;
-  const T* weights;
-};
-
-/// sums += factors * weights, in order.
-template <class V, int N, class T = typename V::Scalar>
-[[gnu::always_inline]] inline void add_terms(const StepTerms<T>& terms, V (&sums)[N]) {
-  const T* weights = terms.weights;
-#pragma GCC unroll 2
-  for (Index k = 0; k < terms.size; ++k, weights += N * V::lanes) {
-    const V factor = V::broadcast(terms.factors[k]);
-#pragma GCC unroll 16
-    for (int n = 0; n < N; ++n) sums[n] = fma(V::load(weights + n * V::lanes), factor, sums[n]);
-  }
-}
 
 template <class V, class Sigma>
 class LayerStep {
@@ -37,19 +17,15 @@ class LayerStep {
   static constexpr Index kLanes = V::lanes;
   static constexpr Index kSums = kPanelRow<V>;
   static constexpr int kPanels = kTilePanels<V, 1>;
+  using Tile = StepTile<T>;
   static constexpr bool kStandard = std::is_same_v<Sigma, StandardActivations>;
 
  public:
   LayerStep(StepTask<T>& step, const T* x)
-      : step_(step),
-        task_(step.layer),
-        w_(task_.weights),
-        sigma_(task_),
-        x_(x),
-        dense_(w_.terms > task_.input_size + task_.hidden_size) {}
+      : step_(step), task_(step.layer), w_(task_.weights), sigma_(task_), sums_(task_, x) {}
 
   [[gnu::always_inline]] void run() {
-    if (w_.panels <= step_.tile_panels && !dense_) {
+    if (w_.panels <= step_.tile_panels && !sums_.dense()) {
       // All sums are complete before h is replaced.
       const Tile only = {0, step_.whole_panels, step_.tail_vectors, step_.weights};
       if constexpr (kStandard) {
@@ -67,7 +43,7 @@ class LayerStep {
   /// come first. h, and c if it is among the terms, are replaced when all sums are complete.
   void many_tiles() {
     T* const h = task_.h_rows[1];
-    T* const c = dense_ ? task_.c_rows[1] : task_.state_c;
+    T* const c = sums_.dense() ? task_.c_rows[1] : task_.state_c;
     const Index each = step_.tile_panels, last = (w_.panels - 1) / each;
     for (Index n = 0; n <= last; ++n) {
       const Index nth = step_.backwards ? last - n : n, panel = nth * each;
@@ -85,109 +61,56 @@ class LayerStep {
     step_.backwards = !step_.backwards;
     for (Index p = 0; p < w_.panels; ++p) {
       V::load(h + p * kLanes).store(task_.state_h + p * kLanes);
-      if (dense_) V::load(c + p * kLanes).store(task_.state_c + p * kLanes);
+      if (sums_.dense()) V::load(c + p * kLanes).store(task_.state_c + p * kLanes);
     }
   }
-
-  /// Some whole panels from `panel` on and, with tail vectors, the layer's last one: at most
-  /// kPanels in all.
-  struct Tile {
-    Index panel;
-    Index whole;
-    int tail_vectors;
-    const T* weights;
-  };
 
   [[gnu::always_inline]] void tile(const Tile& of, T* h, T* c) const {
+    with_tile<V>(of, [&](auto P, auto tail) __attribute__((always_inline)) {
+      V sums[P.value * kGates + tail.value];
+      sums_.template compute<P.value, tail.value>(of.panel, of.weights, sums);
+      finish<P.value, tail.value>(of.panel, sums, h, c);
+    });
+  }
+
+  /// The same, with sums that are compiled once, and of two panels at a time.
+  [[gnu::noinline]] void shared_tile(const Tile& of, T* h, T* c) const {
+    alignas(64) T memory[StepSums<V>::kMost * kLanes];
+    sums_.compute(of, memory);
+    const T* sums = memory;
+    Index panel = of.panel;
+    const Index end = panel + of.whole;
+    if constexpr (kStandard) {
+      for (; panel + 2 <= end; panel += 2, sums += 2 * kSums) finish<2, 0>(panel, sums, h, c);
+    }
+    for (; panel < end - (of.tail_vectors > 0 ? 1 : 0); ++panel, sums += kSums) {
+      finish<1, 0>(panel, sums, h, c);
+    }
     if constexpr (V::quarters) {
-      if (of.tail_vectors == 1) return tailed_tile<1>(of, h, c);
-      if (of.tail_vectors == 2) return tailed_tile<2>(of, h, c);
+      if (of.tail_vectors == 1) return last_panels<1>(end - panel, panel, sums, h, c);
+      if (of.tail_vectors == 2) return last_panels<2>(end - panel, panel, sums, h, c);
     }
-    with_constant<kPanels>(of.whole, [&](auto P) __attribute__((always_inline)) {
-      tile<P.value, 0>(of.panel, of.weights, h, c);
-    });
   }
-  /// The same, compiled once: each copy costs the compiler a dozen tiles.
-  [[gnu::noinline]] void shared_tile(const Tile& of, T* h, T* c) const { tile(of, h, c); }
 
+  /// The last whole panel, if there is one left, and the one whose gates share vectors.
   template <int kTail>
-  [[gnu::always_inline]] void tailed_tile(const Tile& of, T* h, T* c) const {
-    with_constant<kPanels>(of.whole + 1, [&](auto P) __attribute__((always_inline)) {
-      tile<P.value - 1, kTail>(of.panel, of.weights, h, c);
-    });
+  [[gnu::always_inline]] void last_panels(Index whole, Index panel, const T* sums, T* h,
+                                          T* c) const {
+    if constexpr (kStandard) {
+      if (whole == 1) return finish<1, kTail>(panel, sums, h, c);
+    } else if (whole == 1) {
+      finish<1, 0>(panel++, sums, h, c);
+      sums += kSums;
+    }
+    finish<0, kTail>(panel, sums, h, c);
   }
 
-  /// P whole panels and, with kTail vectors, the last one.
   template <int P, int kTail>
-  [[gnu::always_inline]] void tile(Index panel, const T* weights, T* h, T* c) const {
-    constexpr int N = P * kGates + kTail;
-    V sums[N];
-    begin<P, kTail>(panel, sums);
-    constexpr bool kMayHaveTwoChains = P + (kTail > 0 ? 1 : 0) <= kPanelsOfTwoChains;
-    if (!kMayHaveTwoChains || w_.second_chain == w_.terms) {
-      add_range(0, w_.terms, weights, sums);
-    } else if constexpr (kMayHaveTwoChains) {
-      V second[N];
+  [[gnu::always_inline]] void finish(Index panel, const T* from, T* h, T* c) const {
+    V sums[P * kGates + kTail];
 #pragma GCC unroll 16
-      for (int n = 0; n < N; ++n) second[n] = V::zero();
-      if (2 * N < V::registers && !dense_) {
-        add_side_by_side(weights, sums, second);
-      } else {
-        add_range(0, w_.second_chain, weights, sums);
-        add_range(w_.second_chain, w_.terms, weights, second);
-      }
-#pragma GCC unroll 16
-      for (int n = 0; n < N; ++n) sums[n] = sums[n] + second[n];
-    }
+    for (int n = 0; n < P * kGates + kTail; ++n) sums[n] = V::load(from + n * kLanes);
     finish<P, kTail>(panel, sums, h, c);
-  }
-
-  /// The biases.
-  template <int P, int kTail, int N>
-  [[gnu::always_inline]] void begin(Index panel, V (&sums)[N]) const {
-    const T* const bias = w_.bias + panel * kSums;
-#pragma GCC unroll 16
-    for (int n = 0; n < P * kGates; ++n) sums[n] = V::load(bias + n * kLanes);
-    const T* const tail = bias + P * kSums;
-    if constexpr (kTail == 1) sums[N - 1] = V::load_quarters(tail);
-    if constexpr (kTail == 2) {
-      sums[N - 2] = V::load_halves(tail, tail + kLanes);
-      sums[N - 1] = V::load_halves(tail + 2 * kLanes, tail + 3 * kLanes);
-    }
-  }
-
-  /// Terms first <= k < last of x, h and c in turn.
-  template <int N>
-  [[gnu::always_inline]] void add_range(Index first, Index last, const T* weights,
-                                        V (&sums)[N]) const {
-    const auto add = [&](const T* factors, Index begin, Index size) __attribute__((always_inline)) {
-      const Index from = first > begin ? first : begin;
-      const Index to = last < begin + size ? last : begin + size;
-      if (from < to) {
-        add_terms<V, N>({factors + from - begin, to - from, weights + from * N * kLanes}, sums);
-      }
-    };
-    const Index I = task_.input_size, H = task_.hidden_size;
-    add(x_, 0, I);
-    add(task_.state_h, I, H);
-    if (dense_) add(task_.state_c, I + H, H);
-  }
-
-  /// Both chains together, if registers hold the sums of both.
-  template <int N>
-  [[gnu::always_inline]] void add_side_by_side(const T* weights, V (&first)[N],
-                                               V (&second)[N]) const {
-    const Index I = task_.input_size, both = w_.terms - w_.second_chain;
-    const Index last = w_.second_chain - I - both;  // 1 where H is odd
-    const T* const h = task_.state_h;
-    const T* const a = weights + I * N * kLanes;
-    const T* const b = weights + w_.second_chain * N * kLanes;
-    add_terms<V, N>({x_, I, weights}, first);
-    for (Index k = 0; k < both; ++k) {
-      add_terms<V, N>({h + k, 1, a + k * N * kLanes}, first);
-      add_terms<V, N>({h + both + last + k, 1, b + k * N * kLanes}, second);
-    }
-    add_terms<V, N>({h + both, last, a + both * N * kLanes}, first);
   }
 
   /// From the sums of all panels to c_t and h_t. c_t of all panels comes first: this gives enough
@@ -270,8 +193,7 @@ class LayerStep {
   const ForwardTask<T>& task_;
   const ForwardWeights<T>& w_;
   const Sigma sigma_;
-  const T* const x_;
-  const bool dense_;  // c is among the terms
+  const StepSums<V> sums_;
 };
 
 }  // namespace

@@ -1,0 +1,56 @@
+#include "reference/activations.hpp"
+
+#include <cmath>
+
+namespace peephole::reference {
+namespace {
+
+template <class T>
+T sigmoid(T a) {
+  return 1 / (1 + std::exp(-a));
+}
+
+}  // namespace
+
+template <class T>
+T activate(Activation activation, T a) noexcept {
+  switch (activation) {
+    case Activation::sigmoid: return sigmoid(a);
+    case Activation::tanh: return std::tanh(a);
+    case Activation::identity: return a;
+    case Activation::relu: return a < 0 ? T{0} : a;  // NaN stays
+    case Activation::softsign:
+      return std::isinf(a) ? std::copysign(T{1}, a) : a / (1 + std::abs(a));
+    case Activation::softplus: return (a > 0 ? a : T{0}) + std::log1p(std::exp(-std::abs(a)));
+    case Activation::hard_sigmoid: {
+      const T linear = T(0.2) * a + T(0.5);
+      return linear < 0 ? T{0} : linear > 1 ? T{1} : linear;
+    }
+    case Activation::one: break;
+  }
+  return 1;
+}
+
+template <class T>
+T derivative(Activation activation, T y) noexcept {
+  switch (activation) {
+    case Activation::sigmoid: return y * (1 - y);
+    case Activation::tanh: return 1 - y * y;
+    case Activation::identity: return 1;
+    case Activation::relu: return y > 0 ? T{1} : T{0};
+    case Activation::softsign: return (1 - std::abs(y)) * (1 - std::abs(y));
+    case Activation::softplus: return -std::expm1(-y);
+    case Activation::hard_sigmoid: return y > 0 && y < 1 ? T(0.2) : T{0};
+    case Activation::one: break;
+  }
+  return 0;
+}
+
+#define PEEPHOLE_INSTANTIATE(T)                \
+  template T activate(Activation, T) noexcept; \
+  template T derivative(Activation, T) noexcept;
+PEEPHOLE_INSTANTIATE(float)
+PEEPHOLE_INSTANTIATE(double)
+#undef PEEPHOLE_INSTANTIATE
+
+}  // namespace peephole::reference
