@@ -23,13 +23,17 @@ struct After : Interrupt {
   bool requested() noexcept override { return ++asked >= stop_at; }
 };
 
-NetworkConfig config_of(Index hidden, bool bidirectional) {
+/// The seed of networks with noise.
+constexpr std::uint64_t kSeed = 2;
+
+NetworkConfig config_of(Index hidden, bool bidirectional, bool noise = false) {
   NetworkConfig config;
   config.lstm.input_size = 3;
   config.lstm.hidden_sizes = {hidden, hidden};
   config.lstm.peephole = Peephole::diagonal;
   config.lstm.bidirectional = bidirectional;
   config.output_size = 2;
+  if (noise) config.lstm.zoneout = config.lstm.recurrent_dropout = 0.1;
   return config;
 }
 
@@ -51,7 +55,7 @@ Results results_of(const Network<float>& network, const std::vector<float>& x, I
   const Call<float> call = {contiguous(x.data(), B, T, I)};
   network.infer(call, {contiguous(results.y.data(), B, T, O)});
   Tape<float> tape;
-  network.forward(call, {contiguous(results.y_of_training.data(), B, T, O)}, tape);
+  network.forward(call, {contiguous(results.y_of_training.data(), B, T, O)}, tape, kSeed);
   const std::vector<float> dy(results.y.size(), 0.5f);
   network.backward(tape, Gradient<float>::of_y(contiguous(dy.data(), B, T, O)),
                    {results.gradients.data(), static_cast<Index>(results.gradients.size())});
@@ -62,12 +66,12 @@ Results results_of(const Network<float>& network, const std::vector<float>& x, I
   return results;
 }
 
-void same_bits() {
+void same_bits(bool noise) {
   Random random(3);
   for (const bool bidirectional : {false, true}) {
     for (const Index B : {Index{1}, Index{3}, Index{40}}) {
-      const Index T = 200;
-      const Network<float> network(config_of(40, bidirectional), 1);
+      const Index T = 100;
+      const Network<float> network(config_of(40, bidirectional, noise), 1);
       const auto x = random.values<float>(B * T * 3);
       const Results expected = results_of(network, x, B, T);
       After never(1 << 30);
@@ -101,9 +105,9 @@ void check_stops(const Call& call) {
   CHECK(thrown == next_throws);
 }
 
-void stopped_calls(Index B, bool bidirectional) {
-  const Index T = 20000 / B, I = 3, O = 2;
-  const Network<float> network(config_of(32, bidirectional), 1);
+void stopped_calls(Index B, bool bidirectional, bool noise = false) {
+  const Index T = 4000 / B, I = 3, O = 2;
+  const Network<float> network(config_of(32, bidirectional, noise), 1);
   const std::vector<float> x(at(B * T * I), 0.5f), dy(at(B * T * O), 0.5f);
   std::vector<float> y(at(B * T * O)), gradients(at(network.parameters().flat_size()));
   const Call<float> call = {contiguous(x.data(), B, T, I)};
@@ -113,14 +117,14 @@ void stopped_calls(Index B, bool bidirectional) {
   const auto gradient = Gradient<float>::of_y(contiguous(dy.data(), B, T, O));
   const Span<float> flat = {gradients.data(), static_cast<Index>(gradients.size())};
   Tape<float> tape;
-  network.forward(call, outputs, tape);
+  network.forward(call, outputs, tape, kSeed);
   check_stops([&] { network.backward(tape, gradient, flat); });
   network.backward(tape, gradient, flat);  // the tape is as it was
-  check_stops([&] { network.forward(call, outputs, tape); });
+  check_stops([&] { network.forward(call, outputs, tape, kSeed); });
   CHECK_THROWS(network.backward(tape, gradient, flat), "tape");
 
   // The next calls compute as ever.
-  const Network<float> another(config_of(32, bidirectional), 1);
+  const Network<float> another(config_of(32, bidirectional, noise), 1);
   CHECK(results_of(network, x, 2, 30) == results_of(another, x, 2, 30));
   if (bidirectional) return;
   Stream<float> stream(network, B);
@@ -134,10 +138,10 @@ int main() {
     set_num_threads(threads);
     for (const std::string& isa : isas()) {
       set_isa(isa);
-      same_bits();
+      for (const bool noise : {false, true}) same_bits(noise);
     }
     set_isa("reference");
-    same_bits();
+    same_bits(false);
     for (const char* isa : {"reference", "baseline"}) {
       set_isa(isa);
       stopped_calls(1, false);
@@ -146,6 +150,8 @@ int main() {
     set_isa(isas().front());
     stopped_calls(1, true);
     stopped_calls(50, false);
+    stopped_calls(1, false, true);
+    stopped_calls(50, true, true);
   }
   return check::report();
 }
