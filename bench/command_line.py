@@ -15,6 +15,7 @@ from bench import (
     calls,
     comparisons,
     fit,
+    head,
     linearity,
     machine,
     peak,
@@ -33,7 +34,7 @@ from bench.progress import done, say
 from bench.shapes import Shape, select
 from bench.timing import Effort
 
-MODES = ("peers", *comparisons.COMPARISONS, "linearity", "calls", "fit", "step", "threads")
+MODES = ("peers", *comparisons.COMPARISONS, "linearity", "head", "calls", "fit", "step", "threads")
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
 QUICK = Effort(seconds=0.02, rounds=2, pause=0)
@@ -168,6 +169,9 @@ class Run:
             }
             records = linearity.measure(series, self.threads, dtype, self.effort)
             title, table = "Growth of the cost", linearity.table(records)
+        elif mode == "head":
+            records = head.measure(self.threads, dtype, self.effort)
+            title, table = f"Heads of {head.F} features, {dtype}", head.table(records)
         elif mode == "calls":
             records = calls.measure([self.ours, *self.peers], dtype, self.effort)
             title, table = "Single calls, 1 thread", calls.table(records)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import peephole
 
 from bench.answers import check
 from bench.implementations import Opened, Ours
@@ -80,6 +81,27 @@ def _recompute(problem: Problem, count: int) -> Opened:
     return opened
 
 
+def _noise(options: dict[str, float]) -> Callable[[Problem, int], Opened]:
+    """Opens a layer with noise; its answers are those of the reference path."""
+
+    def open_variant(problem: Problem, count: int) -> Opened:
+        opened, chosen = (
+            Ours(NOTE, noise=options).open(problem, count),
+            peephole.build_info()["isa"],
+        )
+        for gradients in (False, True):
+            actual = opened.answers(gradients=gradients)
+            peephole.set_isa("reference")
+            try:
+                expected = Ours(NOTE, noise=options).open(problem, count).answers(gradients)
+            finally:
+                peephole.set_isa(chosen)
+            check(actual, expected, problem.dtype, ", ".join(options))
+        return opened
+
+    return open_variant
+
+
 COMPARISONS = {
     each.name: each
     for each in (
@@ -112,6 +134,21 @@ COMPARISONS = {
             _recompute,
             # Forward, and twice that in backward; forward again.
             lambda _: 4 / 3,
+            ("training",),
+        ),
+        Comparison(
+            "zoneout",
+            "Zoneout 0.1, compared with none",
+            ("sequence-128", "batch-128", "year-64"),
+            _noise({"zoneout": 0.1}),
+            lambda _: 1.0,
+        ),
+        Comparison(
+            "recurrent-dropout",
+            "Recurrent dropout 0.2, compared with none",
+            ("sequence-128", "batch-128", "year-64"),
+            _noise({"recurrent_dropout": 0.2}),
+            lambda _: 1.0,
             ("training",),
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import peephole
@@ -23,6 +24,7 @@ class Ours(Implementation):
             optimiser would, one is written before each, so that nothing derived from them can be
             kept.
         recompute: Train with gates and cell states computed again in backward.
+        noise: Options of recurrent dropout and zoneout.
     """
 
     name = "peephole"
@@ -33,11 +35,13 @@ class Ours(Implementation):
         lengths: Array | None = None,
         same_weights: bool = False,
         recompute: bool = False,
+        noise: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model
         self.lengths = lengths
         self.same_weights = same_weights
         self.recompute = recompute
+        self.noise = dict(noise or {})
 
     def version(self) -> str:
         """See Implementation."""
@@ -58,7 +62,12 @@ class OursOpened(Opened):
     def __init__(self, ours: Ours, problem: Problem, threads: int) -> None:
         shape = problem.shape
         lstm = peephole.LSTM(
-            shape.I, shape.H, peephole=_PEEPHOLE[ours.model], dtype=problem.dtype, seed=0
+            shape.I,
+            shape.H,
+            peephole=_PEEPHOLE[ours.model],
+            dtype=problem.dtype,
+            seed=0,
+            **ours.noise,  # type: ignore[arg-type]
         )
         values = problem.parameters | {"weight_ch": problem.peepholes(ours.model)}
         for name in lstm.parameters:
@@ -66,6 +75,7 @@ class OursOpened(Opened):
         self.lstm = lstm
         self.x, self.dy, self.lengths = problem.x, problem.dy, ours.lengths
         self.recompute = ours.recompute
+        self.seed = 1 if ours.noise else None
         bias = values["bias"]
 
         def change() -> None:
@@ -83,7 +93,9 @@ class OursOpened(Opened):
 
     def train(self) -> tuple[Array, Any]:
         """Forward and backward: y, and the gradients of x and all parameters."""
-        y, _, tape = self.lstm.forward(self.x, lengths=self.lengths, recompute=self.recompute)
+        y, _, tape = self.lstm.forward(
+            self.x, lengths=self.lengths, seed=self.seed, recompute=self.recompute
+        )
         return y, self.lstm.backward(tape, self.dy)
 
     def answers(self, gradients: bool) -> Arrays:
