@@ -1,0 +1,12 @@
+"""Models from and for other frameworks.
+
+What a model or a foreign form cannot express is refused by an error that names it; nothing is
+approximated. Reading a file executes nothing of it. Foreign packages are imported only by the
+functions that need them.
+"""
+
+from peephole.interop.nam import from_nam, to_nam
+from peephole.interop.rtneural import from_rtneural, to_rtneural
+from peephole.interop.torch import from_torch, to_torch
+
+__all__ = ["from_nam", "from_rtneural", "from_torch", "to_nam", "to_rtneural", "to_torch"]
