@@ -5,8 +5,18 @@ approximated. Reading a file executes nothing of it. Foreign packages are import
 functions that need them.
 """
 
+from peephole.interop.keras import from_keras, to_keras
 from peephole.interop.nam import from_nam, to_nam
 from peephole.interop.rtneural import from_rtneural, to_rtneural
 from peephole.interop.torch import from_torch, to_torch
 
-__all__ = ["from_nam", "from_rtneural", "from_torch", "to_nam", "to_rtneural", "to_torch"]
+__all__ = [
+    "from_keras",
+    "from_nam",
+    "from_rtneural",
+    "from_torch",
+    "to_keras",
+    "to_nam",
+    "to_rtneural",
+    "to_torch",
+]

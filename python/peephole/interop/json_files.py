@@ -52,9 +52,7 @@ def entry(of: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
         raise ValueError(f"{where}: there is no {key!r}")
     value = of[key]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(
-            f"{where}: {key}: expected {_NAMES[kind]}, got {type(value).__name__}"
-        )
+        raise ValueError(f"{where}: {key}: expected {_NAMES[kind]}, got {type(value).__name__}")
     return value
 
 

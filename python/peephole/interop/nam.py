@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole._checks import dtype_name
 from peephole._types import State, StateArrays
 from peephole.interop.json_files import entry, numbers, read_json, size, write_json
 from peephole.interop.layers import Direction, Head, Layers, equal_sizes, plain_layers, weight
@@ -42,6 +43,7 @@ def from_nam(path: Any, *, dtype: str = "float32") -> tuple[Network, StateArrays
         ValueError: If the file is not such a file, or of another architecture.
         OSError: If it cannot be read.
     """
+    dtype = dtype_name(dtype)
     content = read_json(path)
     architecture = entry(content, "architecture", str, "path")
     if architecture != "LSTM":
@@ -156,9 +158,7 @@ def _pairs(state: State | None, model: Network) -> State:
     except (TypeError, ValueError):
         raise ValueError("state: expected a pair (h, c) for each layer") from None
     if len(pairs) != model.num_layers:
-        raise ValueError(
-            f"state: expected {model.num_layers} pairs (h, c), got {len(pairs)}"
-        )
+        raise ValueError(f"state: expected {model.num_layers} pairs (h, c), got {len(pairs)}")
     return pairs
 
 
