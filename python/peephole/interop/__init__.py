@@ -5,15 +5,19 @@ approximated. Reading a file executes nothing of it. Foreign packages are import
 functions that need them.
 """
 
+from peephole.interop.chainer import from_chainer
 from peephole.interop.keras import from_keras, to_keras
 from peephole.interop.nam import from_nam, to_nam
 from peephole.interop.rtneural import from_rtneural, to_rtneural
+from peephole.interop.tensorflow import from_tensorflow
 from peephole.interop.torch import from_torch, to_torch
 
 __all__ = [
+    "from_chainer",
     "from_keras",
     "from_nam",
     "from_rtneural",
+    "from_tensorflow",
     "from_torch",
     "to_keras",
     "to_nam",

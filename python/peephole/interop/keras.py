@@ -6,6 +6,7 @@ keras.layers.LSTM: https://keras.io/api/layers/recurrent_layers/lstm/. Its weigh
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import zipfile
@@ -114,7 +115,7 @@ def _in_memory(model: Any) -> LSTM | Network:
     package = sys.modules.get(type(model).__module__.partition(".")[0])
     version = str(getattr(package, "__version__", ""))
     config = {"class_name": _kind(model), "config": model.get_config()}
-    layers = layers_of(config)
+    layers = layers_of(json.loads(json.dumps(config, default=str)))  # as in a file: no tuples
     names = [
         entry(entry(layer, "config", dict, "layers"), "name", str, "layers") for layer in layers
     ]
