@@ -8,12 +8,16 @@ TOLERANCE = {"float32": 1e-6, "float64": 1e-13}
 
 @pytest.fixture
 def agree():
-    """Compares results, to the accuracy of their dtype."""
+    """Compares results, to the accuracy of their dtype.
+
+    The tolerance is absolute up to 1 and relative above: outputs after relu are not bounded.
+    """
 
     def compare(ours, theirs):
         theirs = np.asarray(theirs)
         assert ours.shape == theirs.shape
         assert ours.dtype == theirs.dtype
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE[ours.dtype.name])
+        errors = np.abs(ours - theirs) / np.maximum(1, np.abs(theirs))
+        assert errors.max() <= TOLERANCE[ours.dtype.name]
 
     return compare

@@ -7,6 +7,7 @@ functions that need them.
 
 from peephole.interop.chainer import from_chainer
 from peephole.interop.keras import from_keras, to_keras
+from peephole.interop.litert import from_litert
 from peephole.interop.nam import from_nam, to_nam
 from peephole.interop.rtneural import from_rtneural, to_rtneural
 from peephole.interop.tensorflow import from_tensorflow
@@ -15,6 +16,7 @@ from peephole.interop.torch import from_torch, to_torch
 __all__ = [
     "from_chainer",
     "from_keras",
+    "from_litert",
     "from_nam",
     "from_rtneural",
     "from_tensorflow",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from peephole.interop.keras import from_keras, to_keras
+from peephole.interop.litert import from_litert
 from peephole.interop.nam import from_nam, to_nam
 from peephole.interop.packages import needed
 from peephole.interop.rtneural import from_rtneural, to_rtneural
@@ -26,6 +27,7 @@ _SUFFIXES = {
     ".h5": "keras",
     ".hdf5": "keras",
     ".onnx": "onnx",
+    ".tflite": "litert",
     ".nam": "nam",
     ".json": "rtneural",
     ".npz": "tensorflow",
@@ -112,6 +114,7 @@ def _readers() -> dict[str, Callable[[str, dict[str, Any]], tuple[Any, Any]]]:
         "torch": lambda path, options: (from_torch(_state_dict(path), **options), None),
         "keras": lambda path, _: (from_keras(path), None),
         "onnx": lambda path, _: (_onnx().from_onnx(path), None),
+        "litert": lambda path, _: (from_litert(path), None),
         "nam": lambda path, _: from_nam(path),
         "rtneural": lambda path, _: (from_rtneural(path), None),
         "tensorflow": lambda path, options: (from_tensorflow(path, **options), None),
