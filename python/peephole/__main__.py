@@ -8,6 +8,7 @@ from pathlib import Path
 
 from peephole._core import __version__
 from peephole.demo.speakers import EPOCHS, LEARNING_RATES, picture_problem, run
+from peephole.interop.convert import add_arguments, convert
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,13 +42,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--output", type=Path, default=Path("peephole-demo.png"), help="the file for the picture"
     )
     options.add_argument("--quiet", action="store_true", help="print only the test accuracy")
+    add_arguments(
+        commands.add_parser(
+            "convert",
+            help="convert a model file: peephole, torch, Keras, ONNX, NeuralAmpModeler, RTNeural",
+        )
+    )
     arguments = parser.parse_args(argv)
+    if arguments.command == "convert":
+        return _convert(parser, arguments)
     if not arguments.output.parent.is_dir():
         # Check now rather than after the training.
         parser.error(f"--output: there is no folder {arguments.output.parent}")
     if problem := picture_problem(arguments.output):
         parser.error(f"--output: {problem}")
     run(arguments.seed, arguments.epochs, arguments.output, arguments.quiet)
+    return 0
+
+
+def _convert(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    try:
+        print(convert(arguments))
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        parser.exit(1, f"{parser.prog} convert: {error}\n")
     return 0
 
 

@@ -32,8 +32,9 @@ MAY_IMPORT = {
     "plot": "views",
     "sklearn": "_checks _keywords _runtime _sequences _types metrics models optim parameters "
     "training.keep.history training.optimisers",
+    "interop": "_checks _types models",
     "demo": "datasets models views",
-    "__main__": "_core demo",
+    "__main__": "_core demo interop",
     "": "_core _types _runtime datasets inspection losses metrics models optim plot scaling "
     "schedules training windows",
 }

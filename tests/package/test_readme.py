@@ -18,9 +18,13 @@ def blocks(language):
 
 
 @pytest.mark.parametrize(
-    "code", blocks("python"), ids=["layer", "network", "training", "scaling", "stream", "sklearn"]
+    "code",
+    blocks("python"),
+    ids=["layer", "network", "training", "scaling", "stream", "torch", "classifier", "sklearn"],
 )
 def test_python(code, tmp_path, monkeypatch):
+    if "import torch" in code:
+        pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
 

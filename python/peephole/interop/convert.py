@@ -1,0 +1,154 @@
+"""`python -m peephole convert`: files of one form into files of another."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from peephole.interop.keras import from_keras, to_keras
+from peephole.interop.litert import from_litert
+from peephole.interop.nam import from_nam, to_nam
+from peephole.interop.packages import needed
+from peephole.interop.rtneural import from_rtneural, to_rtneural
+from peephole.interop.tensorflow import from_tensorflow
+from peephole.interop.torch import from_torch, to_torch
+from peephole.models.files import load
+
+_SUFFIXES = {
+    ".safetensors": "peephole",
+    ".pt": "torch",
+    ".pth": "torch",
+    ".keras": "keras",
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".onnx": "onnx",
+    ".tflite": "litert",
+    ".nam": "nam",
+    ".json": "rtneural",
+    ".npz": "tensorflow",
+    ".ckpt": "tensorflow",
+}
+# Of the options, those that a reader takes.
+_OPTIONS = {
+    "torch": ("lstm", "head", "activation", "readout"),
+    "tensorflow": ("head", "activation", "readout", "forget_bias"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("input", metavar="IN", help="the file to read")
+    parser.add_argument("output", metavar="OUT", help="the file to write; it is replaced")
+    parser.add_argument("--from", dest="source", choices=sorted(_readers()), help="the form of IN")
+    parser.add_argument("--to", dest="target", choices=sorted(_writers()), help="the form of OUT")
+    parser.add_argument(
+        "--lstm", nargs="+", metavar="NAME", help="torch: names of the nn.LSTM in a state dict"
+    )
+    parser.add_argument("--head", metavar="NAME", help="torch, tensorflow: name of the dense layer")
+    parser.add_argument(
+        "--activation",
+        choices=("identity", "sigmoid", "tanh", "softmax"),
+        help="torch, tensorflow: activation of the head",
+    )
+    parser.add_argument(
+        "--readout",
+        choices=("all", "last", "mean", "max"),
+        help="torch, tensorflow: what the head reads",
+    )
+    parser.add_argument("--forget-bias", type=float, help="tensorflow: forget_bias of the cells")
+
+
+def convert(arguments: argparse.Namespace) -> str:
+    """Converts a file as the parsed arguments say.
+
+    Returns:
+        What was read and written, in a few lines.
+
+    Raises:
+        ValueError: If a form is unknown, or cannot express the model, or the file is broken.
+        OSError: If a file cannot be read or written.
+        ImportError: If a package is needed that is not installed.
+    """
+    source = arguments.source or _form(arguments.input, "--from", _readers())
+    target = arguments.target or _form(arguments.output, "--to", _writers())
+    given = {
+        name: value
+        for name in ("lstm", "head", "activation", "readout", "forget_bias")
+        if (value := getattr(arguments, name)) is not None
+    }
+    for name in given:
+        if name not in _OPTIONS.get(source, ()):
+            raise ValueError(f"--{name.replace('_', '-')}: not an option for files of {source}")
+    model, state = _readers()[source](arguments.input, given)
+    lines = [f"read {arguments.input} ({source}): {model!r}"]
+    if target == "nam":
+        to_nam(model, arguments.output, state)
+    else:
+        _writers()[target](model, arguments.output)
+        if state is not None and any(np.any(part) for pair in state for part in pair):
+            lines.append(f"the initial state in {arguments.input} is not kept in this form")
+    lines.append(f"wrote {arguments.output} ({target})")
+    return "\n".join(lines)
+
+
+def _form(path: str, option: str, known: Mapping[str, Any]) -> str:
+    suffix = Path(path).suffix.lower()
+    form = _SUFFIXES.get(suffix, "")
+    if form not in known:
+        raise ValueError(
+            f"{path}: the suffix {suffix!r} tells no form here; give {option}, "
+            f"one of {', '.join(sorted(known))}"
+        )
+    return form
+
+
+def _readers() -> dict[str, Callable[[str, dict[str, Any]], tuple[Any, Any]]]:
+    """Functions of a path and options that return a model and its initial state or None."""
+    return {
+        "peephole": lambda path, _: (load(path), None),
+        "torch": lambda path, options: (from_torch(_state_dict(path), **options), None),
+        "keras": lambda path, _: (from_keras(path), None),
+        "onnx": lambda path, _: (_onnx().from_onnx(path), None),
+        "litert": lambda path, _: (from_litert(path), None),
+        "nam": lambda path, _: from_nam(path),
+        "rtneural": lambda path, _: (from_rtneural(path), None),
+        "tensorflow": lambda path, options: (from_tensorflow(path, **options), None),
+    }
+
+
+def _writers() -> dict[str, Callable[[Any, str], Any]]:
+    """Functions of a model and a path."""
+    return {
+        "peephole": lambda model, path: model.save(path),
+        "torch": lambda model, path: _save_state_dict(model, path),
+        "keras": lambda model, path: to_keras(model).save(path),
+        "onnx": lambda model, path: _onnx().to_onnx(model, path),
+        "nam": to_nam,
+        "rtneural": to_rtneural,
+    }
+
+
+def _onnx() -> Any:
+    return importlib.import_module("peephole.interop.onnx")
+
+
+def _state_dict(path: str) -> Any:
+    torch = needed("torch", "torch")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # of pickles with other things, of broken archives
+        first = str(error).partition("\n")[0]
+        raise ValueError(f"{path}: expected a state dict, got: {first}") from None
+    return content.get("state_dict", content) if isinstance(content, dict) else content
+
+
+def _save_state_dict(model: Any, path: str) -> None:
+    module = to_torch(model)
+    needed("torch", "torch").save(module.state_dict(), path)

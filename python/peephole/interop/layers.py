@@ -1,0 +1,253 @@
+"""What all formats share: layers of a foreign model in our layout, made into a model, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from peephole._checks import array
+from peephole.models.build import default_activations
+from peephole.models.lstm import LSTM
+from peephole.models.network import Network
+
+GATES = "ifgo"
+
+# Options that change what the equations compute; those of training alone are not among them.
+_PLAIN = {"peephole": "none", "coupled_input_forget": False, "zoneout": 0.0}
+
+
+@dataclass(frozen=True)
+class Direction:
+    """The weights of one layer in one direction; rows are gates i, f, g, o, H each."""
+
+    weight_ih: NDArray[Any]
+    """(4H, I)"""
+    weight_hh: NDArray[Any]
+    """(4H, H)"""
+    bias: NDArray[Any] | None = None
+    """(4H,)"""
+    weight_ch: NDArray[Any] | None = None
+    """(4, H) diagonal, (4H, H) dense"""
+
+    @property
+    def units(self) -> int:
+        """H."""
+        return int(self.weight_hh.shape[1])
+
+
+@dataclass(frozen=True)
+class Head:
+    """A dense layer after the last LSTM layer."""
+
+    weight: NDArray[Any]
+    """(O, H), or (O, 2H) after both directions"""
+    bias: NDArray[Any] | None
+    """(O,)"""
+    activation: str = "identity"
+    readout: str = "all"
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A stack of foreign layers: of each layer one direction, or two, forward first."""
+
+    directions: Sequence[Sequence[Direction]]
+    head: Head | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def model(self, dtype: str) -> LSTM | Network:
+        """The model with these weights and options.
+
+        Raises ValueError if the layers do not fit each other.
+        """
+        first = self.directions[0]
+        per_layer = {len(of_layer) for of_layer in self.directions}
+        if len(per_layer) > 1:
+            raise ValueError(
+                "bidirectional: expected all layers in one direction, or all in both; "
+                f"got {[len(of_layer) for of_layer in self.directions]} directions"
+            )
+        self._check_sizes()
+        biases = [d.bias is not None for of_layer in self.directions for d in of_layer]
+        options: dict[str, Any] = {
+            "peephole": "none",
+            "bias": any(biases),
+            "bidirectional": len(first) == 2,
+            "dtype": dtype,
+            "seed": 0,
+            **self.options,
+        }
+        sizes = (int(first[0].weight_ih.shape[1]), [layer[0].units for layer in self.directions])
+        model: LSTM | Network
+        if self.head is None:
+            model = LSTM(*sizes, **options)
+        else:
+            model = Network(
+                *sizes,
+                len(self.head.weight),
+                head=self.head.activation,  # type: ignore[arg-type]
+                readout=self.head.readout,  # type: ignore[arg-type]
+                **options,
+            )
+        self._fill(model)
+        return model
+
+    def _check_sizes(self) -> None:
+        width = 0
+        for k, of_layer in enumerate(self.directions):
+            for d in of_layer:
+                if d.units != of_layer[0].units:
+                    raise ValueError(
+                        f"layer {k}: expected both directions to have as many units, "
+                        f"got {of_layer[0].units} and {d.units}"
+                    )
+                inputs = d.weight_ih.shape[1]
+                expected = width if k else of_layer[0].weight_ih.shape[1]
+                if inputs != expected:
+                    raise ValueError(
+                        f"layer {k}: expected input weights for {expected} features, "
+                        f"got some for {inputs}"
+                    )
+            width = of_layer[0].units * len(of_layer)
+        if self.head is not None and self.head.weight.shape[1] != width:
+            raise ValueError(
+                f"head: expected weights for {width} units, got some for "
+                f"{self.head.weight.shape[1]}"
+            )
+
+    def _fill(self, model: LSTM | Network) -> None:
+        parameters = model.parameters
+        for k, of_layer in enumerate(self.directions):
+            for direction, suffix in zip(of_layer, ("", "_reverse"), strict=False):
+                parameters[f"weight_ih_l{k}{suffix}"] = direction.weight_ih
+                parameters[f"weight_hh_l{k}{suffix}"] = direction.weight_hh
+                if direction.weight_ch is not None:
+                    parameters[f"weight_ch_l{k}{suffix}"] = direction.weight_ch
+                if (bias := f"bias_l{k}{suffix}") in parameters:
+                    zeros = np.zeros(len(direction.weight_ih), model.dtype)
+                    parameters[bias] = zeros if direction.bias is None else direction.bias
+        if self.head is not None:
+            parameters["head.weight"] = self.head.weight
+            bias_of_head = self.head.bias
+            parameters["head.bias"] = (
+                np.zeros(len(self.head.weight), model.dtype)
+                if bias_of_head is None
+                else bias_of_head
+            )
+
+
+def plain_layers(model: LSTM | Network, target: str) -> Layers:
+    """The layers of a model that has the form of `torch.nn.LSTM`, as copies.
+
+    Raises:
+        TypeError: If `model` is not a model.
+        ValueError: If it has something that `target`, the name of the foreign form, does not have.
+    """
+    if not isinstance(model, (LSTM, Network)):
+        raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
+    options = model.options
+    for name, plain in _PLAIN.items():
+        if options[name] != plain:
+            raise ValueError(f"{name}: {target} has none, and the model has {options[name]!r}")
+    for k, activations in enumerate(options["activations"]):
+        for key, name in activations.items():
+            if name != default_activations()[key]:
+                raise ValueError(
+                    f"activations: {target} has {default_activations()[key]} for {key!r}, "
+                    f"and layer {k} of the model has {name}"
+                )
+    suffixes = ["", "_reverse"] if model.bidirectional else [""]
+    directions = [[_direction(model, k, s) for s in suffixes] for k in range(model.num_layers)]
+    return Layers(directions, _head(model), options)
+
+
+def _direction(model: LSTM | Network, layer: int, suffix: str) -> Direction:
+    def value(name: str) -> NDArray[Any]:
+        return np.array(model.parameters[f"{name}_l{layer}{suffix}"])
+
+    bias = value("bias") if model.options["bias"] else None
+    return Direction(value("weight_ih"), value("weight_hh"), bias)
+
+
+def _head(model: LSTM | Network) -> Head | None:
+    if isinstance(model, LSTM):
+        return None
+    weight, bias = (np.array(model.parameters[f"head.{name}"]) for name in ("weight", "bias"))
+    return Head(weight, bias, model.head, model.readout)
+
+
+def equal_sizes(model: LSTM | Network, target: str) -> int:
+    """H, the same in all layers. Raises ValueError if the sizes of layers differ."""
+    if len(set(model.hidden_sizes)) > 1:
+        raise ValueError(
+            f"hidden_size: {target} has one size for all layers, "
+            f"and the model has {list(model.hidden_sizes)}"
+        )
+    return model.hidden_sizes[0]
+
+
+def weight(
+    value: ArrayLike, name: str, shape: tuple[int | None, ...], dtype: Any = None
+) -> NDArray[Any]:
+    """`value` as an array of floats of this shape; None stands for any size.
+
+    Raises:
+        ValueError: For another shape, and for values that are not finite.
+        TypeError: For values that are not numbers.
+    """
+    values = array(value, name)
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f"{name}: expected an array of floats, got one of {values.dtype}")
+    if len(values.shape) != len(shape) or any(
+        expected is not None and size != expected
+        for size, expected in zip(values.shape, shape, strict=True)
+    ):
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name}: expected shape ({wanted}), got {values.shape}")
+    if 0 in values.shape:
+        raise ValueError(f"{name}: expected at least one value, got shape {values.shape}")
+    with np.errstate(over="ignore"):
+        converted = values if dtype is None else values.astype(dtype)
+    if not np.isfinite(converted).all():
+        raise ValueError(f"{name}: expected finite values of {converted.dtype}")
+    return converted
+
+
+def common_dtype(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """The dtype that all arrays have, float32 or float64.
+
+    Raises ValueError that names the array with another dtype.
+    """
+    first = next(iter(arrays))
+    expected = str(arrays[first].dtype.name)
+    for name, values in arrays.items():
+        if values.dtype.name not in ("float32", "float64"):
+            raise ValueError(
+                f"{name}: expected float32 or float64, got {values.dtype}; convert it first"
+            )
+        if values.dtype.name != expected:
+            raise ValueError(
+                f"{name}: expected {expected} as {first} has, got {values.dtype}; convert one"
+            )
+    return expected
+
+
+def gate_rows(values: NDArray[Any], order: str) -> NDArray[Any]:
+    """Rows that are gates in another order, as rows i, f, g, o.
+
+    Args:
+        values: (4H, ...), or (4H,).
+        order: The gates of `values`, a permutation of "ifgo".
+    """
+    blocks = values.reshape(4, -1, *values.shape[1:])
+    return np.concatenate([blocks[order.index(gate)] for gate in GATES])
+
+
+def from_gate_rows(values: NDArray[Any], order: str) -> NDArray[Any]:
+    """Rows i, f, g, o as rows of gates in the order `order`; undoes `gate_rows`."""
+    blocks = values.reshape(4, -1, *values.shape[1:])
+    return np.concatenate([blocks[GATES.index(gate)] for gate in order])

@@ -1,0 +1,176 @@
+"""NeuralAmpModeler's `.nam` files with an LSTM, both ways.
+
+The format: https://github.com/sdatkinson/NeuralAmpModelerCore, NAM/lstm.cpp. The weights are one
+list: of each layer [W | R] (4H, I + H) by rows in the order i, f, g, o, the bias (4H,), the initial
+h and c (H,); then the head's weight (O, H) and bias (O,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peephole._checks import dtype_name
+from peephole._types import State, StateArrays
+from peephole.interop.json_files import entry, numbers, read_json, size, write_json
+from peephole.interop.layers import Direction, Head, Layers, equal_sizes, plain_layers, weight
+from peephole.models.lstm import LSTM
+from peephole.models.network import Network
+
+_VERSION = "0.5.4"  # of the format that is written
+_TARGET = "a .nam file"
+
+
+def from_nam(path: Any, *, dtype: str = "float32") -> tuple[Network, StateArrays]:
+    """The network of a NeuralAmpModeler file, and the state that it starts from.
+
+    The file's initial state is not zero as a rule: a capture starts from the state that silence
+    leads to. Start from it with `stream.state = state` or `net.predict(x, state=state)` for a
+    single sequence x (T, I).
+
+    Args:
+        path: A `.nam` file of the architecture "LSTM".
+        dtype: "float32", in which the plugin computes, or "float64".
+
+    Returns:
+        (network, state): the network has readout="all"; state has one pair (h, c), each (H,), per
+        layer. Sample rate and metadata stay in the file.
+
+    Raises:
+        ValueError: If the file is not such a file, or of another architecture.
+        OSError: If it cannot be read.
+    """
+    dtype = dtype_name(dtype)
+    content = read_json(path)
+    architecture = entry(content, "architecture", str, "path")
+    if architecture != "LSTM":
+        raise ValueError(f"architecture: expected 'LSTM', got {architecture!r}")
+    config = entry(content, "config", dict, "path")
+    layers = size(config, "num_layers", "config")
+    inputs, hidden = size(config, "input_size", "config"), size(config, "hidden_size", "config")
+    outputs = size(config, "out_channels", "config") if "out_channels" in config else 1
+    channels = size(config, "in_channels", "config") if "in_channels" in config else inputs
+    if channels != inputs:
+        raise ValueError(f"in_channels: expected input_size, {inputs}, got {channels}")
+    count = _count(layers, inputs, hidden, outputs)
+    values = entry(content, "weights", list, "path")
+    if len(values) != count:
+        raise ValueError(f"weights: expected {count} values for this config, got {len(values)}")
+    reader = _Reader(numbers(values, "weights", (count,), dtype))
+    directions, state = [], []
+    for k in range(layers):
+        features = hidden if k else inputs
+        both = reader.take(4 * hidden, features + hidden)
+        bias = reader.take(4 * hidden)
+        directions.append([Direction(both[:, :features], both[:, features:], bias)])
+        state.append((reader.take(hidden), reader.take(hidden)))
+    head = Head(reader.take(outputs, hidden), reader.take(outputs))
+    network = Layers(directions, head).model(dtype)
+    assert isinstance(network, Network)  # with a head
+    return network, tuple(state)
+
+
+def to_nam(
+    model: Network,
+    path: Any,
+    state: State | None = None,
+    *,
+    sample_rate: float | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a network as a NeuralAmpModeler file.
+
+    The plugin computes in float32, so it rounds the weights of a float64 network.
+
+    Args:
+        model: A `Network` with peephole="none", head="identity", readout="all", the default
+            activations, layers of one size, and one direction.
+        path: The file.
+        state: The initial state: one pair (h, c), each (H,), per layer; None stands for zeros. To
+            start a plugin without a click, give the final state of a second of silence.
+        sample_rate: In Hz, what the network was trained at; None leaves it out.
+        metadata: JSON values under names such as "name" and "gear_type".
+
+    Raises:
+        ValueError: If the format cannot express the model.
+        TypeError: If `model` is not a `Network`.
+        OSError: If the file cannot be written.
+    """
+    if not isinstance(model, Network):
+        raise TypeError(f"model: expected a Network, got {type(model).__name__}")
+    layers = plain_layers(model, _TARGET)
+    hidden = equal_sizes(model, _TARGET)
+    only_steps(model, _TARGET)
+    if model.head != "identity":
+        raise ValueError(f"head: {_TARGET} has 'identity', and the model has {model.head!r}")
+    assert layers.head is not None and layers.head.bias is not None  # of a Network
+    parts: list[NDArray[Any]] = []
+    for k, ((direction,), (h, c)) in enumerate(
+        zip(layers.directions, _pairs(state, model), strict=True)
+    ):
+        parts += [np.concatenate([direction.weight_ih, direction.weight_hh], axis=1)]
+        parts += [np.zeros(4 * hidden) if direction.bias is None else direction.bias]
+        parts += [weight(h, f"state[{k}]: h", (hidden,)), weight(c, f"state[{k}]: c", (hidden,))]
+    parts += [layers.head.weight, layers.head.bias]
+    config = {
+        "input_size": model.input_size,
+        "hidden_size": hidden,
+        "num_layers": model.num_layers,
+    }
+    if model.input_size > 1 or model.output_size > 1:
+        config |= {"in_channels": model.input_size, "out_channels": model.output_size}
+    content: dict[str, Any] = {
+        "version": _VERSION,
+        "metadata": dict(metadata or {}),
+        "architecture": "LSTM",
+        "config": config,
+        "weights": [float(v) for part in parts for v in part.flat],
+    }
+    if sample_rate is not None:
+        content["sample_rate"] = float(sample_rate)
+    write_json(path, content)
+
+
+def only_steps(model: LSTM | Network, target: str) -> None:
+    """Raises ValueError if the model needs more than the steps so far."""
+    if model.bidirectional:
+        raise ValueError(f"bidirectional: {target} has one direction, and the model has both")
+    if isinstance(model, Network) and model.readout != "all":
+        raise ValueError(f"readout: {target} has 'all', and the model has {model.readout!r}")
+
+
+def _count(layers: int, inputs: int, hidden: int, outputs: int) -> int:
+    """The number of weights in a file of this config."""
+    per_layer = 4 * hidden + 2 * hidden
+    first = 4 * hidden * (inputs + hidden) + per_layer
+    others = 4 * hidden * (hidden + hidden) + per_layer
+    return first + (layers - 1) * others + outputs * (hidden + 1)
+
+
+def _pairs(state: State | None, model: Network) -> State:
+    if state is None:
+        return [(np.zeros(h), np.zeros(h)) for h in model.hidden_sizes]
+    try:
+        pairs = [(h, c) for h, c in state]
+    except (TypeError, ValueError):
+        raise ValueError("state: expected a pair (h, c) for each layer") from None
+    if len(pairs) != model.num_layers:
+        raise ValueError(f"state: expected {model.num_layers} pairs (h, c), got {len(pairs)}")
+    return pairs
+
+
+class _Reader:
+    """Takes arrays off the front of a list of values."""
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self._values = values
+        self._position = 0
+
+    def take(self, *shape: int) -> NDArray[Any]:
+        count = int(np.prod(shape))
+        values = self._values[self._position : self._position + count]
+        self._position += count
+        return values.reshape(shape)

@@ -1,0 +1,23 @@
+"""What the tests of formats share."""
+
+import numpy as np
+import pytest
+
+TOLERANCE = {"float32": 1e-6, "float64": 1e-13}
+
+
+@pytest.fixture
+def agree():
+    """Compares results, to the accuracy of their dtype.
+
+    The tolerance is absolute up to 1 and relative above: outputs after relu are not bounded.
+    """
+
+    def compare(ours, theirs):
+        theirs = np.asarray(theirs)
+        assert ours.shape == theirs.shape
+        assert ours.dtype == theirs.dtype
+        errors = np.abs(ours - theirs) / np.maximum(1, np.abs(theirs))
+        assert errors.max() <= TOLERANCE[ours.dtype.name]
+
+    return compare
