@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "plot": "views",
     "sklearn": "_checks _keywords _runtime _sequences _types metrics models optim parameters "
     "training.keep.history training.optimisers",
+    "interop": "_core _checks models scaling",
     "demo": "datasets models views",
     "__main__": "_core demo",
     "": "_core _types _runtime datasets inspection losses metrics models optim plot scaling "
