@@ -18,9 +18,14 @@ def blocks(language):
 
 
 @pytest.mark.parametrize(
-    "code", blocks("python"), ids=["layer", "network", "training", "scaling", "stream", "sklearn"]
+    "code",
+    blocks("python"),
+    ids=["layer", "network", "training", "scaling", "stream", "onnx", "sklearn"],
 )
 def test_python(code, tmp_path, monkeypatch):
+    if "import onnxruntime" in code:
+        pytest.importorskip("onnx", reason="writes ONNX files")
+        pytest.importorskip("onnxruntime", reason="runs ONNX files")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
 
