@@ -36,8 +36,22 @@ def read_model(source: str | os.PathLike[str] | bytes) -> Any:
         raise ValueError(f"{name}: not an ONNX model, or a part of one: {error}") from None
     if not model.HasField("graph") or model.ir_version <= 0 or not model.opset_import:
         raise ValueError(f"{name}: not an ONNX model: it has no graph, IR version or opset")
+    _check_texts(model, name)
     _load_external_data(model, name, folder)
     return model
+
+
+def _check_texts(message: Any, name: str) -> None:
+    """Raises ValueError for texts that are not UTF-8, which Protocol Buffers give as bytes."""
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        single = isinstance(value, (str, bytes)) or hasattr(value, "ListFields")
+        for item in [value] if single else value:
+            if isinstance(item, bytes):
+                raise ValueError(f"{name}: not an ONNX model: a {field.name} is not UTF-8")
+            if field.type == field.TYPE_MESSAGE:
+                _check_texts(item, name)
 
 
 def _load_external_data(model: Any, name: str, folder: str | None) -> None:
