@@ -20,11 +20,17 @@ def blocks(language):
 @pytest.mark.parametrize(
     "code",
     blocks("python"),
-    ids=["layer", "network", "training", "scaling", "stream", "torch", "classifier", "sklearn"],
+    ids=[
+        *("layer", "network", "training", "scaling", "stream"),
+        *("torch", "classifier", "onnx", "sklearn"),
+    ],
 )
 def test_python(code, tmp_path, monkeypatch):
     if "import torch" in code:
         pytest.importorskip("torch")
+    if "import onnxruntime" in code:
+        pytest.importorskip("onnx", reason="writes ONNX files")
+        pytest.importorskip("onnxruntime", reason="runs ONNX files")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
 

@@ -9,6 +9,7 @@ from peephole.interop.chainer import from_chainer
 from peephole.interop.keras import from_keras, to_keras
 from peephole.interop.litert import from_litert
 from peephole.interop.nam import from_nam, to_nam
+from peephole.interop.onnx import from_onnx, to_onnx
 from peephole.interop.rtneural import from_rtneural, to_rtneural
 from peephole.interop.tensorflow import from_tensorflow
 from peephole.interop.torch import from_torch, to_torch
@@ -18,11 +19,13 @@ __all__ = [
     "from_keras",
     "from_litert",
     "from_nam",
+    "from_onnx",
     "from_rtneural",
     "from_tensorflow",
     "from_torch",
     "to_keras",
     "to_nam",
+    "to_onnx",
     "to_rtneural",
     "to_torch",
 ]

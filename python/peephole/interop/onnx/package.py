@@ -1,0 +1,22 @@
+"""The package onnx, imported when it is first needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def onnx_package() -> Any:
+    """The module `onnx`, with its `helper` and `numpy_helper`.
+
+    Raises:
+        ImportError: If onnx is not installed; the message says how to install it.
+    """
+    try:
+        import onnx
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise ImportError(
+            'ONNX files need the package onnx: pip install "peephole[onnx]"'
+        ) from error
+    return onnx

@@ -1,0 +1,166 @@
+"""LSTM nodes: https://onnx.ai/onnx/operators/onnx__LSTM.html, versions 7, 14 and 22."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peephole.interop.onnx.activations import of_operator
+from peephole.interop.onnx.values import (
+    Anything,
+    Atom,
+    Given,
+    Node,
+    Outputs,
+    Run,
+    Sizes,
+    Unknown,
+    Value,
+    Zeros,
+    plain,
+)
+
+_KNOWN = {"activation_alpha", "activation_beta", "activations", "clip", "direction"}
+_KNOWN |= {"hidden_size", "input_forget", "layout"}
+_DEFAULT_ACTIVATIONS = ["Sigmoid", "Tanh", "Tanh"]
+_DIRECTIONS = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}
+
+
+def lstm(node: Node) -> list[Anything]:
+    """The outputs Y, Y_h, Y_c of an LSTM node.
+
+    Raises:
+        ValueError: If the node is wrong, or has something that a model here cannot express.
+    """
+    attributes, where = node.attributes, node.label
+    if unknown := attributes.keys() - _KNOWN:
+        raise ValueError(f"{where}: unknown attribute {min(unknown)!r}")
+    if "clip" in attributes:
+        raise ValueError(f"{where}: clip is not supported: a model here clips no values")
+    direction = attributes.get("direction", "forward")
+    if direction not in _DIRECTIONS:
+        raise ValueError(f"{where}: unknown direction {direction!r}")
+    reverse = _DIRECTIONS[direction]
+    arrays = _arrays(node, len(reverse))
+    units = arrays["R"].shape[2]
+    if attributes.get("hidden_size", units) != units:
+        raise ValueError(f"{where}: hidden_size {attributes['hidden_size']}, but R is for {units}")
+    batch_first = attributes.get("layout", 0)
+    if batch_first not in (0, 1):
+        raise ValueError(f"{where}: unknown layout {batch_first}")
+    time, batch = _axes(node, batch_first)
+    activations = _activations(node, len(reverse))
+    lengths = _lengths(node, time)
+    for k, name in ((5, "initial_h"), (6, "initial_c")):
+        _check_initial(node, k, name)
+    runs = tuple(
+        Run(
+            node.name,
+            backwards,
+            {name: array[d] for name, array in arrays.items()},
+            activations[d],
+            bool(attributes.get("input_forget", 0)),
+            node.given(0),
+            lengths,
+            time,
+        )
+        for d, backwards in enumerate(reverse)
+    )
+    of_runs, unit = plain(len(runs)), Atom(units)
+    if batch_first:
+        y, state = (batch, time, of_runs, (unit,)), (batch, of_runs, (unit,))
+    else:
+        y, state = (time, of_runs, batch, (unit,)), (of_runs, batch, (unit,))
+    kinds = (("y", y), ("h", state), ("c", state))
+    return [Value(axes, Outputs(kind, runs, of_runs, unit)) for kind, axes in kinds]
+
+
+def _arrays(node: Node, directions: int) -> dict[str, NDArray[Any]]:
+    """W (D, 4H, I), R (D, 4H, H), and B (D, 8H), P (D, 3H) where there; all finite in shape."""
+    arrays = {}
+    for k, name in ((1, "W"), (2, "R"), (3, "B"), (7, "P")):
+        value = node.given(k)
+        if isinstance(value, np.ndarray):
+            arrays[name] = value
+        elif value is not None:
+            reason = f": {value.reason}" if isinstance(value, Unknown) else ""
+            raise ValueError(f"{node.label}: expected {name} to be constant{reason}")
+        elif name in "WR":
+            raise ValueError(f"{node.label}: there is no {name}")
+    dtype = arrays["W"].dtype
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"{node.label}: expected weights of float32 or float64, got {dtype}")
+    units = arrays["R"].shape[-1] if arrays["R"].ndim == 3 else 0
+    inputs = arrays["W"].shape[-1] if arrays["W"].ndim == 3 else 0
+    if not units or not inputs:
+        shapes = {name: arrays[name].shape for name in "WR"}
+        raise ValueError(f"{node.label}: expected W (D, 4H, I) and R (D, 4H, H), got {shapes}")
+    columns = {"W": (4 * units, inputs), "R": (4 * units, units), "B": (8 * units,)}
+    columns["P"] = (3 * units,)
+    for name, array in arrays.items():
+        expected = (directions, *columns[name])
+        if array.shape != expected or array.dtype != dtype:
+            raise ValueError(
+                f"{node.label}: expected {name} {expected} of {dtype}, "
+                f"got {array.shape} of {array.dtype}"
+            )
+    return arrays
+
+
+def _axes(node: Node, batch_first: int) -> tuple[tuple[Atom, ...], tuple[Atom, ...]]:
+    """The axes of steps and of sequences."""
+    x = node.given(0)
+    if isinstance(x, Value) and len(x.axes) == 3:
+        first, second = x.axes[:2]
+        return (second, first) if batch_first else (first, second)
+    if isinstance(x, Value):
+        raise ValueError(f"{node.label}: expected X with 3 axes, got {len(x.axes)}")
+    return (Atom(None),), (Atom(None),)
+
+
+def _activations(node: Node, directions: int) -> list[tuple[str, str, str]]:
+    """Our names of f, g, h of each direction."""
+    names = node.attributes.get("activations") or _DEFAULT_ACTIVATIONS * directions
+    if len(names) != 3 * directions:
+        raise ValueError(
+            f"{node.label}: expected {3 * directions} activations, got {', '.join(names)}"
+        )
+    alpha = node.attributes.get("activation_alpha", [])
+    beta = node.attributes.get("activation_beta", [])
+    ours = of_operator(names, alpha, beta, node.label)
+    return [(ours[k], ours[k + 1], ours[k + 2]) for k in range(0, len(ours), 3)]
+
+
+def _lengths(node: Node, time: tuple[Atom, ...]) -> str:
+    """The name of the graph's input with the lengths; "" where all steps are valid."""
+    value = node.given(4)
+    if value is None or (isinstance(value, Sizes) and value.entries == (time or 1,)):
+        return ""
+    if isinstance(value, Value) and isinstance(value.content, Given) and len(value.axes) == 1:
+        return value.content.name
+    if isinstance(value, np.ndarray) and len(time) == 1 and np.all(value == time[0].size):
+        return ""
+    raise ValueError(
+        f"{node.label}: sequence_lens is neither an input of the graph nor the number of steps"
+    )
+
+
+def _check_initial(node: Node, k: int, name: str) -> None:
+    """Raises ValueError unless an initial state is zeros or an input of the graph."""
+    value = node.given(k)
+    if value is None or isinstance(value, Zeros):
+        return
+    if isinstance(value, np.ndarray) and not np.any(value):
+        return
+    if isinstance(value, Value) and isinstance(value.content, Given):
+        return
+    if isinstance(value, np.ndarray):
+        raise ValueError(
+            f"{node.label}: {name} has values other than 0; a model keeps no initial state"
+        )
+    reason = f": {value.reason}" if isinstance(value, Unknown) else ""
+    raise ValueError(
+        f"{node.label}: {name} is computed in the graph; expected zeros or an input{reason}"
+    )

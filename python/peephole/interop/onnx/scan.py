@@ -1,0 +1,224 @@
+"""Layers as functions of our own domain, over the operator Scan.
+
+Every option of a layer has a form here. The function of one direction of a layer is named after its
+options, so that a name always means the same computation. Its inputs are
+
+    x      (T, B, I)
+    steps  (T, B, 1) bool, False beyond a sequence's length
+    h, c   (B, H), the initial state
+    W      (4H, I), R (4H, H), P (4, H) or dense (4H, H), b (4H,): our parameters, P and b only
+           where the layer has them
+    z      the probability of zoneout, where the layer has it
+
+and its outputs y (T, B, H), 0 beyond a sequence's length, and the final h and c (B, H).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from peephole.interop.gates import OURS
+from peephole.interop.onnx.layers import Layer, Sequences
+from peephole.interop.onnx.nodes import DOMAIN, Nodes
+from peephole.interop.onnx.package import onnx_package
+
+_OPSET = 17
+
+
+def function_name(layer: Layer, reverse: bool) -> str:
+    """The name of the function of one direction of a layer."""
+    options = layer.options
+    parts = ["LSTM", options["peephole"]]
+    if options["peephole"] != "none":
+        parts += [options["peephole_gates"] or "no_gates", options["output_peephole"]]
+    parts += [layer.activations[gate] for gate in "ifgoc"]
+    parts += ["bias"] * options["bias"] + ["coupled"] * options["coupled_input_forget"]
+    parts += ["zoneout"] * (options["zoneout"] > 0) + ["reverse"] * reverse
+    return "_".join(parts)
+
+
+def write_layer(
+    nodes: Nodes, layer: Layer, sequences: Sequences, x: str, state: list[tuple[str, str]]
+) -> tuple[str, list[tuple[str, str]]]:
+    """Adds one layer; x is (T, B, I), `state` a pair (h, c) of (B, H) for each direction.
+
+    Returns the names of y (T, B, D*H) and of the final state.
+    """
+    ys, final = [], []
+    for d, suffix in enumerate(layer.suffixes):
+        weights = [f"{name}{suffix}" for name in _weights(layer)]
+        if layer.options["zoneout"] > 0:
+            weights.append(nodes.constant(layer.options["zoneout"], sequences.dtype))
+        y, h, c = nodes.add_many(
+            function_name(layer, bool(d)),
+            x,
+            sequences.steps,
+            *state[d],
+            *weights,
+            outputs=[f"lstm{suffix}_{value}" for value in "yhc"],
+            domain=DOMAIN,
+        )
+        ys.append(y)
+        final.append((h, c))
+    return (ys[0] if len(ys) == 1 else nodes.add("Concat", *ys, axis=-1)), final
+
+
+def _weights(layer: Layer) -> dict[str, str]:
+    """{our parameter: the function's name of it}."""
+    weights = {"weight_ih": "W", "weight_hh": "R"}
+    if layer.options["peephole"] != "none":
+        weights["weight_ch"] = "P"
+    if layer.options["bias"]:
+        weights["bias"] = "b"
+    return weights
+
+
+def functions(layer: Layer, dtype: Any) -> dict[str, Any]:
+    """{name: FunctionProto} of the layer's directions."""
+    reverse = [bool(d) for d in range(len(layer.suffixes))]
+    return {function_name(layer, r): _function(layer, r, dtype) for r in reverse}
+
+
+def _function(layer: Layer, reverse: bool, dtype: Any) -> Any:
+    helper = onnx_package().helper
+    zoned = layer.options["zoneout"] > 0
+    inputs = ["x", "steps", "h", "c", *_weights(layer).values(), *(["z"] * zoned)]
+    nodes = Nodes()
+    a = nodes.add("MatMul", "x", nodes.add("Transpose", "W", perm=[1, 0]))
+    if layer.options["bias"]:
+        a = nodes.add("Add", a, "b")
+    recurrent = nodes.add("Transpose", "R", perm=[1, 0])
+    body = Step(layer, dtype, recurrent, _peepholes(nodes, layer)).graph()
+    nodes.add_many(
+        "Scan",
+        "h",
+        "c",
+        a,
+        "steps",
+        outputs=["final_h", "final_c", "y"],
+        body=body,
+        num_scan_inputs=2,
+        scan_input_directions=[int(reverse)] * 2,
+        scan_output_directions=[int(reverse)],
+    )
+    return helper.make_function(
+        DOMAIN,
+        function_name(layer, reverse),
+        inputs,
+        ["y", "final_h", "final_c"],
+        nodes.nodes,
+        [helper.make_opsetid("", _OPSET)],
+    )
+
+
+def _peepholes(nodes: Nodes, layer: Layer) -> dict[str, str]:
+    """{gate: its P}, (1, H) diagonal or (H, H) dense and transposed, of gates with a peephole."""
+    gates = layer.options["peephole_gates"]
+    if layer.options["peephole"] == "none" or not gates:
+        return {}
+    each = dict(zip(OURS, nodes.add_many("Split", "P", outputs=4, axis=0), strict=True))
+    if layer.options["peephole"] == "dense":
+        return {gate: nodes.add("Transpose", each[gate], perm=[1, 0]) for gate in gates}
+    return {gate: each[gate] for gate in gates}
+
+
+class Step:
+    """The body of a Scan: one step of one direction of a layer.
+
+        a_k = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k          k = i, f, g, o
+        i = σ_i(a_i)   f = σ_f(a_f)   g = g(a_g)   o = σ_o(a_o)
+        c_t = f ⊙ c_{t-1} + g ⊙ i
+        h_t = h(c_t) ⊙ o
+
+    Args:
+        layer: The layer.
+        dtype: Of all values.
+        recurrent: The name of R^T (H, 4H).
+        peepholes: {gate: name of its P}.
+    """
+
+    def __init__(self, layer: Layer, dtype: Any, recurrent: str, peepholes: dict[str, str]) -> None:
+        self._layer = layer
+        self._dtype = dtype
+        self._recurrent = recurrent
+        self._peepholes = peepholes
+        self._nodes = Nodes("step_")
+
+    def graph(self) -> Any:
+        """h, c, W x_t + b (B, 4H) and the mask (B, 1) in; h, c and y, each (B, H), out."""
+        helper = onnx_package().helper
+        nodes = self._nodes
+        h, c = self._new_state("step_h", "step_c", "step_a")
+        zero = nodes.constant(0, self._dtype)
+        nodes.add("Where", "step_real", h, "step_h", output="step_h_out")
+        nodes.add("Where", "step_real", c, "step_c", output="step_c_out")
+        nodes.add("Where", "step_real", h, zero, output="step_y")
+        kind = helper.np_dtype_to_tensor_dtype(self._dtype)
+        values = [helper.make_tensor_value_info(f"step_{name}", kind, [None] * 2) for name in "hca"]
+        values.append(helper.make_tensor_value_info("step_real", 9, [None, 1]))  # BOOL
+        names = ["step_h_out", "step_c_out", "step_y"]
+        outputs = [helper.make_tensor_value_info(name, kind, [None, None]) for name in names]
+        return helper.make_graph(nodes.nodes, "step", values, outputs)
+
+    def _new_state(self, h: str, c: str, a: str) -> tuple[str, str]:
+        """h_t and c_t of a sequence that has step t."""
+        nodes, options = self._nodes, self._layer.options
+        a = nodes.add("Add", a, nodes.add("MatMul", h, self._recurrent))
+        each = dict(zip(OURS, nodes.add_many("Split", a, outputs=4, axis=1), strict=True))
+        i = self._gate("i", each, c)
+        if options["coupled_input_forget"]:
+            f = nodes.add("Sub", nodes.constant(1, self._dtype), i)
+        else:
+            f = self._gate("f", each, c)
+        g = self._gate("g", each, c)
+        new_c = nodes.add("Add", nodes.add("Mul", f, c), nodes.add("Mul", g, i))
+        read = new_c if options["output_peephole"] == "current" else c
+        o = self._gate("o", each, read)
+        new_h = nodes.add("Mul", self._activate("c", new_c), o)
+        if options["zoneout"] > 0:
+            return self._expected(h, new_h), self._expected(c, new_c)
+        return new_h, new_c
+
+    def _gate(self, gate: str, each: dict[str, str], c: str) -> str:
+        a = each[gate]
+        if gate in self._peepholes:
+            product = "Mul" if self._layer.options["peephole"] == "diagonal" else "MatMul"
+            a = self._nodes.add("Add", a, self._nodes.add(product, c, self._peepholes[gate]))
+        return self._activate(gate, a)
+
+    def _expected(self, old: str, new: str) -> str:
+        """The value z old + (1 - z) new, the expected value of zoneout."""
+        nodes = self._nodes
+        rest = nodes.add("Sub", nodes.constant(1, self._dtype), "z")
+        return nodes.add("Add", nodes.add("Mul", "z", old), nodes.add("Mul", rest, new))
+
+    def _activate(self, gate: str, a: str) -> str:
+        return activate(self._nodes, self._layer.activations[gate], a, self._dtype)
+
+
+def activate(nodes: Nodes, name: str, a: str, dtype: Any) -> str:
+    """The activation called `name` of `a`, by operators that ONNX Runtime has for both dtypes."""
+
+    def one() -> str:
+        return nodes.constant(1, dtype)
+
+    if name == "identity":
+        return a
+    if name == "one":
+        return nodes.add("Add", nodes.add("Mul", a, nodes.constant(0, dtype)), one())
+    if name == "softsign":
+        return nodes.add("Div", a, nodes.add("Add", one(), nodes.add("Abs", a)))
+    if name == "hard_sigmoid":
+        line = nodes.add("Mul", a, nodes.constant(0.2, dtype))
+        line = nodes.add("Add", line, nodes.constant(0.5, dtype))
+        return nodes.add("Clip", line, nodes.constant(0, dtype), one())
+    if name == "softplus" and dtype == np.float64:
+        # ONNX Runtime has no Softplus for float64. max(a, 0) + log(1 + exp(-|a|)), which cannot
+        # overflow, is exact to 1e-16.
+        e = nodes.add("Exp", nodes.add("Neg", nodes.add("Abs", a)))
+        positive = nodes.add("Max", a, nodes.constant(0, dtype))
+        return nodes.add("Add", positive, nodes.add("Log", nodes.add("Add", one(), e)))
+    kind = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "softplus": "Softplus"}[name]
+    return nodes.add(kind, a)
