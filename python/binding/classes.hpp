@@ -19,8 +19,10 @@ py::custom_type_setup whole_object_setup();
 /// A class of the module. Its objects cannot be pickled or copied: every protocol raises TypeError.
 /// (Python's protocols 0 and 1 would make an object without `__init__`.)
 template <class Class, class... Options>
-py::class_<Class, Options...> new_class(py::module_& module, const char* name) {
-  py::class_<Class, Options...> cls(module, name, whole_objects(), whole_object_setup());
+py::class_<Class, Options...> new_class(py::module_& module, const char* name,
+                                        const char* docstring = "") {
+  py::class_<Class, Options...> cls(module, name, docstring, whole_objects(),
+                                    whole_object_setup());
   cls.def("__reduce_ex__", [](py::handle self, py::handle) -> py::object {
     const std::string type = py::str(py::type::handle_of(self).attr("__name__"));
     throw py::type_error("cannot pickle or copy '" + type + "' objects");

@@ -11,6 +11,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "classes.hpp"
 #include "gil.hpp"
 #include "options.hpp"
 #include "peephole/tensors.hpp"
@@ -168,7 +169,7 @@ void bind_files(py::module_& module) {
   module.def("load", &load_model, "path"_a);
   module.def("write_tensors", &write_arrays, "path"_a, "arrays"_a, "metadata"_a);
   module.def("read_tensors", &read_arrays, "path"_a);
-  py::class_<TensorFile>(module, "TensorFile")
+  new_class<TensorFile>(module, "TensorFile")
       .def(py::init<const std::filesystem::path&>(), "path"_a)
       .def_property_readonly("metadata", &metadata_of)
       .def_property_readonly("specs", &specs_of)

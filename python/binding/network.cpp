@@ -123,7 +123,8 @@ void bind_network_of(py::module_& module, const char* name) {
       .def(
           "initialise",
           [](Network<T>& self, std::uint64_t seed, py::handle recurrent) {
-            initialise(self, seed, parse_initialisation(text(recurrent, "recurrent_init")));
+            const Initialisation chosen = parse_initialisation(text(recurrent, "recurrent_init"));
+            without_gil([&] { initialise(self, seed, chosen); });
           },
           "seed"_a, "recurrent"_a)
       .def("save", &save<Network<T>>, "path"_a, py::call_guard<WithoutGil>())

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "bindings.hpp"
+#include "classes.hpp"
 #include "options.hpp"
 
 namespace peephole::binding {
@@ -61,7 +62,7 @@ void bind_runtime(py::module_& module) {
   module.def("num_threads", &num_threads);
   module.def("set_num_threads", &set_threads, "num_threads"_a);
   module.def("set_executor", [](py::handle name) { set_executor(executor_of(name)); }, "name"_a);
-  py::class_<ExecutorScope>(
+  new_class<ExecutorScope>(
       module, "executor",
       "A context manager: calls of this thread inside it run on the threads of an executor.\n\n"
       "Args:\n"

@@ -177,10 +177,13 @@ class ReduceOnPlateau(Schedule):
         return {"current": self._current, "best": self._best, "waited": self._waited}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """See Schedule."""
-        self._current = float(state["current"])
-        self._best = float(state["best"])
-        self._waited = int(state["waited"])
+        """See Schedule. Raises ValueError for a state that no training leads to."""
+        current, best, waited = float(state["current"]), float(state["best"]), state["waited"]
+        if not 0 <= current <= 1 or math.isnan(best):
+            raise ValueError(f"expected a factor in 0..1 and a best value, got {current}, {best}")
+        if type(waited) is not int or waited < 0:
+            raise ValueError(f"waited: expected an int of 0 or more, got {waited!r}")
+        self._current, self._best, self._waited = current, best, waited
 
 
 class WarmUp(Schedule):

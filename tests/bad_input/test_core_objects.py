@@ -10,30 +10,37 @@ import peephole
 import pytest
 from peephole import _core
 
-CLASSES = [
-    getattr(_core, kind + dtype)
-    for kind in ("LSTM", "Network", "Parameters", "Tape", "Stream", "Optimiser")
-    for dtype in ("Float32", "Float64")
-]
+CLASSES = [value for value in vars(_core).values() if isinstance(value, type)]
+CLASSES = [cls for cls in CLASSES if not issubclass(cls, BaseException)]
 
 
-def objects():
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory):
+    """One of each kind of class."""
     net = peephole.Network(2, 3, 1, seed=0)
     _, _, tape = net.forward(np.zeros((1, 2, 2), np.float32))
     adam = peephole.optim.Adam(net.parameters)
+    path = tmp_path_factory.mktemp("model") / "net"
+    net.save(path)
+    others = [_core.TensorFile(path), _core.executor("own")]
     cores = [net._core, net.lstm._core, net.parameters._core, net.stream()._core, adam._core]
-    return [tape, adam, *cores]
+    made = [tape, adam, *cores, *others]
+    kinds = {type(thing).__name__.removesuffix("Float32") for thing in made}
+    assert kinds >= {
+        cls.__name__.removesuffix("Float32").removesuffix("Float64") for cls in CLASSES
+    }
+    return made
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_refuse_pickling(protocol):
-    for thing in objects():
+def test_refuse_pickling(objects, protocol):
+    for thing in objects:
         with pytest.raises(TypeError, match="cannot pickle"):
             pickle.dumps(thing, protocol)
 
 
-def test_refuse_copying():
-    for thing in objects():
+def test_refuse_copying(objects):
+    for thing in objects:
         if type(thing).__module__ == _core.__name__:
             for way in (copy.copy, copy.deepcopy):
                 with pytest.raises(TypeError, match="cannot pickle or copy"):

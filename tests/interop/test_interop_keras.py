@@ -48,14 +48,12 @@ MODELS = {
                       lstm(4, activation="relu"), lstm(4, activation=None), L.Dense(2)]),
     "layers alone": S([lstm(4), lstm(2)]),
     "functional": functional(),
-    "double": S([keras.Input((None, 3), dtype="float64"), lstm(4, dtype="float64"),
-                 L.Dense(2, dtype="float64")]),
     "trained": S([keras.Input((9, 3)), lstm(8, return_sequences=False), L.Dense(1)]),
 }
 MODELS["trained"].compile("adam", "mse")
 MODELS["trained"].fit(x, x.sum((1, 2))[:, None], epochs=20, verbose=0)
 for name, model in MODELS.items():
-    data = x.astype("float64") if name == "double" else x
+    data = x
     y = model.predict(data, verbose=0)
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
@@ -95,7 +93,7 @@ for option in ({"peephole": "diagonal"}, {"activations": {"g": "relu"}}):
 
 MODELS = [
     "one", "last", "stack", "names", "bidirectional", "bidirectional last", "mean", "max",
-    "activations", "layers alone", "functional", "double", "trained",
+    "activations", "layers alone", "functional", "trained",
 ]  # fmt: skip
 
 

@@ -230,3 +230,51 @@ def test_without_the_package_safetensors(tmp_path, rng, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     training = Training(tmp_path, rng)
     training.resume(training.net())
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (("position", "loss"), 10**400),
+        (("position", "weight"), -1.0),
+        (("position", "norm"), float("nan")),
+        (("best", "value"), 10**400),
+        (("factor",), float("nan")),
+        (("factor",), -1.0),
+        (("schedule", "current"), -1.0),
+        (("schedule", "current"), float("inf")),
+        (("schedule", "best"), float("nan")),
+        (("schedule", "waited"), 1.5),
+        (("schedule", "waited"), -1),
+    ],
+    ids=str,
+)
+def test_values_that_no_training_has(training, at, value):
+    tensors, options, notes = parts(training.path)
+    target = notes
+    for key in at[:-1]:
+        target = target[key]
+    assert at[-1] in target
+    target[at[-1]] = value
+    forge(training.path, tensors, options, notes)
+    net = training.net()
+    before, content = values_of(net), training.path.read_bytes()
+    assert training.refuses(lambda: training.resume(net))
+    np.testing.assert_equal(values_of(net), before)
+    assert training.path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "prefix", ["weight_hh_l0", "best/", "carry/", "optimiser/m/", "optimiser/v/"]
+)
+def test_tensors_that_are_not_finite(training, prefix):
+    tensors, options, notes = parts(training.path)
+    name = next(name for name in tensors if name.startswith(prefix))
+    for value in (np.nan, *((-1.0,) if "/v/" in name else ())):
+        changed = np.array(tensors[name])
+        changed.flat[-1] = value
+        forge(training.path, tensors | {name: changed}, options, notes)
+        net = training.net()
+        before = values_of(net)
+        assert training.refuses(lambda net=net: training.resume(net))
+        np.testing.assert_equal(values_of(net), before)

@@ -55,6 +55,19 @@ class TestPlace:
 
         return start
 
+    @pytest.mark.skipif(os.name != "posix", reason="links and pipes")
+    def test_links_to_no_file(self, tmp_path, start):
+        (tmp_path / "loop").symlink_to("loop")
+        with pytest.raises(OSError, match="checkpoint:"):
+            start(tmp_path / "loop")
+        read, write = os.pipe()
+        try:
+            with pytest.raises(OSError, match="not a regular file"):
+                start(f"/dev/fd/{write}")
+        finally:
+            os.close(read)
+            os.close(write)
+
     def test_an_earlier_training_stays(self, tmp_path, start):
         start(tmp_path / "run")
         before = (tmp_path / "run").read_bytes()

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGKILL: the last finished step is kept."""
 
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -195,3 +196,14 @@ class TestInterrupt:
         finally:
             signal.signal(signal.SIGINT, before)
         assert pressed == [signal.SIGINT] * 2
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_interruptions_can_be_pickled(protocol):
+    history = peephole.training.History(
+        loss=[1.0], validation={"mae": [2.0]}, stopped="interrupted"
+    )
+    again = pickle.loads(pickle.dumps(TrainingInterrupted("at step 3", history), protocol))
+    assert str(again) == "at step 3"
+    assert again.history == history
+    assert again.history.stopped == "interrupted"

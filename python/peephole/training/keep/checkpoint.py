@@ -50,6 +50,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], every: float) -> None:
+        _check_links(Path(path))
         self.path = Path(os.path.realpath(path))
         self._every = every
         self._written = time.monotonic()
@@ -152,6 +153,19 @@ def _digest(texts: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> st
         digest.update(json.dumps([name, tensor.dtype.str, tensor.shape]).encode())
         digest.update(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def _check_links(path: Path) -> None:
+    """Raises OSError for links in a loop, and for those that lead to no place in a folder."""
+    try:
+        place = path.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _os_error(error.errno or errno.EINVAL, error.strerror or "invalid", path) from None
+    if not stat.S_ISREG(place.st_mode):
+        kind = errno.EISDIR if stat.S_ISDIR(place.st_mode) else errno.EINVAL
+        raise _os_error(kind, "not a regular file", path)
 
 
 def _check_place(path: Path) -> None:

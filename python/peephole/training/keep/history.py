@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ class History:
     """With validation, the epoch (from 1) with the best: by `early_stopping`, or by the loss."""
     stopped: Literal["early", "callback", "interrupted"] | None = None
     """Why the training ended before the last epoch; None if it did not."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Slots have no default in the pickle protocols 0 and 1.
+        return type(self), tuple(getattr(self, each.name) for each in fields(self))
 
     def __len__(self) -> int:
         return len(self.loss)

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,6 +61,15 @@ def _count(value: Any, name: str, largest: int = _LARGEST) -> None:
 def _number(value: Any, name: str) -> None:
     if type(value) not in (int, float):
         raise ValueError(f"{name}: expected a number, got {value!r}")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise ValueError(f"{name}: expected a number, got an int beyond {_LARGEST}")
+
+
+def _finite(value: Any, name: str, least: float = -math.inf) -> None:
+    _number(value, name)
+    if not math.isfinite(value) or value < least:
+        bound = "" if least == -math.inf else f" of {least} or more"
+        raise ValueError(f"{name}: expected a finite number{bound}, got {value!r}")
 
 
 def _numbers(value: Any, name: str) -> None:
@@ -88,8 +98,9 @@ def _position(value: Any, name: str) -> None:
     _keys(value, name, (*_POSITION_COUNTS, *_POSITION_SUMS))
     for part in _POSITION_COUNTS:
         _count(value[part], f"{name}.{part}")
-    for part in _POSITION_SUMS:
-        _number(value[part], f"{name}.{part}")
+    _finite(value["loss"], f"{name}.loss")
+    for part in ("weight", "norm"):
+        _finite(value[part], f"{name}.{part}", 0)
 
 
 def _history(value: Any, name: str) -> None:
@@ -107,7 +118,7 @@ def _history(value: Any, name: str) -> None:
 
 def _factor(value: Any, name: str) -> None:
     if value is not None:
-        _number(value, name)
+        _finite(value, name, 0)
 
 
 def _best(value: Any, name: str) -> None:

@@ -66,6 +66,7 @@ def _check_weights(net: NetworkLike, weights: Mapping[str, NDArray[Any]], prefix
         if name not in weights:
             raise ValueError(f"there is no tensor {prefix}{name}")
         _check(weights[name], net.parameters.shape(name), net.dtype, prefix + name)
+        _check_finite(weights[name], prefix + name)
     for name in weights:
         if name not in net.parameters:
             raise ValueError(f"unknown tensor {prefix}{name}")
@@ -94,6 +95,9 @@ def _check_optimiser(net: NetworkLike, state: Mapping[str, NDArray[Any]]) -> Non
         if name not in net.parameters:
             raise ValueError(f"unknown tensor optimiser/{key}")
         _check(tensor, net.parameters.shape(name), net.dtype, f"optimiser/{key}")
+        _check_finite(tensor, f"optimiser/{key}")
+        if key.startswith("v/") and (tensor < 0).any():  # of squares
+            raise ValueError(f"optimiser/{key}: expected values of 0 or more, got others")
 
 
 def _check_carry(net: NetworkLike, carry: Mapping[str, NDArray[Any]]) -> None:
@@ -110,6 +114,7 @@ def _check_carry(net: NetworkLike, carry: Mapping[str, NDArray[Any]]) -> None:
             raise ValueError(
                 f"carry/{name}: expected a state of {net.dtype}, got {tensor.dtype} {tensor.shape}"
             )
+        _check_finite(tensor, f"carry/{name}")
     try:
         net._core.lstm(np.zeros((batch, 0, net.input_size), net.dtype), state, None)
     except (TypeError, ValueError) as error:
@@ -124,3 +129,8 @@ def carried(carry: Mapping[str, NDArray[Any]]) -> tuple[tuple[NDArray[Any], NDAr
 def _check(tensor: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
     if tensor.shape != shape or tensor.dtype != dtype:
         raise ValueError(f"{name}: expected {dtype} {shape}, got {tensor.dtype} {tensor.shape}")
+
+
+def _check_finite(tensor: NDArray[Any], name: str) -> None:
+    if not np.isfinite(tensor).all():
+        raise ValueError(f"{name}: expected finite values, got others")
