@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,9 +52,20 @@ def is_ragged(x: Any) -> bool:
 
 def gives_batches(x: Any) -> bool:
     """Whether x is a source of batches rather than the data itself."""
-    if isinstance(x, (list, tuple, str, bytes)) or hasattr(x, "__array__"):
+    if isinstance(x, (list, tuple, str, bytes, Mapping)) or hasattr(x, "__array__"):
+        return False
+    if hasattr(x, "toarray"):  # a sparse matrix
         return False
     return callable(x) or isinstance(x, Iterable)
+
+
+def batches_of(source: Any, name: str) -> Iterator[Any]:
+    """The batches of a source, which may be a function that returns them."""
+    batches = source() if callable(source) else source
+    if not isinstance(batches, Iterable) or isinstance(batches, (str, bytes, Mapping)):
+        kind = type(batches).__name__
+        raise TypeError(f"{name}: expected a function that returns an iterable, got one of {kind}")
+    return iter(batches)
 
 
 def read_sequences(

@@ -230,7 +230,6 @@ CALLS = {
 }
 # What a message begins with where it is not the argument: the others are empty, too.
 OTHERWISE = {
-    ("fit", "x", "{}"): "y: allowed only with data in memory",
     ("accuracy", "y_pred", "[]"): "y_true: expected (0,)",
     ("r2", "y_pred", "[]"): "y_true: expected (0,)",
 }

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from peephole import _core as core
 from peephole._checks import at_least_one, flag, given, input_array
 from peephole._keywords import explains_keywords, unexpected
-from peephole._sequences import gives_batches, is_ragged, read_sequences
+from peephole._sequences import batches_of, gives_batches, is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
 from peephole.models.build import build, keyword_defaults
 from peephole.models.lstm import LSTM
@@ -195,7 +195,7 @@ class Network(Trainable, ModelWithScalings):
         return result if return_state else result[0]
 
     def _predict_batches(self, batches: Any, return_state: bool, batch_size: int) -> Iterator[Any]:
-        for number, item in enumerate(batches() if callable(batches) else batches):
+        for number, item in enumerate(batches_of(batches, "x")):
             x, lengths = item, None
             if isinstance(item, tuple) and len(item) == 2 and np.ndim(item[0]) == 3:
                 x, lengths = item

@@ -172,4 +172,4 @@ def _two(betas: Any) -> dict[str, float]:
         raise TypeError(f"betas: expected two numbers, got {betas!r}")
     if len(betas) != 2:
         raise ValueError(f"betas: expected two numbers, got {len(betas)}")
-    return {f"beta{k}": real(value, f"betas[{k - 1}]") for k, value in enumerate(betas, start=1)}
+    return {f"beta{k}": real(value, f"beta{k}") for k, value in enumerate(betas, start=1)}

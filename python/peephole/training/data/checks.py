@@ -21,7 +21,7 @@ def parts(rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
 
 def require_missing(missing: Any) -> None:
     """Raises ValueError unless the argument `missing` is "error" or "skip"."""
-    if missing not in ("error", "skip"):
+    if not isinstance(missing, str) or missing not in ("error", "skip"):
         raise ValueError(f'missing: expected "error" or "skip", got {missing!r}')
 
 

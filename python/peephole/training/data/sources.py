@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole._sequences import batches_of
 from peephole._sequences import gives_batches as gives_batches
 from peephole.losses import Loss
 from peephole.training.data.batches import Batch, Data, read_data
@@ -140,9 +141,8 @@ class IterableSource:
 
     def epoch(self, random: np.random.Generator, start: int) -> Iterator[Batch]:
         """See Source."""
-        batches = self._batches() if callable(self._batches) else self._batches
         empty = True
-        for number, item in enumerate(batches):
+        for number, item in enumerate(batches_of(self._batches, self._name)):
             empty = False
             if number >= start:
                 yield self._read(item, number)
