@@ -21,8 +21,7 @@ py::custom_type_setup whole_object_setup();
 template <class Class, class... Options>
 py::class_<Class, Options...> new_class(py::module_& module, const char* name,
                                         const char* docstring = "") {
-  py::class_<Class, Options...> cls(module, name, docstring, whole_objects(),
-                                    whole_object_setup());
+  py::class_<Class, Options...> cls(module, name, docstring, whole_objects(), whole_object_setup());
   cls.def("__reduce_ex__", [](py::handle self, py::handle) -> py::object {
     const std::string type = py::str(py::type::handle_of(self).attr("__name__"));
     throw py::type_error("cannot pickle or copy '" + type + "' objects");

@@ -16,8 +16,8 @@
 /// "format_version" is "1", "kind" is LSTM or Network, and "options" is the configuration as JSON,
 /// with the options of peephole/options.hpp and "dtype". A file that lacks an option which was
 /// added later has the option's default; a file with an unknown option is refused. Files of Python
-/// may also have "input_scaling" and "target_scaling", JSON of a peephole.Standardiser. load() takes
-/// no notice of them, and save() does not write them.
+/// may also have "input_scaling" and "target_scaling", JSON of a peephole.Standardiser. load()
+/// takes no notice of them, and save() does not write them.
 namespace peephole {
 
 /// The content of a file is not what it must be.
