@@ -9,8 +9,6 @@ import logging
 from importlib.util import find_spec
 from typing import Any
 
-from tqdm import tqdm  # not when a training begins: another thread may be forking
-
 from peephole._notebook import in_notebook
 from peephole.training.keep.history import History
 
@@ -30,7 +28,7 @@ class Bar:
         disable = None if show is None else not show
         bar: Any = _widget() if notebook and not disable else None
         if bar is None:
-            bar = tqdm
+            from tqdm import tqdm as bar
         self._bar = bar(
             total=total,
             initial=done,
