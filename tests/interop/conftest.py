@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.onnx_files import packages
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-13}
 
@@ -21,3 +22,9 @@ def agree():
         assert errors.max() <= TOLERANCE[ours.dtype.name]
 
     return compare
+
+
+@pytest.fixture
+def onnx_packages():
+    """Skips the test without onnx or ONNX Runtime."""
+    return packages()

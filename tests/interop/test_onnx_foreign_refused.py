@@ -2,19 +2,10 @@
 
 import numpy as np
 import pytest
-from peephole.interop import from_onnx
-from support.onnx_files import packages
+from support.onnx_files import refused
 from support.onnx_graphs import INPUTS, UNITS, Builder
 
-
-@pytest.fixture(autouse=True)
-def _packages():
-    packages()
-
-
-def refused(data, match):
-    with pytest.raises(ValueError, match=match):
-        from_onnx(data)
+pytestmark = pytest.mark.usefixtures("onnx_packages")
 
 
 def simple():

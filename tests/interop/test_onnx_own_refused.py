@@ -5,17 +5,9 @@ import peephole
 import pytest
 from peephole.interop import from_onnx, to_onnx
 from peephole.interop.onnx.exporting import model_proto
-from support.onnx_files import packages
+from support.onnx_files import refused
 
-
-@pytest.fixture(autouse=True)
-def _packages():
-    packages()
-
-
-def refused(data, match):
-    with pytest.raises(ValueError, match=match):
-        from_onnx(data)
+pytestmark = pytest.mark.usefixtures("onnx_packages")
 
 
 def metadata(text, to):

@@ -3,6 +3,7 @@
 import numpy as np
 import peephole
 import pytest
+from peephole import interop
 from reference import lstm as reference
 
 ACTIVATIONS = sorted(reference.ACTIVATIONS)
@@ -16,6 +17,12 @@ def packages():
     """(onnx, onnxruntime), or the test is skipped."""
     onnx = pytest.importorskip("onnx", reason="writes and reads ONNX files")
     return onnx, pytest.importorskip("onnxruntime", reason="runs ONNX files")
+
+
+def refused(data, match):
+    """Checks that from_onnx refuses the bytes of a file."""
+    with pytest.raises(ValueError, match=match):
+        interop.from_onnx(data)
 
 
 def random_options(rng):

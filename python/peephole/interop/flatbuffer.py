@@ -33,17 +33,17 @@ class Table:
         return default if place is None else self._at(kind, place)
 
     def table(self, field: int) -> Table | None:
-        """A table inside, or None where there is none."""
+        """The table in a field, or None if the field is absent."""
         place = self._place(field)
         return None if place is None else Table(self._data, self._follow(place))
 
     def tables(self, field: int) -> list[Table]:
-        """A vector of tables; empty where there is none."""
+        """The vector of tables in a field; empty if the field is absent."""
         begin, count = self._vector(field, 4)
         return [Table(self._data, self._follow(begin + 4 * k)) for k in range(count)]
 
     def array(self, field: int, dtype: str) -> NDArray[Any]:
-        """A vector of numbers; empty where there is none."""
+        """The vector of numbers in a field; empty if the field is absent."""
         begin, count = self._vector(field, np.dtype(dtype).itemsize)
         return np.frombuffer(self._data, dtype, count, begin)
 

@@ -61,7 +61,7 @@ def of_operator(
 def _ours(given: str, alphas: Iterator[float], betas: Iterator[float], where: str) -> str:
     name = _BY_LOWER_CASE.get(given.lower())
     if name is None:
-        raise ValueError(f"{where}: the activation {given!r} is none of the LSTM operator's")
+        raise ValueError(f"{where}: unknown activation {given!r} of the LSTM node")
     defaults = _PARAMETERS[name]
     # next() of the right list, so that each value goes to the function that takes it
     values = tuple(

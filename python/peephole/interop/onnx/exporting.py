@@ -69,7 +69,7 @@ def to_onnx(
     Raises:
         ValueError: If `form` is unknown or does not fit the model, or if the model is larger than
             the 2 GiB that an ONNX file can hold.
-        TypeError: If `model` is none.
+        TypeError: If `model` is not an LSTM or a Network.
         ImportError: If the package onnx is not installed.
         OSError: If the file cannot be written.
 
