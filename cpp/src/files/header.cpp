@@ -24,7 +24,7 @@ constexpr std::size_t kMostDimensions = 8;
 /// To which the values are aligned: the largest of their types.
 constexpr std::size_t kAlignment = 8;
 
-[[noreturn]] void refuse(const std::string& what) {
+[[noreturn]] void refuse_header(const std::string& what) {
   throw FileError("not a whole safetensors file: " + what);
 }
 
@@ -40,7 +40,7 @@ class HeaderReader : public JsonEvents {
       case Place::outside: return enter(Place::header);
       case Place::header:
         if (name_ == kMetadata) return enter(Place::metadata);
-        if (header_.tensors.size() == most_tensors_) refuse("too many tensors");
+        if (header_.tensors.size() == most_tensors_) refuse_header("too many tensors");
         tensor_ = &header_.tensors[name_];
         fields_ = 0;
         return enter(Place::tensor);
@@ -51,20 +51,22 @@ class HeaderReader : public JsonEvents {
   void key(const std::string& key) override {
     if (place_ == Place::header) {
       const bool known = key == kMetadata ? metadata_seen_ : header_.tensors.count(key) != 0;
-      if (known) refuse("second " + in_quotes(key));
+      if (known) refuse_header("second " + in_quotes(key));
       metadata_seen_ = metadata_seen_ || key == kMetadata;
       name_ = key;
     } else if (place_ == Place::metadata) {
-      if (header_.metadata.size() == kMostMetadata) refuse("too many metadata");
-      if (!header_.metadata.emplace(key, "").second) refuse("second metadata " + in_quotes(key));
+      if (header_.metadata.size() == kMostMetadata) refuse_header("too many metadata");
+      if (!header_.metadata.emplace(key, "").second)
+        refuse_header("second metadata " + in_quotes(key));
       field_ = key;
     } else {
       const auto* known = std::find(std::begin(kFields), std::end(kFields), key);
       if (known == std::end(kFields)) {
-        refuse("tensor " + in_quotes(name_) + ": unknown " + in_quotes(key));
+        refuse_header("tensor " + in_quotes(name_) + ": unknown " + in_quotes(key));
       }
       const unsigned bit = 1u << (known - std::begin(kFields));
-      if ((fields_ & bit) != 0) refuse("tensor " + in_quotes(name_) + ": second " + in_quotes(key));
+      if ((fields_ & bit) != 0)
+        refuse_header("tensor " + in_quotes(name_) + ": second " + in_quotes(key));
       fields_ |= bit;
       field_ = key;
     }
@@ -105,7 +107,7 @@ class HeaderReader : public JsonEvents {
 
   void end_object() override {
     if (place_ == Place::tensor && fields_ != kAllFields) {
-      refuse("tensor " + in_quotes(name_) + ": dtype, shape or data_offsets is missing");
+      refuse_header("tensor " + in_quotes(name_) + ": dtype, shape or data_offsets is missing");
     }
     return enter(place_ == Place::header ? Place::outside : Place::header);
   }
@@ -115,7 +117,7 @@ class HeaderReader : public JsonEvents {
   void negative_number(std::int64_t) override { unexpected("a negative number"); }
   void real_number(double, const std::string&) override { unexpected("a number that is no size"); }
   void error(std::size_t position) override {
-    refuse("no JSON in the header, as of its byte " + std::to_string(position));
+    refuse_header("no JSON in the header, as of its byte " + std::to_string(position));
   }
 
  private:
@@ -127,11 +129,11 @@ class HeaderReader : public JsonEvents {
 
   [[noreturn]] void unexpected(const std::string& what) const {
     switch (place_) {
-      case Place::outside: refuse("the header is " + what + ", not an object");
-      case Place::header: refuse(in_quotes(name_) + " is " + what + ", not an object");
+      case Place::outside: refuse_header("the header is " + what + ", not an object");
+      case Place::header: refuse_header(in_quotes(name_) + " is " + what + ", not an object");
       case Place::metadata:
-        refuse("metadata " + in_quotes(field_) + " is " + what + ", not a string");
-      default: refuse("tensor " + in_quotes(name_) + ": " + what + " in " + field_);
+        refuse_header("metadata " + in_quotes(field_) + " is " + what + ", not a string");
+      default: refuse_header("tensor " + in_quotes(name_) + ": " + what + " in " + field_);
     }
   }
 
@@ -161,36 +163,36 @@ void check_tensors(const Header& header, std::uint64_t data_size) {
     const auto& [name, tensor] = *named;
     const auto bytes = bytes_of(tensor.dtype, tensor.shape);
     if (!bytes) {
-      refuse("tensor " + in_quotes(name) + ": unknown dtype " + in_quotes(tensor.dtype) +
-             ", or more values than memory can hold");
+      refuse_header("tensor " + in_quotes(name) + ": unknown dtype " + in_quotes(tensor.dtype) +
+                    ", or more values than memory can hold");
     }
     if (tensor.begin != reached || tensor.end < tensor.begin) {
-      refuse("tensor " + in_quotes(name) + " is at " + std::to_string(tensor.begin) + ".." +
-             std::to_string(tensor.end) + ", but the one before it ends at " +
-             std::to_string(reached));
+      refuse_header("tensor " + in_quotes(name) + " is at " + std::to_string(tensor.begin) + ".." +
+                    std::to_string(tensor.end) + ", but the one before it ends at " +
+                    std::to_string(reached));
     }
     if (tensor.end - tensor.begin != *bytes) {
-      refuse("tensor " + in_quotes(name) + ": its shape needs " + bytes_text(*bytes) +
-             ", its data_offsets give it " + bytes_text(tensor.end - tensor.begin));
+      refuse_header("tensor " + in_quotes(name) + ": its shape needs " + bytes_text(*bytes) +
+                    ", its data_offsets give it " + bytes_text(tensor.end - tensor.begin));
     }
     reached = tensor.end;
   }
   if (reached != data_size) {
-    refuse("the header describes " + bytes_text(reached) + " of values, the file has " +
-           bytes_text(data_size));
+    refuse_header("the header describes " + bytes_text(reached) + " of values, the file has " +
+                  bytes_text(data_size));
   }
 }
 
 /// The JSON of a header.
 std::string read_text(Source& source, const Limits& limits) {
   unsigned char bytes[kSizeBytes];
-  if (source.size() < kSizeBytes) refuse("it has " + bytes_text(source.size()));
+  if (source.size() < kSizeBytes) refuse_header("it has " + bytes_text(source.size()));
   source.read(0, bytes, kSizeBytes);
   std::uint64_t size = 0;
   for (std::size_t i = kSizeBytes; i-- > 0;) size = size << 8 | bytes[i];
   if (size > limits.bytes || size > source.size() - kSizeBytes) {
-    refuse("a header of " + bytes_text(size) + " in a file of " + bytes_text(source.size()) +
-           "; at most " + std::to_string(limits.bytes) + " are allowed");
+    refuse_header("a header of " + bytes_text(size) + " in a file of " + bytes_text(source.size()) +
+                  "; at most " + std::to_string(limits.bytes) + " are allowed");
   }
   std::string text(static_cast<std::size_t>(size), '\0');
   source.read(kSizeBytes, text.data(), text.size());
@@ -236,7 +238,7 @@ std::optional<std::uint64_t> bytes_of(const std::string& dtype,
 Header read_header(Source& source, const Limits& limits) {
   const std::string text = read_text(source, limits);
   if (text.empty() || text.front() != '{') {
-    refuse("no JSON object in the header");
+    refuse_header("no JSON object in the header");
   }
   Header header;
   HeaderReader reader(header, limits.tensors);

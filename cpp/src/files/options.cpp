@@ -33,7 +33,7 @@ void for_each_in_files(Options& options, Visitor&& visit) {
   }
 }
 
-[[noreturn]] void refuse(const std::string& what) { throw FileError("options: " + what); }
+[[noreturn]] void refuse_options(const std::string& what) { throw FileError("options: " + what); }
 
 /// Takes the options from the events of the JSON parser, so that neither the depth nor the memory
 /// depends on who wrote the file: {name: value}, where only hidden_size and activations are lists,
@@ -55,16 +55,17 @@ class OptionsReader : public JsonEvents {
   void key(const std::string& key) override {
     if (place_ == Place::layer) {
       if (key.size() != 1 || lstm_.activations.back().find(key[0]) == nullptr) {
-        refuse("activations cannot be of " + in_quotes(key));
+        refuse_options("activations cannot be of " + in_quotes(key));
       }
-      if (keys_.find(key) != std::string::npos) refuse("activations: second " + in_quotes(key));
+      if (keys_.find(key) != std::string::npos)
+        refuse_options("activations: second " + in_quotes(key));
       keys_ += key;
       return;
     }
     bool known = key == kDtype;
     for_each_in_files(options_, [&](const auto& row, const auto&) { known |= key == row.name; });
-    if (!known) refuse("unknown: " + in_quotes(key));
-    if (seen(key)) refuse("second " + in_quotes(key));
+    if (!known) refuse_options("unknown: " + in_quotes(key));
+    if (seen(key)) refuse_options("second " + in_quotes(key));
     seen_.push_back(key);
     name_ = key;
   }
@@ -114,21 +115,21 @@ class OptionsReader : public JsonEvents {
   void real_number(double number, const std::string& text) override {
     if (!set<double>(number)) unexpected(text.substr(0, kLongestName));
   }
-  void error(std::size_t) override { refuse("expected JSON, got something else"); }
+  void error(std::size_t) override { refuse_options("expected JSON, got something else"); }
 
   /// Checks that nothing is missing.
   void finish() const {
     const auto require = [&](const std::string& name) {
-      if (!seen(name)) refuse("missing: " + in_quotes(name));
+      if (!seen(name)) refuse_options("missing: " + in_quotes(name));
     };
     for_each_in_files(options_, [&](const auto& row, const auto&) {
       if (row.in_files == InFiles::always) require(row.name);
     });
     require(kDtype);
     if (lstm_.activations.size() != lstm_.hidden_sizes.size()) {
-      refuse("activations: expected one mapping for each of " +
-             std::to_string(lstm_.hidden_sizes.size()) + " layers, got " +
-             std::to_string(lstm_.activations.size()));
+      refuse_options("activations: expected one mapping for each of " +
+                     std::to_string(lstm_.hidden_sizes.size()) + " layers, got " +
+                     std::to_string(lstm_.activations.size()));
     }
   }
 
@@ -148,7 +149,8 @@ class OptionsReader : public JsonEvents {
 
   void check_layers(std::size_t layers) const {
     if (layers == most_layers_) {
-      refuse("more layers than the file's " + std::to_string(most_layers_) + " tensors can be of");
+      refuse_options("more layers than the file's " + std::to_string(most_layers_) +
+                     " tensors can be of");
     }
   }
 
@@ -201,8 +203,8 @@ class OptionsReader : public JsonEvents {
   }
 
   [[noreturn]] void unexpected(const std::string& value) const {
-    if (place_ == Place::outside) refuse("expected a JSON object");
-    refuse(name_ + " cannot be " + value);
+    if (place_ == Place::outside) refuse_options("expected a JSON object");
+    refuse_options(name_ + " cannot be " + value);
   }
 
   Options& options_;
@@ -267,7 +269,7 @@ Options read_options(const std::string& kind, const std::string& text, std::size
       validate(options.config.lstm);
     }
   } catch (const std::invalid_argument& error) {
-    refuse(error.what());
+    refuse_options(error.what());
   }
   return options;
 }

@@ -20,7 +20,7 @@ std::atomic<int> forks{0};  // that led from the first process to this one
 
 #ifndef _WIN32
 /// A forked child has none of an executor's threads.
-[[gnu::constructor]] void register_handler() {
+[[gnu::constructor]] void forget_executor_in_forks() {
   pthread_atfork(nullptr, nullptr, [] {
     ++forks;
     of_process = nullptr;

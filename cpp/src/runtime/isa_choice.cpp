@@ -39,7 +39,7 @@ IsaChoice parse(const char* argument, const std::string& name, IsaChoice::Source
 constexpr int kNotChosen = -1;
 std::atomic<int> choice{kNotChosen};
 
-int first_choice() {
+int isa_at_start() {
   const char* const name = std::getenv("PEEPHOLE_ISA");
   return encode(name ? parse("PEEPHOLE_ISA", name, IsaChoice::Source::environment)
                      : IsaChoice{true, available_isas().back(), IsaChoice::Source::processor});
@@ -50,7 +50,7 @@ int first_choice() {
 IsaChoice chosen_isa() {
   int chosen = choice;
   if (chosen == kNotChosen) {
-    const int first = first_choice();
+    const int first = isa_at_start();
     if (choice.compare_exchange_strong(chosen, first)) chosen = first;
   }
   return decode(chosen);

@@ -30,7 +30,7 @@ int capped_by_openmp(int cpus) {
   return threads >= 1 && threads < cpus ? static_cast<int>(threads) : cpus;
 }
 
-int first_choice() {
+int threads_at_start() {
   if (const char* text = std::getenv("PEEPHOLE_NUM_THREADS")) {
     return checked_threads("PEEPHOLE_NUM_THREADS", text);
   }
@@ -44,7 +44,7 @@ std::atomic<int> chosen_threads{0};  // 0: not chosen yet
 int num_threads() {
   int threads = chosen_threads;
   if (threads > 0) return threads;
-  const int first = first_choice();
+  const int first = threads_at_start();
   return chosen_threads.compare_exchange_strong(threads, first) ? first : threads;
 }
 

@@ -135,7 +135,7 @@ Crew* crew() noexcept {
 #ifndef _WIN32
 /// A forked child has none of the threads. The parent's memory of them is left alone, as a thread
 /// may have been changing it.
-[[gnu::constructor]] void register_handler() {
+[[gnu::constructor]] void forget_crew_in_forks() {
   pthread_atfork(nullptr, nullptr, [] { the_crew = nullptr; });
 }
 #endif

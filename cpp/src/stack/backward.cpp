@@ -7,8 +7,6 @@
 namespace peephole {
 namespace {
 
-std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
-
 /// products (rows, columns) *= values, entry by entry.
 template <class T>
 void multiply_rows(Rows<const T> values, Index rows, Index columns, T* products) noexcept {

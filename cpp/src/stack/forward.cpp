@@ -8,8 +8,6 @@
 namespace peephole {
 namespace {
 
-std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
-
 /// How many values a tape keeps of a batch.
 template <class T>
 std::size_t kept_values(const LSTMConfig& config, const StackTape<T>& tape) noexcept {

@@ -6,8 +6,6 @@
 namespace peephole {
 namespace {
 
-std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
-
 /// A gate outside peephole_gates has no peephole: its rows of weight_ch are masked, all of them.
 template <class T>
 void mask_absent_peepholes(GateSet gates, Parameters<T>& parameters, Index weight_ch) {

@@ -20,6 +20,9 @@
 
 namespace peephole {
 
+/// An index of layers or passes, as std::vector takes it.
+inline std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
+
 /// What a forward pass is for.
 enum class Mode {
   inference,  // nothing is drawn or kept
