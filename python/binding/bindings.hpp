@@ -9,6 +9,8 @@ void bind_options(pybind11::module_& module);
 void bind_parameters(pybind11::module_& module);
 void bind_tape(pybind11::module_& module);
 void bind_lstm(pybind11::module_& module);
+/// After bind_lstm, whose classes get further methods.
+void bind_functional(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
 void bind_stream(pybind11::module_& module);
 void bind_files(pybind11::module_& module);

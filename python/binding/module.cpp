@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, module) {
   peephole::binding::bind_parameters(module);
   peephole::binding::bind_tape(module);
   peephole::binding::bind_lstm(module);
+  peephole::binding::bind_functional(module);
   peephole::binding::bind_network(module);
   peephole::binding::bind_stream(module);
   peephole::binding::bind_files(module);

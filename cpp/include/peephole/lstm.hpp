@@ -63,6 +63,16 @@ class LSTM {
   void forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape,
                std::optional<std::uint64_t> seed = {}) const;
 
+  /// How much memory a tape in the caller's memory takes, which forward fills.
+  TapeSize tape_size() const;
+
+  /// Makes `tape`, in memory that a forward has filled before or to which it was copied since, what
+  /// it was after that call. For a model of the same configuration and the same values of
+  /// parameters, which need not be the same object; batch, time, lengths and seed are those of the
+  /// call.
+  void reopen(Tape<T>& tape, Index batch, Index time, Span<const Index> lengths = {},
+              std::optional<std::uint64_t> seed = {}) const;
+
   /// Inference that also fills `tape`, for Tape::activities; backward refuses such a tape.
   void trace(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape) const;
 

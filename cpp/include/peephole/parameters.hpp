@@ -36,7 +36,8 @@ class Parameters {
   /// The values of parameter `i`, to be read.
   const T* data(Index i) const noexcept;
 
-  /// Copies `values` (C-contiguous, of the parameter's size) in; 0 where masked.
+  /// Copies `values` (C-contiguous, of the parameter's size) in; 0 where masked. Values with the
+  /// same bits as before are no change: weights packed for the kernels and tapes stay valid.
   void assign(Index i, const T* values);
 
   /// The right to write: see ParameterWriter.

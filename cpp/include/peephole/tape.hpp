@@ -22,6 +22,16 @@ struct Activities {
   SequenceView<T> i, f, g, o, c, h;
 };
 
+/// How many values of T a tape in a caller's memory takes: a linear function of its sequences and
+/// steps, so that the memory can be planned before a call.
+struct TapeSize {
+  Index per_step, per_sequence, fixed;
+
+  Index values(Index batch, Index time) const noexcept {
+    return per_step * batch * time + per_sequence * batch + fixed;
+  }
+};
+
 /// What a forward pass of a LSTM or a Network over N steps keeps for backward: what Keep says, the
 /// layer-0 input (N, I) and, of a network, the head's output.
 ///
@@ -31,6 +41,10 @@ template <class T>
 class Tape {
  public:
   explicit Tape(Keep keep = Keep::all);
+  /// A tape of an LSTM, with Keep::all, in the caller's memory, which outlives it: at least
+  /// LSTM::tape_size().values(B, T) values. For programs that keep or move this memory as an array
+  /// of their own: see LSTM::reopen.
+  explicit Tape(Span<T> memory);
   ~Tape();
   Tape(Tape&&) noexcept;
   Tape& operator=(Tape&&) noexcept;

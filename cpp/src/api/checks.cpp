@@ -18,19 +18,6 @@ std::string expected_shape(Index batch, Index time, Index features) {
          dimension(features, "features") + ")";
 }
 
-void check_lengths(Span<const Index> lengths, Index batch, Index time) {
-  if (lengths.empty()) return;
-  if (lengths.size != batch) {
-    refuse("lengths", shape_text({batch}), shape_text({lengths.size}));
-  }
-  for (Index b = 0; b < batch; ++b) {
-    if (lengths[b] < 0 || lengths[b] > time) {
-      refuse("lengths", "integers in 0.." + std::to_string(time),
-             std::to_string(lengths[b]) + " at index " + std::to_string(b));
-    }
-  }
-}
-
 /// That N rows of 4H gates, the largest arrays of a pass, can be addressed.
 void check_extent(const LSTMConfig& config, Index batch, Index time) {
   const Index H = *std::max_element(config.hidden_sizes.begin(), config.hidden_sizes.end());
@@ -43,6 +30,19 @@ void check_extent(const LSTMConfig& config, Index batch, Index time) {
 }
 
 }  // namespace
+
+void check_lengths(Span<const Index> lengths, Index batch, Index time) {
+  if (lengths.empty()) return;
+  if (lengths.size != batch) {
+    refuse("lengths", shape_text({batch}), shape_text({lengths.size}));
+  }
+  for (Index b = 0; b < batch; ++b) {
+    if (lengths[b] < 0 || lengths[b] > time) {
+      refuse("lengths", "integers in 0.." + std::to_string(time),
+             std::to_string(lengths[b]) + " at index " + std::to_string(b));
+    }
+  }
+}
 
 template <class T>
 void check_shape(const char* argument, const SequenceView<T>& view, Index batch, Index time,

@@ -13,6 +13,9 @@ template <class T>
 void check_shape(const char* argument, const SequenceView<T>& view, Index batch, Index time,
                  Index features);
 
+/// Empty, or one of 0..time per sequence.
+void check_lengths(Span<const Index> lengths, Index batch, Index time);
+
 /// A call over `steps_out` steps of `outputs` values (of y and logits); steps_out -1: as x has.
 template <class T>
 void check_forward(const LSTMConfig& config, const Call<T>& call, const Outputs<T>& outputs,

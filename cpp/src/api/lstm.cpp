@@ -1,5 +1,6 @@
 #include "peephole/lstm.hpp"
 
+#include <string>
 #include <utility>
 
 #include "api/checks.hpp"
@@ -65,6 +66,24 @@ void LSTM<T>::forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& t
   check_seed(config(), seed);
   tape.impl().set_up(/*has_head=*/false, seed.value_or(0));
   stack_->forward(call, outputs, tape.impl().stack, Mode::training);
+}
+
+template <class T>
+TapeSize LSTM<T>::tape_size() const {
+  return peephole::tape_size<T>(config());
+}
+
+template <class T>
+void LSTM<T>::reopen(Tape<T>& tape, Index batch, Index time, Span<const Index> lengths,
+                     std::optional<std::uint64_t> seed) const {
+  if (batch < 0) refuse("batch", "a number of sequences", std::to_string(batch));
+  if (time < 0) refuse("time", "a number of steps", std::to_string(time));
+  check_lengths(lengths, batch, time);
+  check_seed(config(), seed);
+  StackTape<T>& stack = tape.impl().stack;
+  if (stack.memory.data == nullptr) refuse("tape", "one in the caller's memory", "another");
+  tape.impl().set_up(/*has_head=*/false, seed.value_or(0));
+  stack_->reopen(batch, time, lengths, stack);
 }
 
 template <class T>

@@ -159,8 +159,11 @@ void Network<T>::forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>
                          std::optional<std::uint64_t> seed) const {
   impl_->check_call(call, outputs);
   check_seed(impl_->config.lstm, seed);
-  const FlushDenormals flush;
   typename Tape<T>::Impl& kept = tape.impl();
+  if (kept.stack.memory.data != nullptr) {
+    refuse("tape", "one with memory of its own, for a network", "one in the caller's memory");
+  }
+  const FlushDenormals flush;
   kept.set_up(/*has_head=*/true, seed.value_or(0));
   kept.top = impl_->stack->forward_rows(call, outputs.final, kept.stack, Mode::training);
   const Schedule& schedule = kept.stack.schedule;

@@ -15,6 +15,11 @@ Tape<T>::Tape(Keep keep) : impl_(std::make_unique<Impl>()) {
   impl_->stack.keep = keep;
 }
 template <class T>
+Tape<T>::Tape(Span<T> memory) : Tape(Keep::all) {
+  if (memory.data == nullptr) refuse("memory", "an array", "a null pointer");
+  impl_->stack.memory = memory;
+}
+template <class T>
 Tape<T>::~Tape() = default;
 template <class T>
 Tape<T>::Tape(Tape&&) noexcept = default;

@@ -16,7 +16,7 @@ inline constexpr std::size_t kLargePage = std::size_t{1} << 21;
 void* allocate_lines(std::size_t bytes);
 void free_lines(void* data, std::size_t bytes) noexcept;
 
-/// Aligned memory that only ever grows: what a repeated call of one shape reuses.
+/// Aligned memory that only ever grows: what a repeated call of one shape reuses. Or a caller's.
 template <class T>
 class Buffer {
  public:
@@ -40,23 +40,38 @@ class Buffer {
     return data_;
   }
 
+  /// From now on `size` values of the caller's, which outlive this. They must be enough for all
+  /// that is reserved.
+  void borrow(T* data, Index size) noexcept {
+    release();
+    data_ = data;
+    capacity_ = size;
+    owned_ = false;
+  }
+
   T* data() const noexcept { return data_; }
   Index capacity() const noexcept { return capacity_; }
-  std::size_t bytes() const noexcept { return static_cast<std::size_t>(capacity_) * sizeof(T); }
+  /// Of its own memory.
+  std::size_t bytes() const noexcept {
+    return owned_ ? static_cast<std::size_t>(capacity_) * sizeof(T) : 0;
+  }
 
  private:
   void swap(Buffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(capacity_, other.capacity_);
+    std::swap(owned_, other.owned_);
   }
   void release() noexcept {
-    if (data_ != nullptr) free_lines(data_, static_cast<std::size_t>(capacity_) * sizeof(T));
+    if (data_ != nullptr && owned_) free_lines(data_, bytes());
     data_ = nullptr;
     capacity_ = 0;
+    owned_ = true;
   }
 
   T* data_ = nullptr;
   Index capacity_ = 0;
+  bool owned_ = true;
 };
 
 }  // namespace peephole

@@ -143,6 +143,8 @@ const T* Parameters<T>::data(Index i) const noexcept {
 
 template <class T>
 void Parameters<T>::assign(Index i, const T* values) {
+  // What is packed of the same values stays as it is.
+  if (std::memcmp(impl_->data(i), values, impl_->bytes(i)) == 0) return;
   // memmove: `values` may be a view of this very parameter.
   std::memmove(impl_->data(i), values, impl_->bytes(i));
   impl_->apply_mask(i);

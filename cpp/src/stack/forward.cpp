@@ -45,22 +45,34 @@ bool usable_in_place(const Schedule& schedule, const SequenceView<T>& view) noex
 }  // namespace
 
 template <class T>
-void Stack<T>::begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const {
+void Stack<T>::begin(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape,
+                     Mode mode) const {
+  check_memory(config_, batch, time, tape.memory);
   tape.filled.reset();  // until all is there
   tape.isa = chosen_isa();
   tape.revision = ParametersAccess<T>::refresh(*parameters_);
   tape.identity = ParametersAccess<T>::identity(*parameters_);
-  tape.schedule.assign(call.x.batch, call.x.time, call.lengths);
+  tape.schedule.assign(batch, time, lengths);
   tape.h.resize(mode == Mode::inference ? 2 : at(config_.layers()));
   tape.layers.resize(passes_.size());
   tape.hidden_sizes = config_.hidden_sizes;
   tape.directions = config_.directions();
+  if (tape.memory.data != nullptr) place(config_, tape);
+}
+
+template <class T>
+void Stack<T>::reopen(Index batch, Index time, Span<const Index> lengths,
+                      StackTape<T>& tape) const {
+  begin(batch, time, lengths, tape, Mode::training);
+  tape.kept_bytes = kept_values(config_, tape) * sizeof(T);
+  tape.filled = Mode::training;
 }
 
 template <class T>
 void Stack<T>::forward(const Call<T>& call, const Outputs<T>& outputs, StackTape<T>& tape,
                        Mode mode) const {
-  begin(call, tape, mode);
+  begin(call.x.batch, call.x.time, call.lengths, tape, mode);
+  if (tape.memory.data != nullptr) clear_unused(config_, tape);
   const SequenceView<const T>& x = call.x;
   const SequenceView<T>& y = outputs.y;
   if (mode == Mode::inference && usable_in_place(tape.schedule, x) &&
@@ -75,7 +87,8 @@ void Stack<T>::forward(const Call<T>& call, const Outputs<T>& outputs, StackTape
 template <class T>
 Rows<const T> Stack<T>::forward_rows(const Call<T>& call, Span<const StateView<T>> final,
                                      StackTape<T>& tape, Mode mode) const {
-  begin(call, tape, mode);
+  begin(call.x.batch, call.x.time, call.lengths, tape, mode);
+  if (tape.memory.data != nullptr) clear_unused(config_, tape);
   return forward_to_rows(call, final, tape, mode);
 }
 
@@ -172,7 +185,8 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
 #define PEEPHOLE_INSTANTIATE(T)                                                                  \
   template void Stack<T>::forward(const Call<T>&, const Outputs<T>&, StackTape<T>&, Mode) const; \
   template Rows<const T> Stack<T>::forward_rows(const Call<T>&, Span<const StateView<T>>,        \
-                                                StackTape<T>&, Mode) const;
+                                                StackTape<T>&, Mode) const;                      \
+  template void Stack<T>::reopen(Index, Index, Span<const Index>, StackTape<T>&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE

@@ -47,6 +47,7 @@ struct StackTape {
   };
 
   Keep keep = Keep::all;  // but in inference
+  Span<T> memory = {};    // a caller's, in which x, h and all of `layers` lie; empty: their own
 
   Schedule schedule;
   std::vector<Index> hidden_sizes;  // per layer
@@ -72,6 +73,22 @@ struct StackTape {
   }
 };
 
+/// How much memory place() needs.
+template <class T>
+TapeSize tape_size(const LSTMConfig& config);
+
+/// Throws std::invalid_argument where a tape's memory, if it has one, is too small.
+template <class T>
+void check_memory(const LSTMConfig& config, Index batch, Index time, Span<T> memory);
+
+/// Places the arrays of a training pass with Keep::all over the tape's schedule into its memory.
+template <class T>
+void place(const LSTMConfig& config, StackTape<T>& tape);
+
+/// Sets what a pass leaves unused of a tape's memory to 0, so that equal calls leave equal memory.
+template <class T>
+void clear_unused(const LSTMConfig& config, StackTape<T>& tape);
+
 /// The layers of an LSTM over packed rows: what LSTM and Network have in common. Arguments are
 /// those of LSTM, already checked.
 template <class T>
@@ -89,6 +106,10 @@ class Stack {
   /// The same, but leaves h of the last layer, (N, output_size()), in `tape`, and returns it.
   Rows<const T> forward_rows(const Call<T>& call, Span<const StateView<T>> final,
                              StackTape<T>& tape, Mode mode) const;
+
+  /// Makes a tape whose memory forward has filled, in training, over such sequences, what it was
+  /// then.
+  void reopen(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape) const;
 
   /// dtop (N, output_size()): gradient of what forward returned. isa: read once for the whole call.
   void backward(const StackTape<T>& tape, Rows<const T> dtop, Span<const StateView<const T>> dfinal,
@@ -159,7 +180,8 @@ class Stack {
   LayerWeights<const T> weights_of(const Pass& pass) const noexcept;
   LayerWeights<T> gradients_of(const Pass& pass, T* dparameters) const noexcept;
 
-  void begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const;
+  void begin(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape,
+             Mode mode) const;
   /// Leaves h of the last layer as packed rows in the tape. In inference x is read in place, if
   /// possible.
   Rows<const T> forward_to_rows(const Call<T>& call, Span<const StateView<T>> final,

@@ -1,0 +1,299 @@
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bindings.hpp"
+#include "classes.hpp"
+#include "gil.hpp"
+#include "model.hpp"
+
+/// The passes of an LSTM as functions of arrays: what they read comes in as arguments, what they
+/// leave goes out as results, the tape too. For array libraries that keep track of both, such as
+/// torch and JAX.
+///
+/// Their arrays: parameters as one array, see `flat_layout`; for inference as a list in the order
+/// of `parameters.names`, which saves a copy. x (B, T, I), or (T, B, I) with time_major; a state as
+/// two arrays h and c of B * (sum of D * H_k) values, (B, H_k) for each layer and direction one
+/// after the other, or None for zeros.
+namespace peephole::binding {
+namespace {
+
+/// A batch of sequences; (T, B, F) is seen as (B, T, F).
+template <class T>
+Sequences<T> batch_of_sequences(py::handle object, const char* argument, Index features,
+                                bool time_major) {
+  py::array array = numbers<T>(object, argument, false);
+  if (array.ndim() != 3) {
+    const std::string last = ", " + std::to_string(features) + ")";
+    refuse_value(argument, (time_major ? "(time, batch" : "(batch, time") + last,
+                 shape_text(shape_of(array)));
+  }
+  if (time_major) {
+    array =
+        py::array(array.dtype(), Shape{array.shape(1), array.shape(0), array.shape(2)},
+                  Shape{array.strides(1), array.strides(0), array.strides(2)}, array.data(), array);
+  }
+  return Sequences<T>(array, argument, features);
+}
+
+/// A new (B, T, F), or (T, B, F) with time_major, and the core's view of it.
+template <class T>
+struct NewSequences {
+  NewSequences(Index batch, Index time, Index features, bool time_major)
+      : array(time_major ? Shape{time, batch, features} : Shape{batch, time, features}),
+        view{array.mutable_data(),
+             batch,
+             time,
+             features,
+             time_major ? features : time * features,
+             time_major ? batch * features : features} {}
+
+  py::array_t<T> array;
+  SequenceView<T> view;
+};
+
+/// Views of the h and c of each layer and direction in two arrays that hold all of them.
+template <class T, class Value>
+std::vector<StateView<Value>> state_views(const LSTMConfig& config, Index batch, Value* h,
+                                          Value* c) {
+  std::vector<StateView<Value>> views;
+  for (Index H : config.hidden_sizes) {
+    for (Index d = 0; d < config.directions(); ++d) {
+      views.push_back({h, c, batch, H});
+      h += batch * H;
+      c += batch * H;
+    }
+  }
+  return views;
+}
+
+Index state_size(const LSTMConfig& config) {
+  Index sum = 0;
+  for (Index H : config.hidden_sizes) sum += config.directions() * H;
+  return sum;
+}
+
+template <class T>
+class FlatStateIn {
+ public:
+  FlatStateIn(const LSTMConfig& config, Index batch, py::handle h, py::handle c, const char* h_name,
+              const char* c_name) {
+    if (h.is_none() && c.is_none()) return;
+    h_ = values(h, h_name, batch * state_size(config));
+    c_ = values(c, c_name, batch * state_size(config));
+    views_ = state_views<T>(config, batch, h_.data(), c_.data());
+  }
+
+  Span<const StateView<const T>> span() const noexcept { return views_; }
+
+ private:
+  static py::array_t<T> values(py::handle object, const char* name, Index size) {
+    auto array = numbers<T>(object, name, true);
+    if (array.size() != size) {
+      refuse_value(name, std::to_string(size) + " values", shape_text(shape_of(array)));
+    }
+    return array;
+  }
+
+  py::array_t<T> h_, c_;
+  std::vector<StateView<const T>> views_;
+};
+
+template <class T>
+struct FlatStateOut {
+  FlatStateOut(const LSTMConfig& config, Index batch)
+      : h(batch * state_size(config)),
+        c(batch * state_size(config)),
+        views(state_views<T>(config, batch, h.mutable_data(), c.mutable_data())) {}
+
+  py::array_t<T> h, c;
+  std::vector<StateView<T>> views;
+};
+
+/// Copies parameters in from one array in the core's flat layout, where they differ from those that
+/// are there.
+template <class T>
+void assign_flat(LSTM<T>& self, py::handle object) {
+  Parameters<T>& parameters = self.parameters();
+  const auto flat = numbers<T>(object, "parameters", Shape{parameters.flat_size()});
+  for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
+    parameters.assign(i, flat.data() + parameters.offset(i));
+  }
+}
+
+/// The same from an array for each parameter.
+template <class T>
+void assign(LSTM<T>& self, const py::sequence& values) {
+  Parameters<T>& parameters = self.parameters();
+  const ParametersOf<T> named{nullptr, &parameters, static_cast<Index>(parameters.specs().size())};
+  if (static_cast<Index>(values.size()) != named.count) {
+    refuse_value("parameters", std::to_string(named.count) + " arrays",
+                 std::to_string(values.size()));
+  }
+  std::vector<py::array_t<T>> arrays;  // all are checked before one is assigned
+  for (Index i = 0; i < named.count; ++i) {
+    arrays.push_back(
+        numbers<T>(values[static_cast<std::size_t>(i)], named.spec(i).name, named.shape(i)));
+  }
+  for (Index i = 0; i < named.count; ++i) {
+    parameters.assign(i, arrays[static_cast<std::size_t>(i)].data());
+  }
+}
+
+/// What a forward pass reads, and what it fills but for the tape.
+template <class T>
+struct ForwardArrays {
+  ForwardArrays(const LSTMConfig& config, py::handle x_object, py::handle h, py::handle c,
+                py::handle lengths_object, bool time_major)
+      : x(batch_of_sequences<T>(x_object, "x", config.input_size, time_major)),
+        lengths(lengths_object, x),
+        state(config, x.batch(), h, c, "h", "c"),
+        y(x.batch(), x.time(), config.output_size(), time_major),
+        final(config, x.batch()) {}
+
+  Call<T> call() const noexcept { return {x.view(), lengths.span(), state.span()}; }
+  Outputs<T> outputs() const noexcept { return {y.view, final.views}; }
+
+  Sequences<T> x;
+  Lengths lengths;
+  FlatStateIn<T> state;
+  NewSequences<T> y;
+  FlatStateOut<T> final;
+};
+
+template <class T>
+py::tuple infer_with(LSTM<T>& self, const py::sequence& parameters, py::handle x, py::handle h,
+                     py::handle c, py::handle lengths, bool time_major) {
+  const ForwardArrays<T> arrays(self.config(), x, h, c, lengths, time_major);
+  assign(self, parameters);
+  without_gil([&] { self.infer(arrays.call(), arrays.outputs()); });
+  return py::make_tuple(arrays.y.array, arrays.final.h, arrays.final.c);
+}
+
+/// An array whose memory the next one of this function takes over when it is dropped: see
+/// SpareTape.
+template <class T>
+py::array_t<T> new_tape_memory(Index size) {
+  struct Block {
+    std::unique_ptr<T[]> values;
+    Index size;
+  };
+  static std::atomic<Block*> spare{nullptr};
+  std::unique_ptr<Block> block(spare.exchange(nullptr));
+  if (!block || block->size < size) {
+    block.reset();
+    block = std::make_unique<Block>(
+        Block{std::unique_ptr<T[]>(new T[static_cast<std::size_t>(size)]), size});
+  }
+  T* const values = block->values.get();
+  const py::capsule owner(block.get(), [](void* pointer) {
+    std::unique_ptr<Block> dropped(static_cast<Block*>(pointer));
+    if (static_cast<std::size_t>(dropped->size) * sizeof(T) > SpareTape<T>::kMostBytes) return;
+    const std::unique_ptr<Block> before(spare.exchange(dropped.release()));
+  });
+  block.release();
+  return py::array_t<T>(size, values, owner);
+}
+
+template <class T>
+py::tuple forward_with(LSTM<T>& self, py::handle parameters, py::handle x, py::handle h,
+                       py::handle c, py::handle lengths, py::handle seed_object, bool time_major) {
+  const ForwardArrays<T> arrays(self.config(), x, h, c, lengths, time_major);
+  const std::optional<std::uint64_t> seed = seed_of(seed_object);
+  auto memory = new_tape_memory<T>(self.tape_size().values(arrays.x.batch(), arrays.x.time()));
+  Tape<T> tape(Span<T>{memory.mutable_data(), memory.size()});
+  assign_flat(self, parameters);
+  without_gil([&] { self.forward(arrays.call(), arrays.outputs(), tape, seed); });
+  return py::make_tuple(arrays.y.array, arrays.final.h, arrays.final.c, memory);
+}
+
+/// For the gradients of parameters, whose gaps are 0.
+template <class T>
+py::array_t<T> new_gradients(const Parameters<T>& parameters) {
+  py::array_t<T> flat(parameters.flat_size());
+  T* const values = flat.mutable_data();
+  T* gap = values;
+  for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
+    T* const begin = values + parameters.offset(i);
+    std::fill(gap, begin, T{0});
+    gap = begin + parameters.specs()[static_cast<std::size_t>(i)].size();
+  }
+  std::fill(gap, values + flat.size(), T{0});
+  return flat;
+}
+
+/// The gradients of x (None if not wanted), h, c, and of the parameters in one flat array.
+template <class T>
+py::tuple backward_with(LSTM<T>& self, py::handle parameters, py::handle tape_object, py::handle dy,
+                        py::handle dh, py::handle dc, py::handle lengths_object,
+                        py::handle seed_object, bool time_major, bool inputs) {
+  const LSTMConfig& config = self.config();
+  const auto dy_in = batch_of_sequences<T>(dy, "dy", config.output_size(), time_major);
+  const Index B = dy_in.batch(), time = dy_in.time();
+  const Lengths lengths(lengths_object, dy_in);
+  const FlatStateIn<T> dfinal(config, B, dh, dc, "dh", "dc");
+  // The core only reads it.
+  const auto memory = numbers<T>(tape_object, "tape", /*c_contiguous=*/true);
+  Tape<T> tape(Span<T>{const_cast<T*>(memory.data()), memory.size()});
+  assign_flat(self, parameters);
+  self.reopen(tape, B, time, lengths.span(), seed_of(seed_object));
+
+  const Index I = config.input_size;
+  std::optional<NewSequences<T>> dx;
+  if (inputs) dx.emplace(B, time, I, time_major);
+  const FlatStateOut<T> dinitial(config, B);
+  py::array_t<T> flat = new_gradients(self.parameters());
+  const auto gradient = Gradient<T>::of_y(dy_in.view(), dfinal.span());
+  const Span<T> dparameters{flat.mutable_data(), flat.size()};
+  const InputGradients<T> of_inputs{dx ? dx->view : SequenceView<T>{}, dinitial.views};
+  without_gil([&] { self.backward(tape, gradient, dparameters, of_inputs); });
+  return py::make_tuple(dx ? py::object(dx->array) : py::none(), dinitial.h, dinitial.c, flat);
+}
+
+/// (name, shape, where it begins) of each parameter in a flat array.
+template <class T>
+py::list flat_layout(LSTM<T>& self) {
+  const Parameters<T>& parameters = self.parameters();
+  const ParametersOf<T> named{nullptr, &self.parameters(), 0};
+  py::list layout;
+  for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
+    const py::tuple shape = py::tuple(py::cast(named.shape(i)));
+    layout.append(py::make_tuple(named.spec(i).name, shape, parameters.offset(i)));
+  }
+  return layout;
+}
+
+template <class T>
+void add_passes(const char* name, py::module_& module) {
+  using namespace py::literals;
+  auto lstm = py::reinterpret_borrow<py::class_<LSTM<T>, std::shared_ptr<LSTM<T>>>>(
+      py::object(module.attr(name)));
+  lstm.def_property_readonly("tape_size",
+                             [](const LSTM<T>& self) {
+                               const TapeSize size = self.tape_size();
+                               return py::make_tuple(size.per_step, size.per_sequence, size.fixed);
+                             })
+      .def_property_readonly("flat_size",
+                             [](const LSTM<T>& self) { return self.parameters().flat_size(); })
+      .def_property_readonly("flat_layout", &flat_layout<T>)
+      .def("infer_with", &infer_with<T>, "parameters"_a, "x"_a, "h"_a, "c"_a, "lengths"_a,
+           "time_major"_a)
+      .def("forward_with", &forward_with<T>, "parameters"_a, "x"_a, "h"_a, "c"_a, "lengths"_a,
+           "seed"_a, "time_major"_a)
+      .def("backward_with", &backward_with<T>, "parameters"_a, "tape"_a, "dy"_a, "dh"_a, "dc"_a,
+           "lengths"_a, "seed"_a, "time_major"_a, "inputs"_a);
+}
+
+}  // namespace
+
+void bind_functional(py::module_& module) {
+  add_passes<float>("LSTMFloat32", module);
+  add_passes<double>("LSTMFloat64", module);
+}
+
+}  // namespace peephole::binding

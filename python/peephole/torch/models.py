@@ -1,0 +1,103 @@
+"""The core models that compute the operators, and what the operators must know of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from peephole import _core as core
+from peephole.models.build import build
+
+_CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
+
+# {(slot, options): core models that no call is using}. Calls take from a list and give back, which
+# are single operations of a list, so that calls of several threads never share a model.
+_idle: dict[tuple[str, str], list[Any]] = {}
+_slots = itertools.count()
+
+
+class Sizes(NamedTuple):
+    """What the shapes of an operator's results follow from."""
+
+    output: int  # features of y
+    state: int  # values of h, and of c, for each sequence
+    flat: int  # values of the parameters' gradients
+    tape: tuple[int, int, int]  # values for each step, for each sequence, and fixed
+    layout: tuple[tuple[str, tuple[int, ...], int], ...]  # of the gradients: name, shape, begin
+
+    def gaps(self) -> list[int]:
+        """How many values lie between each parameter and the next."""
+        ends = [begin + math.prod(shape) for _, shape, begin in self.layout]
+        nexts = [begin for _, _, begin in self.layout[1:]] + [self.flat]
+        return [after - end for end, after in zip(ends, nexts, strict=True)]
+
+    def tape_values(self, batch: int, time: int) -> int:
+        """How many values a tape takes."""
+        per_step, per_sequence, fixed = self.tape
+        return per_step * batch * time + per_sequence * batch + fixed
+
+
+def options_text(
+    input_size: int, hidden_sizes: list[int], dtype: str, **options: Any
+) -> str:
+    """The options of a core model as a text, which an operator can have as an argument."""
+    return json.dumps([input_size, hidden_sizes, dtype, options], sort_keys=True)
+
+
+def new_model(options: str) -> Any:
+    """A core model with these options."""
+    input_size, hidden_sizes, dtype, others = json.loads(options)
+    return build(_CLASSES, input_size, hidden_sizes, dtype=dtype, seed=0, **others)
+
+
+@lru_cache(maxsize=256)
+def sizes(options: str) -> Sizes:
+    """The sizes of models with these options."""
+    model = new_model(options)
+    hidden, directions = json.loads(options)[1], 1 + model.options["bidirectional"]
+    return Sizes(
+        output=hidden[-1] * directions,
+        state=sum(hidden) * directions,
+        flat=model.flat_size,
+        tape=model.tape_size,
+        layout=tuple((name, tuple(shape), begin) for name, shape, begin in model.flat_layout),
+    )
+
+
+def new_slot() -> str:
+    """A name for the core models of one module: so weights are packed for the kernels once."""
+    return str(next(_slots))
+
+
+def forget(slot: str) -> None:
+    """Frees the core models of a slot."""
+    for key in [key for key in _idle if key[0] == slot]:
+        _idle.pop(key, None)
+
+
+@contextmanager
+def borrowed(slot: str, options: str) -> Iterator[Any]:
+    """A core model that no other call uses meanwhile. PyTorch's own threads compute, if there are
+    some: those that it has just used are awake, and would be in the way of others."""
+    idle = _idle.setdefault((slot, options), [])
+    try:
+        model = idle.pop()
+    except IndexError:
+        model = new_model(options)
+    try:
+        with _threads():
+            yield model
+    finally:
+        idle.append(model)
+
+
+def _threads() -> Any:
+    try:
+        return core.executor("openmp")
+    except RuntimeError:  # no OpenMP library, or a forked process
+        return core.executor("own")

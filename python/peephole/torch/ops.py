@@ -1,0 +1,265 @@
+"""The operators `peephole::lstm` and `peephole::lstm_backward`.
+
+One call is a whole sequence through all layers. All that the backward pass needs travels as
+tensors: see https://docs.pytorch.org/tutorials/advanced/python_custom_ops.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from peephole.torch.models import borrowed, sizes
+
+_NO_SECOND_ORDER = (
+    "peephole.torch.LSTM has no second derivatives; call backward() or torch.autograd.grad() "
+    "without create_graph=True"
+)
+
+
+# torch.library.custom_op is the same with checks around each call, which take some 30 µs.
+_library = torch.library.Library("peephole", "DEF")
+_library.define(
+    "lstm_inference(Tensor x, Tensor[] parameters, Tensor? h, Tensor? c, Tensor? lengths, "
+    "str options, str slot, bool time_major) -> (Tensor, Tensor, Tensor)"
+)
+_library.define(
+    "lstm(Tensor x, Tensor parameters, Tensor? h, Tensor? c, Tensor? lengths, Tensor? seed, "
+    "str options, str slot, bool time_major) -> (Tensor, Tensor, Tensor, Tensor)"
+)
+_library.define(
+    "lstm_backward(Tensor dy, Tensor? dh, Tensor? dc, Tensor parameters, Tensor tape, "
+    "Tensor? lengths, Tensor? seed, str options, str slot, bool time_major, bool inputs) "
+    "-> (Tensor, Tensor, Tensor, Tensor)"
+)
+
+
+def _array(tensor: Tensor | None) -> Any:
+    return None if tensor is None else tensor.detach().numpy()
+
+
+@torch.library.impl(_library, "lstm_inference", "CPU")
+def lstm_inference(
+    x: Tensor,
+    parameters: Sequence[Tensor],
+    h: Tensor | None,
+    c: Tensor | None,
+    lengths: Tensor | None,
+    options: str,
+    slot: str,
+    time_major: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The forward pass of inference.
+
+    Args:
+        x: (B, T, I), or with `time_major` (T, B, I).
+        parameters: In the order of `peephole.LSTM.parameters`.
+        h, c: B * S values each, S = sum of D * H_k: (B, H_k) for each layer and direction, one
+            after the other. None stands for zeros.
+        lengths: (B,) int64; None: every sequence has T steps.
+        options, slot: See `peephole.torch.models`.
+
+    Returns:
+        y (B, T, O) or (T, B, O); h and c as above.
+    """
+    arrays = [tensor.detach().numpy() for tensor in parameters]
+    with borrowed(slot, options) as model:
+        y, h_n, c_n = model.infer_with(
+            arrays, _array(x), _array(h), _array(c), _array(lengths), time_major
+        )
+    return torch.from_numpy(y), torch.from_numpy(h_n), torch.from_numpy(c_n)
+
+
+@torch.library.register_fake("peephole::lstm_inference")
+def _(
+    x: Tensor,
+    parameters: Sequence[Tensor],
+    h: Tensor | None,
+    c: Tensor | None,
+    lengths: Tensor | None,
+    options: str,
+    slot: str,
+    time_major: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _new_results(x, options, time_major)
+
+
+def _new_results(x: Tensor, options: str, time_major: bool) -> tuple[Tensor, Tensor, Tensor]:
+    first, second, _ = x.shape
+    batch = second if time_major else first
+    of_model = sizes(options)
+    return (
+        x.new_empty(first, second, of_model.output),
+        x.new_empty(batch * of_model.state),
+        x.new_empty(batch * of_model.state),
+    )
+
+
+@torch.library.impl(_library, "lstm", "CPU")
+def lstm(
+    x: Tensor,
+    parameters: Tensor,
+    h: Tensor | None,
+    c: Tensor | None,
+    lengths: Tensor | None,
+    seed: Tensor | None,
+    options: str,
+    slot: str,
+    time_major: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The forward pass of training.
+
+    Args:
+        x, h, c, lengths, options, slot, time_major: As in inference.
+        parameters: All in one array of the layout of `Sizes`. A list of tensors would take
+            torch.library 0.2 ms for each call.
+        seed: () int64, of dropout, recurrent_dropout and zoneout.
+
+    Returns:
+        y, h and c as in inference, and the tape.
+    """
+    with borrowed(slot, options) as model:
+        y, h_n, c_n, tape = model.forward_with(
+            _array(parameters),
+            _array(x),
+            _array(h),
+            _array(c),
+            _array(lengths),
+            None if seed is None else int(seed),
+            time_major,
+        )
+    return (
+        torch.from_numpy(y),
+        torch.from_numpy(h_n),
+        torch.from_numpy(c_n),
+        torch.from_numpy(tape),
+    )
+
+
+@torch.library.register_fake("peephole::lstm")
+def _(
+    x: Tensor,
+    parameters: Tensor,
+    h: Tensor | None,
+    c: Tensor | None,
+    lengths: Tensor | None,
+    seed: Tensor | None,
+    options: str,
+    slot: str,
+    time_major: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    first, second, _ = x.shape
+    batch, time = (second, first) if time_major else (first, second)
+    tape = x.new_empty(sizes(options).tape_values(batch, time))
+    return (*_new_results(x, options, time_major), tape)
+
+
+@torch.library.impl(_library, "lstm_backward", "CPU")
+def lstm_backward(
+    dy: Tensor,
+    dh: Tensor | None,
+    dc: Tensor | None,
+    parameters: Tensor,
+    tape: Tensor,
+    lengths: Tensor | None,
+    seed: Tensor | None,
+    options: str,
+    slot: str,
+    time_major: bool,
+    inputs: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The backward pass.
+
+    Args:
+        dy, dh, dc: Gradients of the results of `lstm`.
+        parameters, tape: Of the call of `lstm`.
+        inputs: Whether the gradient of x is wanted.
+
+    Returns:
+        Gradients of x (empty if not wanted), h, c and, in one array, of the parameters.
+    """
+    with borrowed(slot, options) as model:
+        dx, *others = model.backward_with(
+            _array(parameters),
+            _array(tape),
+            _array(dy),
+            _array(dh),
+            _array(dc),
+            _array(lengths),
+            None if seed is None else int(seed),
+            time_major,
+            inputs,
+        )
+    if dx is None:
+        dx = np.empty(0, model.dtype)
+    dx, dh_0, dc_0, dparameters = map(torch.from_numpy, (dx, *others))
+    return dx, dh_0, dc_0, dparameters
+
+
+@torch.library.register_fake("peephole::lstm_backward")
+def _(
+    dy: Tensor,
+    dh: Tensor | None,
+    dc: Tensor | None,
+    parameters: Tensor,
+    tape: Tensor,
+    lengths: Tensor | None,
+    seed: Tensor | None,
+    options: str,
+    slot: str,
+    time_major: bool,
+    inputs: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    first, second, _ = dy.shape
+    batch = second if time_major else first
+    of_model = sizes(options)
+    _, (_, input_size), _ = of_model.layout[0]
+    return (
+        dy.new_empty((first, second, input_size) if inputs else 0),
+        dy.new_empty(batch * of_model.state),
+        dy.new_empty(batch * of_model.state),
+        dy.new_empty(of_model.flat),
+    )
+
+
+def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    _, parameters, h, c, lengths, seed, options, slot, time_major = inputs
+    y, _, _, tape = output
+    ctx.mark_non_differentiable(tape)
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(parameters, tape, lengths, seed)
+    ctx.shape_of_y = y.shape
+    ctx.has_state = h is not None or c is not None
+    ctx.arguments = options, slot, time_major
+
+
+def _backward(
+    ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, _: Any
+) -> tuple[Any, ...]:
+    parameters, tape, lengths, seed = ctx.saved_tensors
+    if dy is None:
+        dy = tape.new_zeros(ctx.shape_of_y)
+    if dh is None and dc is not None:
+        dh = torch.zeros_like(dc)
+    if dc is None and dh is not None:
+        dc = torch.zeros_like(dh)
+    wants_x = ctx.needs_input_grad[0]
+    dx, dh_0, dc_0, dparameters = torch.ops.peephole.lstm_backward(
+        dy, dh, dc, parameters, tape, lengths, seed, *ctx.arguments, wants_x
+    )
+    state = (dh_0, dc_0) if ctx.has_state else (None, None)
+    return dx if wants_x else None, dparameters, *state, None, None, None, None, None
+
+
+def _refuse_second_order(ctx: Any, *gradients: Any) -> Any:
+    raise NotImplementedError(_NO_SECOND_ORDER)
+
+
+torch.library.register_autograd("peephole::lstm", _backward, setup_context=_keep_for_backward)
+torch.library.register_autograd("peephole::lstm_backward", _refuse_second_order)
+for _name in ("peephole::lstm", "peephole::lstm_inference"):
+    torch.library.register_autocast(_name, "cpu", torch.float32)

@@ -1,0 +1,90 @@
+"""States between the forms of `torch.nn.LSTM` and the flat arrays of the operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def batched(hx: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
+    """The state of a single sequence as that of a batch of one."""
+    if hx is None:
+        return None
+    h, c = _pair(hx)
+    return _with_batch(h), _with_batch(c)
+
+
+def _with_batch(part: Any) -> Any:
+    if isinstance(part, (list, tuple)):
+        return [tensor.unsqueeze(1) for tensor in part]
+    return part.unsqueeze(1)
+
+
+def flat_state(
+    hx: tuple[Any, Any] | None,
+    hidden_sizes: list[int],
+    directions: int,
+    batch: int,
+    dtype: torch.dtype,
+    order: Tensor | None,
+) -> tuple[Tensor | None, Tensor | None]:
+    """h and c as flat arrays, of the sequences in this order; None for zeros."""
+    if hx is None:
+        return None, None
+    h, c = _pair(hx)
+    arguments = (hidden_sizes, directions, batch, dtype, order)
+    return _flat(h, "hx[0]", *arguments), _flat(c, "hx[1]", *arguments)
+
+
+def _pair(hx: Any) -> tuple[Any, Any]:
+    if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+        raise TypeError(f"hx: expected a pair (h_0, c_0), got {type(hx).__name__}")
+    return hx[0], hx[1]
+
+
+def _flat(
+    part: Any,
+    name: str,
+    hidden_sizes: list[int],
+    directions: int,
+    batch: int,
+    dtype: torch.dtype,
+    order: Tensor | None,
+) -> Tensor:
+    if isinstance(part, Tensor):
+        tensors, names = [part], [name]
+        shapes = [(directions * len(hidden_sizes), batch, hidden_sizes[0])]
+        if len(set(hidden_sizes)) > 1:
+            raise TypeError(f"{name}: expected a list of one tensor per layer, got a tensor")
+    else:
+        tensors, shapes = list(part), [(directions, batch, size) for size in hidden_sizes]
+        names = [f"{name}[{k}]" for k in range(len(tensors))]
+        if len(tensors) != len(shapes):
+            raise ValueError(f"{name}: expected {len(shapes)} tensors, got {len(tensors)}")
+    for tensor, shape, of_tensor in zip(tensors, shapes, names, strict=True):
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"{of_tensor}: expected {shape}, got {tuple(tensor.shape)}")
+        if tensor.dtype != dtype and not torch.is_autocast_enabled("cpu"):
+            raise TypeError(f"{of_tensor}: expected {dtype}, got {tensor.dtype}")
+    if order is not None:
+        tensors = [tensor.index_select(1, order) for tensor in tensors]
+    pieces = [tensor.reshape(-1) for tensor in tensors]
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+
+def states(
+    h: Tensor, c: Tensor, hidden_size: Any, hidden_sizes: list[int], directions: int, batch: int
+) -> tuple[Any, Any]:
+    """(h_n, c_n) as `torch.nn.LSTM` has them, or as lists where each layer has its own size."""
+    if isinstance(hidden_size, int):
+        shape = (directions * len(hidden_sizes), batch, hidden_size)
+        return h.view(shape), c.view(shape)
+    values = [directions * batch * size for size in hidden_sizes]
+    shapes = [(directions, batch, size) for size in hidden_sizes]
+
+    def split(flat: Tensor) -> list[Tensor]:
+        return [p.view(s) for p, s in zip(flat.split(values), shapes, strict=True)]
+
+    return split(h), split(c)
