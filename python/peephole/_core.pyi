@@ -112,6 +112,51 @@ class LSTM(_Model):
     ) -> tuple[Any, _StateOut, dict[str, _Array]]:
         """(dx or None, gradient of the initial state, gradients by parameter name)."""
 
+    # The passes as functions of arrays; see python/binding/functional.cpp.
+    @property
+    def tape_size(self) -> tuple[int, int, int]:
+        """Values of a tape: for each step of a sequence, for each sequence, and fixed."""
+    @property
+    def flat_size(self) -> int:
+        """Values of the parameters in one array."""
+    @property
+    def flat_layout(self) -> list[tuple[str, tuple[int, ...], int]]:
+        """(name, shape, where it begins) of each parameter in one array."""
+    def infer_with(
+        self,
+        parameters: Sequence[_Array],
+        x: _Array,
+        h: _Array | None,
+        c: _Array | None,
+        lengths: _Array | None,
+        time_major: bool,
+    ) -> tuple[_Array, _Array, _Array]:
+        """(y, h, c)."""
+    def forward_with(
+        self,
+        parameters: _Array,
+        x: _Array,
+        h: _Array | None,
+        c: _Array | None,
+        lengths: _Array | None,
+        seed: int | None,
+        time_major: bool,
+    ) -> tuple[_Array, _Array, _Array, _Array]:
+        """(y, h, c, tape)."""
+    def backward_with(
+        self,
+        parameters: _Array,
+        tape: _Array,
+        dy: _Array,
+        dh: _Array | None,
+        dc: _Array | None,
+        lengths: _Array | None,
+        seed: int | None,
+        time_major: bool,
+        inputs: bool,
+    ) -> tuple[Any, _Array, _Array, _Array]:
+        """Gradients of x or None, h, c and the parameters."""
+
 @type_check_only
 class Network(_Model):
     def __init__(

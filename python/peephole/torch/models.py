@@ -42,9 +42,7 @@ class Sizes(NamedTuple):
         return per_step * batch * time + per_sequence * batch + fixed
 
 
-def options_text(
-    input_size: int, hidden_sizes: list[int], dtype: str, **options: Any
-) -> str:
+def options_text(input_size: int, hidden_sizes: list[int], dtype: str, **options: Any) -> str:
     """The options of a core model as a text, which an operator can have as an argument."""
     return json.dumps([input_size, hidden_sizes, dtype, options], sort_keys=True)
 
@@ -82,8 +80,11 @@ def forget(slot: str) -> None:
 
 @contextmanager
 def borrowed(slot: str, options: str) -> Iterator[Any]:
-    """A core model that no other call uses meanwhile. PyTorch's own threads compute, if there are
-    some: those that it has just used are awake, and would be in the way of others."""
+    """A core model that no other call uses meanwhile.
+
+    PyTorch's own threads compute, if there are some: those that it has just used are awake, and
+    would be in the way of others.
+    """
     idle = _idle.setdefault((slot, options), [])
     try:
         model = idle.pop()

@@ -10,14 +10,14 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 
 def padded(packed: PackedSequence) -> tuple[Tensor, Tensor]:
-    """x (T, B, I) and lengths (B,), the longest sequence first."""
+    """X (T, B, I) and lengths (B,), the longest sequence first."""
     return pad_packed_sequence(PackedSequence(packed.data, packed.batch_sizes))
 
 
 def pack_again(
     y: Tensor, lengths: Tensor, state: tuple[Any, Any], like: PackedSequence
 ) -> tuple[PackedSequence, tuple[Any, Any]]:
-    """y (T, B, O) packed like the input, and the state in the input's order."""
+    """Y (T, B, O) packed like the input, and the state in the input's order."""
     data = pack_padded_sequence(y, lengths).data
     output = PackedSequence(data, like.batch_sizes, like.sorted_indices, like.unsorted_indices)
     order = like.unsorted_indices

@@ -16,6 +16,18 @@ def batched(hx: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
     return _with_batch(h), _with_batch(c)
 
 
+def single(state: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The state of a batch of one as that of a single sequence."""
+    h, c = state
+    return _without_batch(h), _without_batch(c)
+
+
+def _without_batch(part: Any) -> Any:
+    if isinstance(part, list):
+        return [tensor.squeeze(1) for tensor in part]
+    return part.squeeze(1)
+
+
 def _with_batch(part: Any) -> Any:
     if isinstance(part, (list, tuple)):
         return [tensor.unsqueeze(1) for tensor in part]
@@ -30,7 +42,7 @@ def flat_state(
     dtype: torch.dtype,
     order: Tensor | None,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """h and c as flat arrays, of the sequences in this order; None for zeros."""
+    """H and c as flat arrays, of the sequences in this order; None for zeros."""
     if hx is None:
         return None, None
     h, c = _pair(hx)
@@ -64,6 +76,8 @@ def _flat(
         if len(tensors) != len(shapes):
             raise ValueError(f"{name}: expected {len(shapes)} tensors, got {len(tensors)}")
     for tensor, shape, of_tensor in zip(tensors, shapes, names, strict=True):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{of_tensor}: expected a tensor, got {type(tensor).__name__}")
         if tuple(tensor.shape) != shape:
             raise ValueError(f"{of_tensor}: expected {shape}, got {tuple(tensor.shape)}")
         if tensor.dtype != dtype and not torch.is_autocast_enabled("cpu"):

@@ -1,0 +1,162 @@
+"""The parameters of `peephole.torch.LSTM`, and their state dicts."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from peephole._types import Activations
+from peephole.models.build import layer_activations, layer_sizes
+from peephole.torch.models import forget, new_slot, options_text, sizes
+
+_DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+
+class Weights(nn.Module):
+    """What `LSTM` has but for its calls; see there for the arguments."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int,
+        device: Any,
+        dtype: torch.dtype | None,
+        masks: Mapping[str, Tensor] | None,
+        recurrent_init: str,
+        *,
+        noise: dict[str, float],
+        activations: Activations | None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        if recurrent_init not in ("uniform", "orthogonal"):
+            raise ValueError(
+                f'recurrent_init: expected "uniform" or "orthogonal", got {recurrent_init!r}'
+            )
+        hidden_sizes = layer_sizes(hidden_size, num_layers)
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.hidden_sizes, self.num_layers = hidden_sizes, len(hidden_sizes)
+        self.bias, self.bidirectional = options["bias"], options["bidirectional"]
+        self.dropout, self.recurrent_init = noise["dropout"], recurrent_init
+        self._noise = noise
+        self._shared_options = {
+            **options,
+            "activations": layer_activations(activations, self.num_layers),
+        }
+        self._open_slot()
+        # All now, since `torch.compile` cannot trace how they are made.
+        self._texts = {
+            (dtype, noisy): self._options_text(dtype, noisy)
+            for dtype in _DTYPES
+            for noisy in (False, True)
+        }
+        self._gaps = {dtype: sizes(self._texts[dtype, False]).gaps() for dtype in _DTYPES}
+        dtype = torch.get_default_dtype() if dtype is None else dtype
+        layout = sizes(self._options(dtype, noisy=True)).layout
+        self._names = [name.replace("bias_", "bias_ih_") for name, _, _ in layout]
+        for name, (_, shape, _) in zip(self._names, layout, strict=True):
+            parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+            self.register_parameter(name, parameter)
+        self._add_masks({} if masks is None else masks)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws new weights, by the rules of `peephole.LSTM`, from torch's random numbers."""
+        with torch.no_grad():
+            for name, parameter in self.named_parameters(recurse=False):
+                layer = int(name.split("_l")[1].removesuffix("_reverse"))
+                hidden = self.hidden_sizes[layer]
+                bound = 1 / math.sqrt(hidden)
+                if name.startswith("bias"):
+                    parameter.zero_()
+                    parameter[hidden : 2 * hidden] = 1
+                elif name.startswith("weight_hh") and self.recurrent_init == "orthogonal":
+                    for rows in parameter.chunk(4):
+                        nn.init.orthogonal_(rows)
+                else:
+                    nn.init.uniform_(parameter, -bound, bound)
+                if name.startswith("weight_ch"):
+                    present = str(self._shared_options["peephole_gates"])
+                    for gate, rows in zip("ifgo", parameter.chunk(4), strict=True):
+                        if gate not in present:
+                            rows.zero_()
+
+    def _weights(self) -> list[Tensor]:
+        """In the order of the core, 0 where masked."""
+        weights = [getattr(self, name) for name in self._names]
+        if not self._masked:
+            return weights
+        masks = [getattr(self, f"{name}_mask", None) for name in self._names]
+        return [
+            weight if mask is None else weight * mask
+            for weight, mask in zip(weights, masks, strict=True)
+        ]
+
+    def _flat(self, weights: list[Tensor]) -> Tensor:
+        """The weights in one array of the core's layout."""
+        pieces = []
+        for weight, gap in zip(weights, self._gaps[weights[0].dtype], strict=True):
+            pieces.append(weight.reshape(-1))
+            if gap > 0:
+                pieces.append(weight.new_zeros(gap))
+        return torch.cat(pieces)
+
+    def _options(self, dtype: torch.dtype, noisy: bool) -> str:
+        """The text of the core model's options; without noise, what evaluation computes."""
+        if dtype not in _DTYPES:
+            raise TypeError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
+        return self._texts[dtype, noisy]
+
+    def _options_text(self, dtype: torch.dtype, noisy: bool) -> str:
+        noise = self._noise if noisy else dict.fromkeys(self._noise, 0.0)
+        return options_text(
+            self.input_size, self.hidden_sizes, _DTYPES[dtype], **self._shared_options, **noise
+        )
+
+    def _add_masks(self, masks: Mapping[str, Tensor]) -> None:
+        self._masked = bool(masks)
+        for name, mask in masks.items():
+            if name not in self._names:
+                known = ", ".join(self._names)
+                raise ValueError(f"masks: expected names among {known}, got {name!r}")
+            mask = torch.as_tensor(mask)
+            shape = getattr(self, name).shape
+            if mask.dtype != torch.bool:
+                raise TypeError(f"masks: {name}: expected bool, got {mask.dtype}")
+            if mask.shape != shape:
+                raise ValueError(f"masks: {name}: expected {tuple(shape)}, got {tuple(mask.shape)}")
+            self.register_buffer(f"{name}_mask", mask.clone(), persistent=False)
+
+    def _open_slot(self) -> None:
+        self._slot = new_slot()
+        weakref.finalize(self, forget, self._slot)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_slot"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._open_slot()
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        for name in self._names:
+            if name.startswith("bias_ih"):
+                second = prefix + name.replace("bias_ih", "bias_hh")
+                destination[second] = torch.zeros_like(getattr(self, name), requires_grad=False)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        for name in self._names:
+            first = prefix + name
+            if not name.startswith("bias_ih"):
+                continue
+            second = state_dict.pop(prefix + name.replace("bias_ih", "bias_hh"), None)
+            if second is not None and first in state_dict and bool((second != 0).any()):
+                state_dict[first] = state_dict[first] + second
+        super()._load_from_state_dict(state_dict, prefix, *args)
