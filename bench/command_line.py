@@ -23,6 +23,7 @@ from bench import (
     plot,
     step_program,
     tables,
+    torch_module,
 )
 from bench import threads as beside_others
 from bench.answers import WrongAnswerError
@@ -34,7 +35,17 @@ from bench.progress import done, say
 from bench.shapes import Shape, select
 from bench.timing import Effort
 
-MODES = ("peers", *comparisons.COMPARISONS, "linearity", "head", "calls", "fit", "step", "threads")
+MODES = (
+    "peers",
+    *comparisons.COMPARISONS,
+    "linearity",
+    "head",
+    "calls",
+    "fit",
+    "step",
+    "threads",
+    "torch",
+)
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
 QUICK = Effort(seconds=0.02, rounds=2, pause=0)
@@ -187,6 +198,12 @@ class Run:
             records = beside_others.measure(shapes, counts, dtype, self.effort)
             title = "While others use the cores: times alone (medians)"
             table = beside_others.table(records)
+        elif mode == "torch":
+            named = self.options.shapes
+            shapes = self.shapes if named else self._small(select(torch_module.SHAPES))
+            records = torch_module.measure(shapes, self.threads, dtype, self.effort)
+            title = f"peephole.torch.LSTM and nn.LSTM in one process, {dtype}"
+            table = torch_module.table(records)
         else:
             records = self._step()
             title = "Single steps in C++, float32, 1 thread"

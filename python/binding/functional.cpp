@@ -126,9 +126,9 @@ void assign_flat(LSTM<T>& self, py::handle object) {
   }
 }
 
-/// The same from an array for each parameter.
+/// The same from a list of an array for each parameter.
 template <class T>
-void assign(LSTM<T>& self, const py::sequence& values) {
+void assign_each(LSTM<T>& self, const py::sequence& values) {
   Parameters<T>& parameters = self.parameters();
   const ParametersOf<T> named{nullptr, &parameters, static_cast<Index>(parameters.specs().size())};
   if (static_cast<Index>(values.size()) != named.count) {
@@ -142,6 +142,15 @@ void assign(LSTM<T>& self, const py::sequence& values) {
   }
   for (Index i = 0; i < named.count; ++i) {
     parameters.assign(i, arrays[static_cast<std::size_t>(i)].data());
+  }
+}
+
+template <class T>
+void assign(LSTM<T>& self, py::handle parameters) {
+  if (py::isinstance<py::list>(parameters)) {
+    assign_each(self, py::reinterpret_borrow<py::list>(parameters));
+  } else {
+    assign_flat(self, parameters);
   }
 }
 
@@ -167,8 +176,8 @@ struct ForwardArrays {
 };
 
 template <class T>
-py::tuple infer_with(LSTM<T>& self, const py::sequence& parameters, py::handle x, py::handle h,
-                     py::handle c, py::handle lengths, bool time_major) {
+py::tuple infer_with(LSTM<T>& self, py::handle parameters, py::handle x, py::handle h, py::handle c,
+                     py::handle lengths, bool time_major) {
   const ForwardArrays<T> arrays(self.config(), x, h, c, lengths, time_major);
   assign(self, parameters);
   without_gil([&] { self.infer(arrays.call(), arrays.outputs()); });
@@ -207,7 +216,7 @@ py::tuple forward_with(LSTM<T>& self, py::handle parameters, py::handle x, py::h
   const std::optional<std::uint64_t> seed = seed_of(seed_object);
   auto memory = new_tape_memory<T>(self.tape_size().values(arrays.x.batch(), arrays.x.time()));
   Tape<T> tape(Span<T>{memory.mutable_data(), memory.size()});
-  assign_flat(self, parameters);
+  assign(self, parameters);
   without_gil([&] { self.forward(arrays.call(), arrays.outputs(), tape, seed); });
   return py::make_tuple(arrays.y.array, arrays.final.h, arrays.final.c, memory);
 }
@@ -240,7 +249,7 @@ py::tuple backward_with(LSTM<T>& self, py::handle parameters, py::handle tape_ob
   // The core only reads it.
   const auto memory = numbers<T>(tape_object, "tape", /*c_contiguous=*/true);
   Tape<T> tape(Span<T>{const_cast<T*>(memory.data()), memory.size()});
-  assign_flat(self, parameters);
+  assign(self, parameters);
   self.reopen(tape, B, time, lengths.span(), seed_of(seed_object));
 
   const Index I = config.input_size;

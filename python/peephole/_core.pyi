@@ -124,7 +124,7 @@ class LSTM(_Model):
         """(name, shape, where it begins) of each parameter in one array."""
     def infer_with(
         self,
-        parameters: Sequence[_Array],
+        parameters: list[_Array] | _Array,
         x: _Array,
         h: _Array | None,
         c: _Array | None,
@@ -134,7 +134,7 @@ class LSTM(_Model):
         """(y, h, c)."""
     def forward_with(
         self,
-        parameters: _Array,
+        parameters: list[_Array] | _Array,
         x: _Array,
         h: _Array | None,
         c: _Array | None,
@@ -145,7 +145,7 @@ class LSTM(_Model):
         """(y, h, c, tape)."""
     def backward_with(
         self,
-        parameters: _Array,
+        parameters: list[_Array] | _Array,
         tape: _Array,
         dy: _Array,
         dh: _Array | None,

@@ -45,8 +45,8 @@ class LSTM(Weights):
     The weights are initialised as in `peephole.LSTM`, from torch's random numbers.
 
     With `dropout`, `recurrent_dropout` or `zoneout`, each call in training mode takes a seed from
-    torch's random numbers. In evaluation mode a module with zoneout computes the expected values;
-    their backward pass raises NotImplementedError.
+    torch's random numbers. In evaluation mode a module with zoneout computes the expected values,
+    which have no gradients.
 
     Under `torch.autocast("cpu")` inputs are converted to float32. Otherwise inputs have the dtype
     of the parameters.
@@ -156,26 +156,28 @@ class LSTM(Weights):
         batch = x.shape[1] if time_major else x.shape[0]
         h, c = flat_state(hx, self.hidden_sizes, self._directions, batch, x.dtype, order)
         weights = self._weights()
-        keeps = torch.is_grad_enabled() and any(
-            t is not None and t.requires_grad for t in (x, h, c, *weights)
-        )
-        noisy = self.training and any(p > 0 for p in self._noise.values())
-        expects = not self.training and self._noise["zoneout"] > 0
         dtype = weights[0].dtype
-        if not self.training and torch.compiler.is_exporting():
-            keeps = False
-        if noisy or (keeps and not expects):
-            options = self._options(dtype, noisy=noisy)
+        noisy = self.training and any(p > 0 for p in self._noise.values())
+        if noisy or self._keeps([x, *weights, *([] if h is None or c is None else [h, c])]):
             seed = torch.randint(2**63 - 1, ()) if noisy else None
-            flat = self._flat(weights)
+            options = self._options(dtype, noisy)
             y, h, c, _ = torch.ops.peephole.lstm(
-                x, flat, h, c, lengths, seed, options, self._slot, time_major
+                x, self._flat(weights), h, c, lengths, seed, options, self._slot, time_major
             )
         else:
+            if self._noise["zoneout"] > 0:  # its expected values have no gradients
+                x, weights = x.detach(), [weight.detach() for weight in weights]
+            options = self._options(dtype, noisy=True)
             y, h, c = torch.ops.peephole.lstm_inference(
-                x, weights, h, c, lengths, self._options(dtype, True), self._slot, time_major
+                x, weights, h, c, lengths, options, self._slot, time_major
             )
         return y, states(h, c, self.hidden_size, self.hidden_sizes, self._directions, batch)
+
+    def _keeps(self, inputs: list[Tensor]) -> bool:
+        """Whether a pass without noise keeps what backward needs."""
+        if not torch.is_grad_enabled() or not any(tensor.requires_grad for tensor in inputs):
+            return False
+        return self.training or not (self._noise["zoneout"] > 0 or torch.compiler.is_exporting())
 
     @property
     def _directions(self) -> int:

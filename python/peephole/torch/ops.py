@@ -15,10 +15,6 @@ from torch import Tensor
 
 from peephole.torch.models import borrowed, sizes
 
-_NO_GRADIENTS = (
-    "zoneout: the expected values that a peephole.torch.LSTM computes in evaluation mode have no "
-    "gradients; call train()"
-)
 _NO_SECOND_ORDER = (
     "peephole.torch.LSTM has no second derivatives; call backward() or torch.autograd.grad() "
     "without create_graph=True"
@@ -259,16 +255,11 @@ def _backward(
     return dx if wants_x else None, dparameters, *state, None, None, None, None, None
 
 
-def _refuse_gradients(ctx: Any, *gradients: Any) -> Any:
-    raise NotImplementedError(_NO_GRADIENTS)
-
-
 def _refuse_second_order(ctx: Any, *gradients: Any) -> Any:
     raise NotImplementedError(_NO_SECOND_ORDER)
 
 
 torch.library.register_autograd("peephole::lstm", _backward, setup_context=_keep_for_backward)
 torch.library.register_autograd("peephole::lstm_backward", _refuse_second_order)
-torch.library.register_autograd("peephole::lstm_inference", _refuse_gradients)
 for _name in ("peephole::lstm", "peephole::lstm_inference"):
     torch.library.register_autocast(_name, "cpu", torch.float32)
