@@ -71,6 +71,17 @@ class TestCommand:
         assert all(record["ms"] > 0 for record in records)
         assert "an epoch of the demo" in capsys.readouterr().out
 
+    def test_torch(self, tmp_path, capsys):
+        pytest.importorskip("torch")
+        path = tmp_path / "results.json"
+        assert run("torch", "--json", str(path)) == 0
+        records = json.loads(path.read_text(encoding="utf-8"))["torch"]
+        assert {record["what"] for record in records} == {"inference", "training"}
+        for record in records:
+            assert set(record["milliseconds"]) == {"module", "bare", "nn.LSTM"}
+            assert record["ratio"] > 0
+        assert "nn.LSTM / module" in capsys.readouterr().out
+
     def test_fit_beside_torch(self):
         """Its epoch is of the same model, which is checked before anything is timed."""
         pytest.importorskip("torch")
