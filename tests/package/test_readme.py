@@ -22,7 +22,7 @@ def blocks(language):
     blocks("python"),
     ids=[
         *("layer", "network", "training", "scaling", "stream"),
-        *("torch", "classifier", "onnx", "sklearn"),
+        *("torch", "module", "classifier", "onnx", "sklearn"),
     ],
 )
 def test_python(code, tmp_path, monkeypatch):
