@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "sklearn": "_checks _keywords _runtime _sequences _types metrics models optim parameters "
     "training.keep.history training.optimisers",
     "interop": "_core _checks _types models scaling",
+    "jax": "_checks _keywords _types models",
     "demo": "datasets models views",
     "__main__": "_core demo interop",
     "": "_core _types _runtime datasets inspection losses metrics models optim plot scaling "
