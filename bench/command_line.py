@@ -23,6 +23,7 @@ from bench import (
     plot,
     step_program,
     tables,
+    through_jax,
 )
 from bench import threads as beside_others
 from bench.answers import WrongAnswerError
@@ -34,7 +35,17 @@ from bench.progress import done, say
 from bench.shapes import Shape, select
 from bench.timing import Effort
 
-MODES = ("peers", *comparisons.COMPARISONS, "linearity", "head", "calls", "fit", "step", "threads")
+MODES = (
+    "peers",
+    *comparisons.COMPARISONS,
+    "linearity",
+    "head",
+    "calls",
+    "fit",
+    "step",
+    "threads",
+    "jax",
+)
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
 QUICK = Effort(seconds=0.02, rounds=2, pause=0)
@@ -187,6 +198,9 @@ class Run:
             records = beside_others.measure(shapes, counts, dtype, self.effort)
             title = "While others use the cores: times alone (medians)"
             table = beside_others.table(records)
+        elif mode == "jax":
+            records, table = self._jax()
+            title = f"Through JAX, {dtype}: fastest calls"
         else:
             records = self._step()
             title = "Single steps in C++, float32, 1 thread"
@@ -202,6 +216,14 @@ class Run:
         except BuildError as error:
             print(f"bench/step: {error}", file=sys.stderr)
             return []
+
+    def _jax(self) -> tuple[list[dict[str, Any]], str]:
+        if reason := not_installed("jax"):
+            return [], reason
+        options = self.options
+        shapes = self.shapes if options.shapes else self._small(select(through_jax.SHAPES))
+        records = through_jax.measure(shapes, self.threads, options.dtype, self.effort)
+        return records, through_jax.table(records)
 
     def _small(self, shapes: Sequence[Shape]) -> list[Shape]:
         if not self.options.quick or self.options.shapes:
