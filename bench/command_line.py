@@ -23,7 +23,8 @@ from bench import (
     plot,
     step_program,
     tables,
-    torch_module,
+    through_jax,
+    through_torch,
 )
 from bench import threads as beside_others
 from bench.answers import WrongAnswerError
@@ -45,6 +46,7 @@ MODES = (
     "step",
     "threads",
     "torch",
+    "jax",
 )
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
@@ -200,10 +202,13 @@ class Run:
             table = beside_others.table(records)
         elif mode == "torch":
             named = self.options.shapes
-            shapes = self.shapes if named else self._small(select(torch_module.SHAPES))
-            records = torch_module.measure(shapes, self.threads, dtype, self.effort)
+            shapes = self.shapes if named else self._small(select(through_torch.SHAPES))
+            records = through_torch.measure(shapes, self.threads, dtype, self.effort)
             title = f"peephole.torch.LSTM and nn.LSTM in one process, {dtype}"
-            table = torch_module.table(records)
+            table = through_torch.table(records)
+        elif mode == "jax":
+            records, table = self._jax()
+            title = f"Through JAX, {dtype}: fastest calls"
         else:
             records = self._step()
             title = "Single steps in C++, float32, 1 thread"
@@ -219,6 +224,14 @@ class Run:
         except BuildError as error:
             print(f"bench/step: {error}", file=sys.stderr)
             return []
+
+    def _jax(self) -> tuple[list[dict[str, Any]], str]:
+        if reason := not_installed("jax"):
+            return [], reason
+        options = self.options
+        shapes = self.shapes if options.shapes else self._small(select(through_jax.SHAPES))
+        records = through_jax.measure(shapes, self.threads, options.dtype, self.effort)
+        return records, through_jax.table(records)
 
     def _small(self, shapes: Sequence[Shape]) -> list[Shape]:
         if not self.options.quick or self.options.shapes:

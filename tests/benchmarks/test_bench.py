@@ -1,6 +1,7 @@
 """The benchmarks run, and time nothing whose answers are wrong."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import peephole
@@ -86,6 +87,28 @@ class TestCommand:
         """Its epoch is of the same model, which is checked before anything is timed."""
         pytest.importorskip("torch")
         assert set(fit._demo_epochs(1, True)) == {"peephole", "torch, padded", "torch, packed"}
+
+    def test_jax(self, tmp_path, capsys, dtype):
+        path = tmp_path / "results.json"
+        arguments = ["jax", "--dtype", dtype, "--json", str(path)]
+        if find_spec("jax") is None:
+            assert run(*arguments) == 0
+            assert "jax not installed" in capsys.readouterr().out
+            return
+        import jax
+
+        before = jax.config.jax_enable_x64
+        try:
+            assert run(*arguments) == 0
+        finally:
+            jax.config.update("jax_enable_x64", before)
+        records = json.loads(path.read_text(encoding="utf-8"))["jax"]
+        found = {(record["shape"], record["what"]) for record in records}
+        assert found == {(shape, what) for shape in SHAPES for what in ("inference", "training")}
+        for record in records:
+            assert record["milliseconds"].keys() == {"peephole", "peephole.jax", "jax.lax.scan"}
+            assert min(record["milliseconds"].values()) > 0
+        assert "overhead, µs" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         "arguments",

@@ -28,3 +28,14 @@ def agree():
 def onnx_packages():
     """Skips the test without onnx or ONNX Runtime."""
     return packages()
+
+
+@pytest.fixture
+def float64_of_jax():
+    """Lets JAX have float64 arrays, which it does not by default."""
+    import jax
+
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "training.keep.history training.optimisers",
     "interop": "_core _checks _types models scaling",
     "torch": "_core _types interop.packages models",
+    "jax": "_checks _keywords _types models",
     "demo": "datasets models views",
     "__main__": "_core demo interop",
     "": "_core _types _runtime datasets inspection losses metrics models optim plot scaling "

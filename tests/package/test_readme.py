@@ -22,12 +22,14 @@ def blocks(language):
     blocks("python"),
     ids=[
         *("layer", "network", "training", "scaling", "stream"),
-        *("torch", "module", "classifier", "onnx", "sklearn"),
+        *("torch", "module", "classifier", "onnx", "jax", "sklearn"),
     ],
 )
 def test_python(code, tmp_path, monkeypatch):
     if "import torch" in code:
         pytest.importorskip("torch")
+    if "import jax" in code:
+        pytest.importorskip("jax")
     if "import onnxruntime" in code:
         pytest.importorskip("onnx", reason="writes ONNX files")
         pytest.importorskip("onnxruntime", reason="runs ONNX files")
