@@ -4,11 +4,13 @@
 #include <memory>
 #include <string>
 
+#include "files/foreign_files.hpp"
 #include "files/hostile_files.hpp"
 #include "peephole/peephole.hpp"
 
-/// Writes the files that fuzzing begins with to the folder that the argument names: small models of
-/// every option, and the hostile files that are short enough to be worth changing.
+/// Writes the files that fuzzing begins with to the two folders that the arguments name: small
+/// models of every option, and foreign files; in both also the hostile files that are short enough
+/// to be worth changing.
 namespace {
 
 using namespace peephole;
@@ -45,7 +47,7 @@ void add_models(Folder& folder, const NetworkConfig& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc != 3) return 2;
   Folder folder(argv[1]);
   folder.add(test::good_file());
   NetworkConfig config;
@@ -62,4 +64,10 @@ int main(int argc, char** argv) {
     }
   }
   for (const test::HostileFile& file : test::hostile_files()) folder.add(file.bytes);
+
+  Folder foreign(argv[2]);
+  foreign.add(test::kNam);
+  foreign.add(test::kRTNeural);
+  for (const test::HostileText& file : test::hostile_nam()) foreign.add(file.text);
+  for (const test::HostileText& file : test::hostile_rtneural()) foreign.add(file.text);
 }

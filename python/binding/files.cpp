@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "arrays.hpp"
@@ -14,6 +15,7 @@
 #include "classes.hpp"
 #include "gil.hpp"
 #include "options.hpp"
+#include "peephole/interop.hpp"
 #include "peephole/tensors.hpp"
 
 namespace peephole::binding {
@@ -21,18 +23,48 @@ namespace {
 
 namespace py = pybind11;
 
-/// The parts that have a Python class; each is held by shared_ptr.
-py::object load_model(const std::filesystem::path& path) {
-  auto model = [&] {
-    const WithoutGil release;
-    return load(path);
-  }();
+/// A Python object of a model; each class is held by shared_ptr.
+template <class... Models>
+py::object object_of(std::variant<Models...> model) {
   return std::visit(
       [](auto&& held) {
         using Model = std::decay_t<decltype(held)>;
         return py::cast(std::make_shared<Model>(std::forward<decltype(held)>(held)));
       },
       std::move(model));
+}
+
+py::object load_model(const std::filesystem::path& path) {
+  auto model = [&] {
+    const WithoutGil release;
+    return load(path);
+  }();
+  return object_of(std::move(model));
+}
+
+template <class T>
+py::tuple load_nam_as(const std::filesystem::path& path) {
+  auto model = [&] {
+    const WithoutGil release;
+    return load_nam<T>(path);
+  }();
+  py::tuple state(model.h.size());
+  for (std::size_t k = 0; k < model.h.size(); ++k) {
+    const auto array = [](const std::vector<T>& values) {
+      return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
+    };
+    state[k] = py::make_tuple(array(model.h[k]), array(model.c[k]));
+  }
+  return py::make_tuple(std::make_shared<Network<T>>(std::move(model.network)), state);
+}
+
+template <class T>
+py::object load_rtneural_as(const std::filesystem::path& path) {
+  auto model = [&] {
+    const WithoutGil release;
+    return load_rtneural<T>(path);
+  }();
+  return object_of(std::move(model));
 }
 
 /// The dtypes of files that NumPy has too, by its kind and item size. It has no BF16.
@@ -167,6 +199,10 @@ void translate(std::exception_ptr thrown) {
 void bind_files(py::module_& module) {
   using namespace py::literals;
   module.def("load", &load_model, "path"_a);
+  module.def("load_nam_float32", &load_nam_as<float>, "path"_a);
+  module.def("load_nam_float64", &load_nam_as<double>, "path"_a);
+  module.def("load_rtneural_float32", &load_rtneural_as<float>, "path"_a);
+  module.def("load_rtneural_float64", &load_rtneural_as<double>, "path"_a);
   module.def("write_tensors", &write_arrays, "path"_a, "arrays"_a, "metadata"_a);
   module.def("read_tensors", &read_arrays, "path"_a);
   new_class<TensorFile>(module, "TensorFile")

@@ -256,6 +256,15 @@ def clip_value(gradients: Mapping[str, _Array], max_value: float) -> None:
 def load(path: str | bytes) -> LSTM | Network:
     """The model in a file, of a class for float32 or float64."""
 
+def load_nam_float32(path: str | bytes) -> tuple[Network, tuple[tuple[_Array, _Array], ...]]:
+    """(network, state) of a NeuralAmpModeler file: of each layer a pair (h, c), each (H,)."""
+
+def load_nam_float64(path: str | bytes) -> tuple[Network, tuple[tuple[_Array, _Array], ...]]: ...
+def load_rtneural_float32(path: str | bytes) -> LSTM | Network:
+    """The model in an RTNeural file."""
+
+def load_rtneural_float64(path: str | bytes) -> LSTM | Network: ...
+
 class TensorFile:
     """A safetensors file, open to be read; its header has been checked as a whole."""
 

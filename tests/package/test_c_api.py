@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import peephole
 import pytest
+from peephole import interop
 
 # .ci/run names the one that the C++ tests build.
 PATH = os.environ.get("PEEPHOLE_SHARED_LIBRARY")
@@ -27,6 +28,12 @@ def library():
         function.argtypes, function.restype = [pointer], ctypes.c_size_t
     for name in ("step", "step_double"):
         getattr(library, f"peephole_{name}").argtypes = [pointer] * 3
+    for name in ("nam", "rtneural"):
+        function = getattr(library, f"peephole_load_{name}")
+        function.argtypes = [ctypes.c_char_p, ctypes.POINTER(pointer)]
+    library.peephole_process.argtypes = [*[pointer] * 3, ctypes.c_size_t]
+    library.peephole_sample_rate.argtypes = [pointer]
+    library.peephole_sample_rate.restype = ctypes.c_double
     for name in ("reset", "free", "is_double"):
         getattr(library, f"peephole_{name}").argtypes = [pointer]
     return library
@@ -64,6 +71,28 @@ def test_steps_are_the_package_s(library, kind, dtype, tmp_path):
         np.testing.assert_array_equal(y, expected)
         library.peephole_reset(handle)
     library.peephole_free(handle)
+
+
+def test_captures_of_other_programs(library, tmp_path):
+    net = peephole.Network(1, 4, 1, peephole="none", seed=0)
+    _, state = net(np.zeros((100, 1)))
+    nam, rtneural = tmp_path / "amp.nam", tmp_path / "amp.json"
+    interop.to_nam(net, nam, state, sample_rate=44100)
+    interop.to_rtneural(net, rtneural)
+    x = np.random.default_rng(0).standard_normal((30, 1)).astype(np.float32)
+    y = np.empty_like(x)
+    for read, path, rate, initial in [
+        (library.peephole_load_nam, nam, 44100, state),
+        (library.peephole_load_rtneural, rtneural, 0, None),
+    ]:
+        handle = ctypes.c_void_p()
+        assert read(os.fsencode(path), ctypes.byref(handle)) == OK, library.peephole_error()
+        assert library.peephole_sample_rate(handle) == rate
+        for _ in range(2):
+            assert library.peephole_process(handle, x.ctypes.data, y.ctypes.data, len(x)) == OK
+            np.testing.assert_array_equal(y, net.predict(x, state=initial))
+            library.peephole_reset(handle)
+        library.peephole_free(handle)
 
 
 def test_errors(library, tmp_path):

@@ -3,9 +3,9 @@
 
 /* A trained model, step by step, for C and for whatever calls C: Rust, Swift, Lua, C#, ctypes.
  *
- * A model is loaded from a file that Python's save() or C++'s save() wrote, and keeps its state
- * from step to step. One model belongs to one thread at a time; different ones, copies too, are
- * independent.
+ * A model is loaded from a file that Python's save() or C++'s save() wrote, or from one of
+ * NeuralAmpModeler or RTNeural, and keeps its state from step to step. One model belongs to one
+ * thread at a time; different ones, copies too, are independent.
  *
  *   peephole_model* model = NULL;
  *   if (peephole_load("amp.safetensors", &model) != PEEPHOLE_OK) {
@@ -46,6 +46,12 @@ typedef enum peephole_status {
 peephole_status peephole_load(const char* path, peephole_model** model);
 peephole_status peephole_load_memory(const void* data, size_t size, peephole_model** model);
 
+/* The same for the files of other programs, as models of float: a NeuralAmpModeler file (.nam) of
+ * the architecture LSTM, which starts from the state in the file, and an RTNeural JSON file of LSTM
+ * layers and at most one dense layer. */
+peephole_status peephole_load_nam(const char* path, peephole_model** model);
+peephole_status peephole_load_rtneural(const char* path, peephole_model** model);
+
 /* Sets *copy to a model of the same weights, which both share, in the same state, which each has
  * for itself from then on; to NULL where that fails. */
 peephole_status peephole_copy(const peephole_model* model, peephole_model** copy);
@@ -58,6 +64,10 @@ size_t peephole_output_size(const peephole_model* model); /* O; 0 for NULL */
 /* 1 for a model of double, which goes with the functions _double; 0 for one of float. */
 int peephole_is_double(const peephole_model* model);
 
+/* In Hz, what a .nam file says of the sound that it was trained with; 0 where it says nothing, for
+ * other files and for NULL. */
+double peephole_sample_rate(const peephole_model* model);
+
 /* One step: x (I,) is read, y (O,) overwritten. They may be the same where I = O, and may not
  * overlap otherwise. */
 peephole_status peephole_step(peephole_model* model, const float* x, float* y);
@@ -68,7 +78,8 @@ peephole_status peephole_process(peephole_model* model, const float* x, float* y
 peephole_status peephole_process_double(peephole_model* model, const double* x, double* y,
                                         size_t n);
 
-/* Sets the state to zeros, where it was at first; NULL has none. */
+/* Sets the state to where it was at first: to that of a .nam file, and of all other models to
+ * zeros. NULL is ignored. */
 void peephole_reset(peephole_model* model);
 
 /* What the last call on this thread that failed said, until the next one that fails: UTF-8, never

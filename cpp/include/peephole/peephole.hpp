@@ -6,6 +6,7 @@
 #include "peephole/config.hpp"
 #include "peephole/files.hpp"
 #include "peephole/initialise.hpp"
+#include "peephole/interop.hpp"
 #include "peephole/interrupt.hpp"
 #include "peephole/lstm.hpp"
 #include "peephole/network.hpp"

@@ -1,5 +1,6 @@
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -8,6 +9,7 @@
 #include <variant>
 
 #include "peephole/files.hpp"
+#include "peephole/interop.hpp"
 #include "peephole/peephole.h"
 #include "peephole/stream.hpp"
 
@@ -15,6 +17,7 @@
 
 struct peephole_model {
   std::variant<peephole::Stream<float>, peephole::Stream<double>> stream;
+  std::shared_ptr<const peephole::NamModel<float>> capture = nullptr;  // of a .nam file
 };
 
 namespace {
@@ -72,7 +75,8 @@ Stream<T> stream_of(const peephole::Network<T>& model) {
   return Stream<T>(model);
 }
 
-peephole_model* stream_of(const peephole::AnyModel& loaded) {
+template <class... Models>
+peephole_model* stream_of(const std::variant<Models...>& loaded) {
   return std::visit([](const auto& model) { return new peephole_model{stream_of(model)}; }, loaded);
 }
 
@@ -113,6 +117,22 @@ peephole_status peephole_load_memory(const void* data, size_t size, peephole_mod
   return create(model, data, "data", [&] { return stream_of(peephole::load(data, size)); });
 }
 
+peephole_status peephole_load_nam(const char* path, peephole_model** model) {
+  return create(model, path, "path", [&] {
+    auto capture = std::make_shared<const peephole::NamModel<float>>(
+        peephole::load_nam<float>(std::filesystem::u8path(path)));
+    auto* const loaded = new peephole_model{stream_of(capture->network), capture};
+    peephole_reset(loaded);
+    return loaded;
+  });
+}
+
+peephole_status peephole_load_rtneural(const char* path, peephole_model** model) {
+  return create(model, path, "path", [&] {
+    return stream_of(peephole::load_rtneural<float>(std::filesystem::u8path(path)));
+  });
+}
+
 peephole_status peephole_copy(const peephole_model* model, peephole_model** copy) {
   return create(copy, model, "model", [&] { return new peephole_model(*model); });
 }
@@ -135,6 +155,10 @@ int peephole_is_double(const peephole_model* model) {
   return model != nullptr && std::holds_alternative<Stream<double>>(model->stream) ? 1 : 0;
 }
 
+double peephole_sample_rate(const peephole_model* model) {
+  return model != nullptr && model->capture ? model->capture->sample_rate.value_or(0) : 0;
+}
+
 peephole_status peephole_step(peephole_model* model, const float* x, float* y) {
   return step(model, x, y);
 }
@@ -153,7 +177,12 @@ peephole_status peephole_process_double(peephole_model* model, const double* x, 
 }
 
 void peephole_reset(peephole_model* model) {
-  if (model != nullptr) std::visit([](auto& stream) { stream.reset(); }, model->stream);
+  if (model == nullptr) return;
+  if (model->capture) {
+    model->capture->start(std::get<Stream<float>>(model->stream));
+  } else {
+    std::visit([](auto& stream) { stream.reset(); }, model->stream);
+  }
 }
 
 const char* peephole_error(void) { return last_error; }

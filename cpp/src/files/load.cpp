@@ -186,16 +186,6 @@ Model only(AnyModel model) {
                   ", got " + got);
 }
 
-/// Adds the path to the message of a FileError.
-template <class F>
-auto naming(const std::filesystem::path& path, F&& f) {
-  try {
-    return f();
-  } catch (const FileError& error) {
-    throw FileError(path.string() + ": " + error.what());
-  }
-}
-
 }  // namespace
 
 AnyModel load(const void* data, std::size_t size) {
@@ -205,7 +195,7 @@ AnyModel load(const void* data, std::size_t size) {
 
 AnyModel load(const std::filesystem::path& path) {
   files::FileSource source(path);
-  return naming(path, [&] { return load(source); });
+  return files::naming(path, [&] { return load(source); });
 }
 
 template <class Model>
@@ -216,7 +206,7 @@ Model load(const void* data, std::size_t size) {
 template <class Model>
 Model load(const std::filesystem::path& path) {
   files::FileSource source(path);
-  return naming(path, [&] { return only<Model>(load(source)); });
+  return files::naming(path, [&] { return only<Model>(load(source)); });
 }
 
 #define PEEPHOLE_INSTANTIATE(Model)                         \

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "files/system_file.hpp"
+#include "peephole/files.hpp"
 
 /// Where the bytes of a file come from, and where they go.
 namespace peephole::files {
@@ -49,6 +50,16 @@ class FileSource : public Source {
   SystemFile file_;
   std::uint64_t size_;
 };
+
+/// Adds the path to the message of a FileError.
+template <class F>
+auto naming(const std::filesystem::path& path, F&& f) {
+  try {
+    return f();
+  } catch (const FileError& error) {
+    throw FileError(path.string() + ": " + error.what());
+  }
+}
 
 class Sink {
  public:

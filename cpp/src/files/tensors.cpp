@@ -79,11 +79,7 @@ void write_tensors(const std::filesystem::path& path,
 
 struct TensorFile::Parts {
   explicit Parts(const std::filesystem::path& path) : source(path) {
-    try {
-      header = files::read_header(source, kTensorLimits);
-    } catch (const FileError& error) {
-      throw FileError(path.string() + ": " + error.what());
-    }
+    header = files::naming(path, [&] { return files::read_header(source, kTensorLimits); });
     for (const auto& [name, tensor] : header.tensors) specs[name] = {tensor.dtype, tensor.shape};
   }
 

@@ -67,6 +67,35 @@ void check_double(const void* file, size_t size, const double* x, const double* 
   peephole_free(model);
 }
 
+void check_foreign(const char* nam, const char* rtneural, const float* x, const float* y_nam,
+                   const float* y_rtneural, size_t n) {
+  peephole_model* model = NULL;
+  peephole_model* copy = NULL;
+  float got[kMost];
+  int again;
+  CHECK(peephole_load_nam(nam, &model) == PEEPHOLE_OK);
+  CHECK(peephole_sample_rate(model) == 48000 && !peephole_is_double(model));
+  CHECK(peephole_copy(model, &copy) == PEEPHOLE_OK);
+  CHECK(peephole_process(copy, x, got, n) == PEEPHOLE_OK);
+  peephole_free(copy);
+  for (again = 0; again < 2; ++again) {
+    CHECK(peephole_process(model, x, got, n) == PEEPHOLE_OK);
+    CHECK(memcmp(got, y_nam, n * sizeof *got) == 0);
+    peephole_reset(model);
+  }
+  peephole_free(model);
+
+  CHECK(peephole_load_rtneural(rtneural, &model) == PEEPHOLE_OK);
+  CHECK(peephole_sample_rate(model) == 0);
+  CHECK(peephole_process(model, x, got, n) == PEEPHOLE_OK);
+  CHECK(memcmp(got, y_rtneural, n * 2 * sizeof *got) == 0);
+  peephole_free(model);
+  CHECK_FAILS(peephole_load_nam(rtneural, &model), PEEPHOLE_BAD_FILE, "architecture");
+  CHECK_FAILS(peephole_load_rtneural(nam, &model), PEEPHOLE_BAD_FILE, "in_shape");
+  CHECK_FAILS(peephole_load_nam("absent.nam", &model), PEEPHOLE_CANNOT_READ, "absent.nam");
+  CHECK(model == NULL);
+}
+
 void check_refusals(const char* bidirectional, const char* absent, const char* foreign) {
   peephole_model* const other = (peephole_model*)&failures;
   peephole_model* model = other;
@@ -80,7 +109,7 @@ void check_refusals(const char* bidirectional, const char* absent, const char* f
   CHECK_FAILS(peephole_copy(NULL, &model), PEEPHOLE_BAD_ARGUMENT, "model: ");
   CHECK(model == NULL);
   CHECK(peephole_input_size(NULL) == 0 && peephole_output_size(NULL) == 0);
-  CHECK(!peephole_is_double(NULL));
+  CHECK(!peephole_is_double(NULL) && peephole_sample_rate(NULL) == 0);
   peephole_reset(NULL);
   peephole_free(NULL);
 }

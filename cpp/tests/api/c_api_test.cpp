@@ -5,9 +5,11 @@
 #include <vector>
 
 #include "api/c_api_calls.h"
+#include "files/foreign_files.hpp"
 #include "peephole/peephole.hpp"
 #include "support/arrays.hpp"
 #include "support/check.hpp"
+#include "support/folder.hpp"
 
 using namespace peephole;
 using namespace peephole::test;
@@ -49,6 +51,18 @@ int main() {
   const Example<double> wide(config);
   const std::string bytes = serialise(wide.network);
   check_double(bytes.data(), bytes.size(), wide.x.data(), wide.y.data(), at(kSteps));
+
+  write(folder / "amp.nam", kNam);
+  write(folder / "amp.json", kRTNeural);
+  const auto amp = load_nam<float>(folder / "amp.nam");
+  std::vector<float> y_nam(at(kSteps)), y_rtneural(at(2 * kSteps));
+  Stream<float> stream(amp.network);
+  amp.start(stream);
+  stream.process(narrow.x.data(), y_nam.data(), kSteps);
+  Stream<float>(std::get<Network<float>>(load_rtneural<float>(folder / "amp.json")))
+      .process(narrow.x.data(), y_rtneural.data(), kSteps);
+  check_foreign(path("amp.nam").c_str(), path("amp.json").c_str(), narrow.x.data(), y_nam.data(),
+                y_rtneural.data(), at(kSteps));
 
   config.lstm.bidirectional = true;
   save(Network<float>(config, 0), folder / "bidirectional");

@@ -2,7 +2,8 @@
 
 The format: https://github.com/sdatkinson/NeuralAmpModelerCore, NAM/lstm.cpp. The weights are one
 list: of each layer [W | R] (4H, I + H) by rows in the order i, f, g, o, the bias (4H,), the initial
-h and c (H,); then the head's weight (O, H) and bias (O,).
+h and c (H,); then the head's weight (O, H) and bias (O,). The core reads them, for plugins in C++
+too: peephole/interop.hpp.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import dtype_name
+from peephole import _core as core
+from peephole._checks import dtype_name, path_text
 from peephole._types import State, StateArrays
-from peephole.interop.json_files import entry, numbers, read_json, size, write_json
-from peephole.interop.layers import Direction, Head, Layers, equal_sizes, plain_layers, weight
+from peephole.interop.json_files import write_json
+from peephole.interop.layers import equal_sizes, plain_layers, weight
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
@@ -43,34 +45,9 @@ def from_nam(path: Any, *, dtype: str = "float32") -> tuple[Network, StateArrays
         ValueError: If the file is not such a file, or of another architecture.
         OSError: If it cannot be read.
     """
-    dtype = dtype_name(dtype)
-    content = read_json(path)
-    architecture = entry(content, "architecture", str, "path")
-    if architecture != "LSTM":
-        raise ValueError(f"architecture: expected 'LSTM', got {architecture!r}")
-    config = entry(content, "config", dict, "path")
-    layers = size(config, "num_layers", "config")
-    inputs, hidden = size(config, "input_size", "config"), size(config, "hidden_size", "config")
-    outputs = size(config, "out_channels", "config") if "out_channels" in config else 1
-    channels = size(config, "in_channels", "config") if "in_channels" in config else inputs
-    if channels != inputs:
-        raise ValueError(f"in_channels: expected input_size, {inputs}, got {channels}")
-    count = _count(layers, inputs, hidden, outputs)
-    values = entry(content, "weights", list, "path")
-    if len(values) != count:
-        raise ValueError(f"weights: expected {count} values for this config, got {len(values)}")
-    reader = _Reader(numbers(values, "weights", (count,), dtype))
-    directions, state = [], []
-    for k in range(layers):
-        features = hidden if k else inputs
-        both = reader.take(4 * hidden, features + hidden)
-        bias = reader.take(4 * hidden)
-        directions.append([Direction(both[:, :features], both[:, features:], bias)])
-        state.append((reader.take(hidden), reader.take(hidden)))
-    head = Head(reader.take(outputs, hidden), reader.take(outputs))
-    network = Layers(directions, head).model(dtype)
-    assert isinstance(network, Network)  # with a head
-    return network, tuple(state)
+    read = {"float32": core.load_nam_float32, "float64": core.load_nam_float64}
+    network, state = read[dtype_name(dtype)](path_text(path, "path"))
+    return Network._over(network), state
 
 
 def to_nam(
@@ -142,14 +119,6 @@ def only_steps(model: LSTM | Network, target: str) -> None:
         raise ValueError(f"readout: {target} has 'all', and the model has {model.readout!r}")
 
 
-def _count(layers: int, inputs: int, hidden: int, outputs: int) -> int:
-    """The number of weights in a file of this config."""
-    per_layer = 4 * hidden + 2 * hidden
-    first = 4 * hidden * (inputs + hidden) + per_layer
-    others = 4 * hidden * (hidden + hidden) + per_layer
-    return first + (layers - 1) * others + outputs * (hidden + 1)
-
-
 def _pairs(state: State | None, model: Network) -> State:
     if state is None:
         return [(np.zeros(h), np.zeros(h)) for h in model.hidden_sizes]
@@ -160,17 +129,3 @@ def _pairs(state: State | None, model: Network) -> State:
     if len(pairs) != model.num_layers:
         raise ValueError(f"state: expected {model.num_layers} pairs (h, c), got {len(pairs)}")
     return pairs
-
-
-class _Reader:
-    """Takes arrays off the front of a list of values."""
-
-    def __init__(self, values: NDArray[Any]) -> None:
-        self._values = values
-        self._position = 0
-
-    def take(self, *shape: int) -> NDArray[Any]:
-        count = int(np.prod(shape))
-        values = self._values[self._position : self._position + count]
-        self._position += count
-        return values.reshape(shape)

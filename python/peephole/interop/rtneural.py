@@ -1,29 +1,27 @@
 """RTNeural's JSON files with LSTM layers and a dense layer, both ways.
 
 The format: https://github.com/jatinchowdhury18/RTNeural, RTNeural/model_loader.h. The weights are
-those of Keras: kernel (I, 4H), recurrent kernel (H, 4H), bias (4H,), columns i, f, c, o.
+those of Keras: kernel (I, 4H), recurrent kernel (H, 4H), bias (4H,), columns i, f, c, o. The
+core reads them, for plugins in C++ too: peephole/interop.hpp.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from peephole._checks import dtype_name
-from peephole.interop.json_files import entry, numbers, read_json, write_json
-from peephole.interop.layers import Direction, Head, Layers, plain_layers
+from peephole import _core as core
+from peephole._checks import dtype_name, path_text
+from peephole.interop.json_files import write_json
+from peephole.interop.layers import Direction, plain_layers
 from peephole.interop.nam import only_steps
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
 _TARGET = "an RTNeural file"
-_DENSE = ("dense", "time-distributed-dense")
 _HEADS = {"": "identity", "tanh": "tanh", "sigmoid": "sigmoid", "softmax": "softmax"}
-# What plugins add beside the layers, and the value that leaves the output as it is.
-_NEUTRAL = {"in_skip": 0, "in_gain": 0, "out_gain": 0}
 
 
 def from_rtneural(path: Any, *, dtype: str = "float32") -> LSTM | Network:
@@ -40,33 +38,11 @@ def from_rtneural(path: Any, *, dtype: str = "float32") -> LSTM | Network:
         ValueError: If the file is not such a file, or has a layer that is not supported.
         OSError: If it cannot be read.
     """
-    dtype = dtype_name(dtype)
-    content = read_json(path)
-    for key, neutral in _NEUTRAL.items():
-        if content.get(key, neutral) not in (neutral, False, None):
-            raise ValueError(f"{key}: not supported, got {content[key]!r}")
-    features = _last(entry(content, "in_shape", list, "path"), "in_shape")
-    directions: list[list[Direction]] = []
-    head: Head | None = None
-    for k, layer in enumerate(entry(content, "layers", list, "path")):
-        where = f"layers[{k}]"
-        kind = entry(layer, "type", str, where)
-        activation = layer.get("activation", "")
-        if kind == "lstm" and head is None:
-            directions.append([_lstm(layer, features, activation, where, dtype)])
-            features = directions[-1][0].units
-        elif kind in _DENSE and directions and head is None:
-            head = _dense(layer, features, activation, where, dtype)
-        elif kind == "activation" and head is not None and head.activation == "identity":
-            head = Head(head.weight, head.bias, _head(activation, where))
-        else:
-            raise ValueError(
-                f"{where}: expected LSTM layers, then at most one dense layer; got "
-                f"{kind!r} at this place, which is not supported"
-            )
-    if not directions:
-        raise ValueError("layers: expected at least one of type 'lstm', got none")
-    return Layers(directions, head).model(dtype)
+    read = {"float32": core.load_rtneural_float32, "float64": core.load_rtneural_float64}
+    model = read[dtype_name(dtype)](path_text(path, "path"))
+    if isinstance(model, (core.NetworkFloat32, core.NetworkFloat64)):
+        return Network._over(model)
+    return LSTM._over(model)
 
 
 def to_rtneural(model: LSTM | Network, path: Any) -> None:
@@ -106,49 +82,3 @@ def _layer(kind: str, activation: str, weights: Sequence[Any]) -> dict[str, Any]
         "shape": [None, None, units],
         "weights": [np.asarray(values, np.float64).tolist() for values in weights],
     }
-
-
-def _lstm(
-    layer: Mapping[str, Any], features: int, activation: Any, where: str, dtype: str
-) -> Direction:
-    if activation not in ("", "tanh"):
-        raise ValueError(f"{where}: activation: an LSTM has tanh in RTNeural, got {activation!r}")
-    units = _last(entry(layer, "shape", list, where), f"{where}: shape")
-    shapes = [(features, 4 * units), (units, 4 * units), (4 * units,)]
-    kernel, recurrent, bias = _weights(layer, shapes, where, dtype)
-    return Direction(kernel.T, recurrent.T, bias)
-
-
-def _dense(
-    layer: Mapping[str, Any], features: int, activation: Any, where: str, dtype: str
-) -> Head:
-    units = _last(entry(layer, "shape", list, where), f"{where}: shape")
-    shapes = [(features, units), (units,)][: len(entry(layer, "weights", list, where)) or 2]
-    matrix, *bias = _weights(layer, shapes, where, dtype)
-    return Head(matrix.T, bias[0] if bias else None, _head(activation, where))
-
-
-def _weights(
-    layer: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], where: str, dtype: str
-) -> list[NDArray[Any]]:
-    values = entry(layer, "weights", list, where)
-    if len(values) != len(shapes):
-        raise ValueError(f"{where}: weights: expected {len(shapes)} arrays, got {len(values)}")
-    return [
-        numbers(value, f"{where}: weights[{k}]", shape, dtype)
-        for k, (value, shape) in enumerate(zip(values, shapes, strict=True))
-    ]
-
-
-def _head(activation: Any, where: str) -> str:
-    if not isinstance(activation, str) or activation not in _HEADS:
-        raise ValueError(f"{where}: activation: {activation!r} is not supported")
-    return _HEADS[activation]
-
-
-def _last(shape: list[Any], name: str) -> int:
-    """The features of a shape, its last entry."""
-    value = shape[-1] if shape else None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: expected an integer of 1 or more at the end, got {value!r}")
-    return value

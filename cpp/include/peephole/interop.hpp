@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "peephole/files.hpp"
+#include "peephole/stream.hpp"
+
+/// Models in the JSON files of other programs, for audio plugins that load captures at run time.
+///
+/// Everything in a file is checked before the model is made. What a file may hold and a model
+/// cannot is refused by name. Reading takes memory in proportion to the size of the file, whatever
+/// sizes it states, and does not recurse. Where an object repeats a key, the last one counts.
+/// Numbers must be finite: NaN and Infinity are not JSON.
+///
+/// The functions throw FileError for a content that they refuse, and
+/// std::filesystem::filesystem_error for a file that cannot be read. T is float, in which the
+/// plugins of these formats compute, or double.
+namespace peephole {
+
+/// An amplifier capture, and what else a plugin takes from its file.
+template <class T>
+struct NamModel {
+  Network<T> network;
+  /// (L), each (H,): the state that the capture starts from, as a rule the one that silence leads
+  /// to.
+  std::vector<std::vector<T>> h, c;
+
+  // Entries that a file may lack. What is not a number counts as absent.
+  std::optional<double> sample_rate;       // Hz, of the sound that the network was trained with
+  std::optional<double> loudness;          // dB, of the output for the trainer's standard input
+  std::optional<double> input_level_dbu;   // dBu of the analogue signals that a digital sine of
+  std::optional<double> output_level_dbu;  // peak 1 stands for
+
+  /// Puts a stream of the network, of batch 1, into the initial state. Stream::reset() would set
+  /// it to zeros. It may run on a real-time thread.
+  void start(Stream<T>& stream) const noexcept {
+    for (std::size_t k = 0; k < h.size(); ++k) {
+      const auto hidden_size = static_cast<Index>(h[k].size());
+      stream.set_state(static_cast<Index>(k), {h[k].data(), c[k].data(), 1, hidden_size});
+    }
+  }
+};
+
+/// The capture in a NeuralAmpModeler file (`.nam`) of the architecture "LSTM", or in the `size`
+/// bytes at `data` as a file would have them:
+///
+///     const auto amp = peephole::load_nam<float>("amp.nam");
+///     peephole::Stream<float> stream(amp.network);
+///     amp.start(stream);
+///
+/// The format: https://github.com/sdatkinson/NeuralAmpModelerCore, NAM/lstm.cpp.
+template <class T>
+NamModel<T> load_nam(const std::filesystem::path& path);
+template <class T>
+NamModel<T> load_nam(const void* data, std::size_t size);
+
+/// The model in an RTNeural JSON file of LSTM layers and, at the end, at most one dense layer: a
+/// Network with Readout::all, or without a dense layer an LSTM.
+///
+/// The format: https://github.com/jatinchowdhury18/RTNeural, RTNeural/model_loader.h.
+template <class T>
+std::variant<LSTM<T>, Network<T>> load_rtneural(const std::filesystem::path& path);
+template <class T>
+std::variant<LSTM<T>, Network<T>> load_rtneural(const void* data, std::size_t size);
+
+}  // namespace peephole
