@@ -228,7 +228,7 @@ class Trainer:
             self._setup.checkpoint.write(self._run.net, self._snapshot())
 
     def _save_after(self, error: BaseException) -> None:
-        """Saves after an error, which may be one of saving; it is `error` that is raised."""
+        """Saves after `error`, which the caller raises again even if saving fails."""
         try:
             self._save()
         except Exception as second:

@@ -156,7 +156,7 @@ def _digest(texts: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> st
 
 
 def _check_links(path: Path) -> None:
-    """Raises OSError for links in a loop, and for those that lead to no place in a folder."""
+    """Raises OSError if links form a loop, or lead to something that is not a regular file."""
     try:
         place = path.stat()
     except FileNotFoundError:
