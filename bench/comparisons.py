@@ -38,11 +38,16 @@ class Comparison:
     modes: tuple[str, ...] = ("inference", "training")
 
 
-def _dense(problem: Problem, count: int) -> Opened:
-    opened = Ours(DENSE).open(problem, count)
-    expected = Reference(problem, DENSE).answers(gradients=True)
-    check(opened.answers(gradients=True), expected, problem.dtype, "dense peepholes")
+def _checked(ours: Ours, problem: Problem, count: int, what: str, model: str = NOTE) -> Opened:
+    """The opened implementation, after its gradients have been compared with the reference's."""
+    opened = ours.open(problem, count)
+    expected = Reference(problem, model).answers(gradients=True)
+    check(opened.answers(gradients=True), expected, problem.dtype, what)
     return opened
+
+
+def _dense(problem: Problem, count: int) -> Opened:
+    return _checked(Ours(DENSE), problem, count, "dense peepholes", DENSE)
 
 
 def _lengths(shape: Shape) -> Array:
@@ -67,28 +72,19 @@ def _last_step(problem: Problem, count: int) -> Opened:
     """Only the last step has a gradient, which decays through subnormal numbers."""
     dy = np.zeros_like(problem.dy)
     dy[:, -1] = problem.dy[:, -1]
-    problem = replace(problem, dy=dy)
-    opened = Ours(NOTE).open(problem, count)
-    expected = Reference(problem, NOTE).answers(gradients=True)
-    check(opened.answers(gradients=True), expected, problem.dtype, "a gradient of the last step")
-    return opened
+    return _checked(Ours(NOTE), replace(problem, dy=dy), count, "a gradient of the last step")
 
 
 def _recompute(problem: Problem, count: int) -> Opened:
-    opened = Ours(NOTE, recompute=True).open(problem, count)
-    expected = Reference(problem, NOTE).answers(gradients=True)
-    check(opened.answers(gradients=True), expected, problem.dtype, "gates computed again")
-    return opened
+    return _checked(Ours(NOTE, recompute=True), problem, count, "gates computed again")
 
 
 def _noise(options: dict[str, float]) -> Callable[[Problem, int], Opened]:
     """Opens a layer with noise; its answers are those of the reference path."""
 
     def open_variant(problem: Problem, count: int) -> Opened:
-        opened, chosen = (
-            Ours(NOTE, noise=options).open(problem, count),
-            peephole.build_info()["isa"],
-        )
+        opened = Ours(NOTE, noise=options).open(problem, count)
+        chosen = peephole.build_info()["isa"]
         for gradients in (False, True):
             actual = opened.answers(gradients=gradients)
             peephole.set_isa("reference")

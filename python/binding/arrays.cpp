@@ -11,9 +11,14 @@ constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
 /// Whether some values of `array` are masked in the sense of numpy.ma. Conversion drops the mask.
 bool has_masked_values(const py::array& array) {
   if (Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_) return false;
-  const auto masked_array = py::module_::import("numpy.ma").attr("MaskedArray");
-  return py::isinstance(array, masked_array) &&
-         py::cast<bool>(py::module_::import("numpy.ma").attr("is_masked")(array));
+  // It is not imported here: without it, or while a thread imports it, there are no masks.
+  const auto ma = py::reinterpret_steal<py::object>(PyImport_GetModule(py::str("numpy.ma").ptr()));
+  if (!ma) {
+    if (PyErr_Occurred()) throw py::error_already_set();
+    return false;
+  }
+  return py::hasattr(ma, "MaskedArray") && py::isinstance(array, ma.attr("MaskedArray")) &&
+         py::cast<bool>(ma.attr("is_masked")(array));
 }
 
 /// `object` by numpy.asarray, whose complaints get the argument's name.

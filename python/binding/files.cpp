@@ -128,6 +128,11 @@ void write_arrays(const std::filesystem::path& path, py::handle arrays, py::hand
   write_tensors(path, tensors, texts);
 }
 
+void check_path(const std::filesystem::path& path) {
+  const WithoutGil release;
+  check_writable(path);
+}
+
 /// An array of a file, new.
 py::array read_array(const TensorFile& file, const std::string& name) {
   const auto found = file.tensors().find(name);
@@ -204,6 +209,7 @@ void bind_files(py::module_& module) {
   module.def("load_rtneural_float32", &load_rtneural_as<float>, "path"_a);
   module.def("load_rtneural_float64", &load_rtneural_as<double>, "path"_a);
   module.def("write_tensors", &write_arrays, "path"_a, "arrays"_a, "metadata"_a);
+  module.def("check_writable", &check_path, "path"_a);
   module.def("read_tensors", &read_arrays, "path"_a);
   new_class<TensorFile>(module, "TensorFile")
       .def(py::init<const std::filesystem::path&>(), "path"_a)

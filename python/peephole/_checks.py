@@ -152,7 +152,8 @@ def without_mask(value: Any, name: str, instead: str = "fill them first") -> Non
     `instead` is what the message suggests.
     """
     ma = sys.modules.get("numpy.ma")
-    if ma is not None and type(value) is not np.ndarray:  # without numpy.ma there are no masks
+    # Without numpy.ma, or while a thread imports it, there are no masks.
+    if ma is not None and hasattr(ma, "MaskedArray") and type(value) is not np.ndarray:
         _refuse_mask(value, name, ma, instead, depth=2)
 
 

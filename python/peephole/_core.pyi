@@ -281,6 +281,9 @@ def write_tensors(
 ) -> None:
     """Writes a safetensors file, which replaces the one at `path` as a whole or not at all."""
 
+def check_writable(path: str | bytes) -> None:
+    """Raises the OSError that `write_tensors` would raise for the path; leaves no file there."""
+
 def read_tensors(path: str | bytes) -> tuple[dict[str, _Array], dict[str, str]]:
     """(arrays, metadata) of a safetensors file, checked before anything is allocated."""
 

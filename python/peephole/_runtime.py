@@ -8,6 +8,7 @@ from typing import Any, Literal
 from peephole import _core as core
 from peephole._checks import text
 from peephole._core import executor as executor
+from peephole._fork_gate import fork_gate
 
 _registered = False  # with threadpoolctl
 
@@ -82,7 +83,8 @@ def register_with_threadpoolctl() -> None:
     Importing peephole does this if threadpoolctl is imported already; importing `peephole.sklearn`
     does it always. Further calls do nothing. Raises ImportError if threadpoolctl is not installed.
     """
-    import threadpoolctl  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    with fork_gate:
+        import threadpoolctl  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     global _registered
     if _registered:

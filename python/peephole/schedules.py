@@ -127,8 +127,8 @@ class OneCycle(Schedule):
 class ReduceOnPlateau(Schedule):
     """Multiplies by `factor` if the loss has not improved for more than `patience` epochs.
 
-    An epoch whose loss is NaN, as that of a validation without targets, does not count: it gives a
-    RuntimeWarning.
+    An epoch whose loss is NaN, as that of a validation without targets, or infinite does not count:
+    it gives a RuntimeWarning.
 
     Args:
         factor: In 0..1.
@@ -157,9 +157,11 @@ class ReduceOnPlateau(Schedule):
 
     def observe(self, loss: float) -> None:
         """See Schedule."""
-        if math.isnan(loss):
+        if not math.isfinite(loss):
+            found = "NaN" if math.isnan(loss) else loss
             warnings.warn(
-                "schedule: the loss that ReduceOnPlateau observes is NaN; such epochs do not count",
+                f"schedule: the loss that ReduceOnPlateau observes is {found}; such epochs do not "
+                "count",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -179,7 +181,7 @@ class ReduceOnPlateau(Schedule):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """See Schedule. Raises ValueError for a state that no training leads to."""
         current, best, waited = float(state["current"]), float(state["best"]), state["waited"]
-        if not 0 <= current <= 1 or math.isnan(best):
+        if not 0 <= current <= 1 or math.isnan(best) or best == -math.inf:
             raise ValueError(f"expected a factor in 0..1 and a best value, got {current}, {best}")
         if type(waited) is not int or waited < 0:
             raise ValueError(f"waited: expected an int of 0 or more, got {waited!r}")

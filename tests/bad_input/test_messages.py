@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import peephole
@@ -229,6 +230,11 @@ def test_arguments_without_effect_on_batches(given):
     [
         (["--output", "pic.xyz"], "ends in one of"),
         (["--output", "."], "expected a file"),
+        pytest.param(
+            ["--output", "/proc/none.png"],
+            "expected a file that can be written",
+            marks=pytest.mark.skipif(not Path("/proc").exists(), reason="there is no /proc"),
+        ),
         (["--epochs", "many"], "expected an integer, got 'many'"),
         (["--seed", "x"], "expected an integer, got 'x'"),
     ],

@@ -86,7 +86,9 @@ def test_results_of_functions():
     for result in (None, "1", [0.5], np.zeros(2)):
         with pytest.raises(TypeError, match=r"^metrics\['mine'\]: expected the function to return"):
             fit(metrics={"mine": lambda y, t, result=result: result}, **validation)
-    with pytest.raises(TypeError, match=r"^optimiser: expected to return an Optimiser"):
+    with pytest.raises(
+        TypeError, match=r"^optimiser: expected the function to return an Optimiser"
+    ):
         fit(optimiser=lambda parameters, rate: None)
 
 

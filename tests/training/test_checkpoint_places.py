@@ -1,11 +1,12 @@
 """Where checkpoints can be written, and the weights of the best epoch in them."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from peephole.training import load_checkpoint
-from support.fitting import OUTPUTS, N, network, quiet, ragged, values_of
+from support.fitting import INPUTS, OUTPUTS, N, network, quiet, ragged, values_of
 from support.refusals import refused
 
 
@@ -103,6 +104,18 @@ class TestPlace:
                 start(path, resume=resume)
         with pytest.raises(OSError, match="not a regular file"):
             load_checkpoint(tmp_path / "pipe")
+
+    @pytest.mark.skipif(not Path("/proc/version").exists(), reason="there is no /proc")
+    @pytest.mark.parametrize("name", ["version", "none"])
+    def test_a_folder_without_new_files(self, name, start):
+        """Files cannot be made there, not even by root."""
+        with pytest.raises(OSError, match="checkpoint: no file can be written here: cannot write"):
+            start(f"/proc/{name}", callbacks=lambda run: pytest.fail("the training has started"))
+
+    def test_the_check_leaves_nothing(self, tmp_path, start):
+        with refused(ValueError, "x"):
+            quiet(network(), np.zeros((2, 3, INPUTS + 1)), [0, 0], checkpoint=tmp_path / "run")
+        assert list(tmp_path.iterdir()) == []
 
     def test_long_names(self, tmp_path, start):
         start(tmp_path / ("n" * 255))

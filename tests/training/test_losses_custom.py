@@ -95,7 +95,7 @@ def test_missing_targets(readout, rng):
     x, y = rng.standard_normal((N, T, INPUTS)), np.zeros(shape)
     y[4, ..., 1] = np.nan
     loss = Noting()
-    with refused(ValueError, "y", 'missing="skip" hands it to the loss'):
+    with refused(ValueError, "y", 'missing="skip" passes it to the loss'):
         quiet(network("identity", readout), x, y, loss=loss)
     assert not loss.calls
     quiet(network("identity", readout), x, y, loss=loss, missing="skip", shuffle=False)

@@ -1,5 +1,7 @@
 """Stateful training in which some sequences of a batch start again from zeros."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 from support.fitting import INPUTS, OUTPUTS, StopAfter, network, quiet, values_of
@@ -80,3 +82,45 @@ def test_only_if_stateful(parts):
     batches = [(x, y, None, None, np.ones(B, bool)) for x, y in parts]
     with refused(ValueError, "reset"):
         quiet(network("identity", "all"), lambda: iter(batches), None)
+
+
+class TestValidation:
+    """Batches to validate with are carried on and reset as those to train on."""
+
+    def predicted(self, parts, resets, tbptt=None):
+        """The predictions of one validation, by the network's first weights."""
+        found = []
+
+        def loss(y_pred, y_true, lengths):
+            found.append(y_pred.copy())
+            return 0.0, np.zeros_like(y_pred)
+
+        held = [(x, y, None, None, r) for (x, y), r in zip(parts, resets, strict=True)]
+        net = network("identity", "all")
+        options = {"epochs": 1, "stateful": True, "loss": loss, "tbptt": tbptt}
+        quiet(net, lambda: iter(parts[:1]), None, validation_data=deque(held), **options)
+        pieces = 1 if tbptt is None else -(-TIME // tbptt)
+        return np.concatenate(found[pieces:], axis=1)
+
+    @pytest.mark.parametrize("tbptt", [None, 4])
+    def test_some_sequences(self, parts, tbptt):
+        reset = np.array([True, False, False, True])
+        found = self.predicted(parts, [reset, None, reset], tbptt)
+        net = network("identity", "all")
+        rows = np.arange(B)
+        for k in rows:
+            x = [part[k] for part, _ in parts]
+            expected, state = [], None
+            for number, steps in enumerate(x):
+                if number == 2 and reset[k]:
+                    state = None
+                y, state = net(steps, state)
+                expected.append(y)
+            np.testing.assert_array_equal(found[k], np.concatenate(expected))
+
+    def test_batches_of_different_sizes(self, parts):
+        (x, y), *_ = parts
+        held = [(x, y), (x[:-1], y[:-1])]
+        with refused(ValueError, "validation_data", f"got {B - 1} sequences (batch 2 of 2)"):
+            options = {"validation_data": deque(held), "stateful": True}
+            quiet(network("identity", "all"), lambda: iter(parts), None, **options)

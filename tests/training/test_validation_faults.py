@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections import deque
 
 import numpy as np
 import pytest
@@ -54,7 +55,8 @@ def test_padding_may_hold_anything(data):
 def test_a_loss_that_overflows(data):
     x, y = data
     net = network("identity", "last", dtype="float32")
-    with pytest.raises(FloatingPointError, match=r"the validation loss is inf: .* overflows"):
+    expected = r"the validation loss is inf \(batch 1 of 3\): .* overflows"
+    with pytest.raises(FloatingPointError, match=expected):
         quiet(net, x, y, validation_data=(x, np.full_like(y, 1e30)))
 
 
@@ -64,10 +66,24 @@ def test_a_users_loss_that_is_nan(data):
     def loss(y_pred, y_true, lengths):
         return (math.nan if len(y_true) == 1 else 1.0), np.zeros_like(y_pred)
 
-    with pytest.raises(FloatingPointError, match="nan"):
+    with pytest.raises(FloatingPointError, match=r"nan in validation \(batch 1 of 1\)"):
         quiet(
             network("identity", "last"), x[:10], y[:10], loss=loss, validation_data=(x[:1], y[:1])
         )
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_bad_batch_is_named(sized, data):
+    """Rows of a batch from an iterable are numbered within the batch."""
+    x, y = data
+    wrong = x.copy()
+    wrong[5, 2, 0] = np.nan
+    batches = [(x, y), (x, y), (wrong, y)]
+    held, place = (deque(batches), "batch 3 of 3") if sized else (lambda: iter(batches), "batch 3")
+    with pytest.raises(FloatingPointError) as caught:
+        quiet(network("identity", "last"), x, y, validation_data=held)
+    expected = f"the validation loss is nan ({place}): x holds nan in sequence 5"
+    assert str(caught.value) == expected
 
 
 class TestWeightsOfZero:
@@ -104,8 +120,8 @@ class TestWeightsOfZero:
         np.testing.assert_equal(values_of(net), values_of(other))
 
 
-class TestNaN:
-    """An epoch whose value is NaN does not count, and there is a warning."""
+class TestNotFinite:
+    """An epoch whose value is NaN or infinite does not count, and there is a warning."""
 
     def train(self, data, epochs=6, **options):
         x, y = data
@@ -135,6 +151,27 @@ class TestNaN:
         assert (len(history), history.best_epoch, history.stopped) == (7, 2, "early")
         assert len(said) == 4
 
+    @pytest.mark.parametrize("value", [math.inf, -math.inf])
+    @pytest.mark.parametrize("maximise", [True, False])
+    def test_a_metric_that_is_always_infinite(self, value, maximise, data):
+        history, said = self.train(
+            data,
+            validation_data=data,
+            metrics={"own": lambda y_pred, y_true: value},
+            early_stopping=EarlyStopping(2, "own", maximise=maximise),
+        )
+        assert len(history) == 6
+        assert history.stopped is history.best_epoch is None
+        expected = f"early_stopping: validation own is {value}; such epochs do not count"
+        assert said == [expected] * 6
+
+    @pytest.mark.parametrize("value", [math.inf, -math.inf])
+    def test_better(self, value):
+        for maximise in (True, False):
+            rule = EarlyStopping(maximise=maximise)
+            assert not rule.better(value, math.nan)
+            assert not rule.better(value, 1.0)
+
     def test_plateau(self, data):
         schedule = schedules.ReduceOnPlateau(0.5, patience=0)
         history, said = self.train(data, schedule=schedule)
@@ -142,10 +179,12 @@ class TestNaN:
         assert len(said) == 6
         assert all(text.startswith("schedule: the loss") for text in said)
 
-    def test_plateau_after_nan(self):
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+    def test_plateau_after(self, value):
         schedule = schedules.ReduceOnPlateau(0.5, patience=0)
-        with pytest.warns(RuntimeWarning, match="NaN"):
-            schedule.observe(math.nan)
+        for _ in range(3):
+            with pytest.warns(RuntimeWarning, match="NaN" if math.isnan(value) else f"{value}"):
+                schedule.observe(value)
         schedule.observe(1.0)
         assert schedule.factor(0) == 1
         schedule.observe(1.0)

@@ -41,6 +41,11 @@ using Metadata = std::map<std::string, std::string>;
 void write_tensors(const std::filesystem::path& path,
                    const std::map<std::string, TensorView>& tensors, const Metadata& metadata);
 
+/// Throws the std::filesystem::filesystem_error that writing a file at `path` would throw now,
+/// other than for want of space. Changes no file there and leaves none. For programs that compute
+/// for long before they write.
+void check_writable(const std::filesystem::path& path);
+
 /// A safetensors file that is open to be read. Its header is checked as a whole before anything is
 /// read or allocated: known dtypes, sizes that agree with the shapes, no gaps or overlaps, and
 /// exactly the bytes that the file has.

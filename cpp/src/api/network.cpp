@@ -60,13 +60,6 @@ struct Network<T>::Impl {
     }
   }
 
-  /// The reverse of give.
-  void take(const Schedule& schedule, SequenceView<const T> y, T* rows) const noexcept {
-    const Index O = head.output_size, n = readout_rows(config.readout, schedule);
-    if (reads_all()) return gather(schedule, y, Rows<T>{rows, O});
-    for (Index r = 0; r < n; ++r) std::copy_n(y.at(schedule.sequence(r), 0), O, rows + r * O);
-  }
-
   void check_call(const Call<T>& call, const Outputs<T>& outputs) const {
     check_forward(config.lstm, call, outputs, reads_all() ? -1 : 1, head.output_size);
   }
@@ -79,6 +72,13 @@ struct Network<T>::Impl {
   bool writes_in_place(const Schedule& schedule, const Outputs<T>& outputs) const noexcept {
     return reads_all() && head.activation == HeadActivation::identity && schedule.even() &&
            outputs.logits.data == nullptr;
+  }
+
+  /// Whether head_gradients can read the caller's dlogits itself.
+  bool reads_in_place(const Head<T>& of, const ReadRows<T>& gradient,
+                      bool is_of_logits) const noexcept {
+    return (is_of_logits || head.activation == HeadActivation::identity) &&
+           !of.backend.is_reference() && gradient.are_even();
   }
 
   /// y and logits of `top`; `rows` is where (readout_rows, O) of y are left.
@@ -190,17 +190,23 @@ void Network<T>::backward(const Tape<T>& tape, const Gradient<T>& gradient, Span
   const Index n = readout_rows(readout, schedule), F = impl_->head.input_size;
   const auto dlogits = stack.borrow_rows(), read = stack.borrow_rows(), dread = stack.borrow_rows(),
              dtop = stack.borrow_rows();
-  T* const ds = dlogits->reserve(n * impl_->head.output_size);
-  impl_->take(schedule, gradient.outputs(), ds);
-  if (!gradient.is_of_logits()) head_activation_gradient(impl_->head, kept.y.data(), ds, n, ds);
-
   T* const dtop_rows = dtop->reserve(schedule.packed_rows() * F);
   T* const dread_rows = impl_->reads_all() ? dtop_rows : dread->reserve(n * F);
   const IsaChoice isa = chosen_isa();
-  head_gradients(
-      impl_->packs.backward(impl_->head, impl_->weights(), backend_for(isa), impl_->revision()),
-      impl_->read(schedule, kept.top, *read), ds, n, Rows<T>{dread_rows, F},
-      impl_->weights_in(dparameters.data));
+  const Head<T> head =
+      impl_->packs.backward(impl_->head, impl_->weights(), backend_for(isa), impl_->revision());
+  const Rows<const T> h = impl_->read(schedule, kept.top, *read);
+  const Rows<T> dh = {dread_rows, F};
+  const HeadWeights<T> dweights = impl_->weights_in(dparameters.data);
+  const ReadRows<T> given(readout, schedule, gradient.outputs());
+  if (impl_->reads_in_place(head, given, gradient.is_of_logits())) {
+    head_gradients(head, h, given.in_place(), dh, dweights);
+  } else {
+    T* const ds = dlogits->reserve(n * impl_->head.output_size);
+    const T* const y = gradient.is_of_logits() ? nullptr : kept.y.data();
+    head_activation_gradient(impl_->head, y, given, ds);
+    head_gradients(head, h, ds, n, dh, dweights);
+  }
   if (!impl_->reads_all()) {
     read_out_gradient(readout, schedule, config.directions(), F, kept.top, dread_rows,
                       Rows<T>{dtop_rows, F});

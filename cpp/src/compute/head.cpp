@@ -182,36 +182,72 @@ void head_logits_alone(const Head<T>& head, Rows<const T> h, Index n, Rows<T> lo
   kernels::kernels_of<T>(head.backend.isa).head.logits(logits_task(head, h, logits), 0, n);
 }
 
+namespace {
+
+/// One sequence of a task, or one step: rows that are equally far apart.
+template <class T>
+kernels::HeadGradientTask<T> part_of(kernels::HeadGradientTask<T> task, Index part,
+                                     bool is_sequence) noexcept {
+  const kernels::HeadRows<T> rows = task.dlogits;
+  if (is_sequence) {
+    task.dlogits = {rows.data + part * rows.batch_stride, 1, 0, rows.time_stride};
+    task.dh += part * task.dh_stride;
+    task.dh_stride *= rows.batch;
+  } else {
+    task.dlogits = {rows.data + part * rows.time_stride, 1, 0, rows.batch_stride};
+    task.dh += part * rows.batch * task.dh_stride;
+  }
+  return task;
+}
+
+}  // namespace
+
 template <class T>
 void head_gradients(const Head<T>& head, Rows<const T> h, const T* dlogits, Index n, Rows<T> dh,
                     HeadWeights<T> dweights) {
   if (head.backend.is_reference()) {
     return reference_gradients(head.spec, head.weights, h, dlogits, n, dh, dweights);
   }
+  head_gradients(head, h, contiguous(dlogits, 1, n, head.spec.output_size), dh, dweights);
+}
+
+template <class T>
+void head_gradients(const Head<T>& head, Rows<const T> h, const SequenceView<const T>& dlogits,
+                    Rows<T> dh, HeadWeights<T> dweights) {
   const Index F = head.spec.input_size, O = head.spec.output_size;
+  const Index B = dlogits.batch, time = dlogits.time, n = B * time;
   const kernels::HeadKernels<T>& kernels = kernels::kernels_of<T>(head.backend.isa).head;
+  const kernels::HeadRows<T> rows = {dlogits.data, std::max<Index>(1, B), dlogits.batch_stride,
+                                     dlogits.time_stride};
   const kernels::HeadGradientTask<T> task = {
-      F,       O,       n,         head.packed->data(), h.data,       h.stride,
-      dlogits, dh.data, dh.stride, dweights.weight,     dweights.bias};
+      F,    O,       n,         head.packed->data(), h.data,       h.stride,
+      rows, dh.data, dh.stride, dweights.weight,     dweights.bias};
   const Index members = useful_members(2 * products(head.spec, n), num_threads());
-  const RowShares shares(n, most_rows<T>(head.spec), members);
+  const bool by_sequence = time >= B;
+  const Index parts = by_sequence ? B : time;
+  const RowShares shares(by_sequence ? time : B, most_rows<T>(head.spec),
+                         (members + parts - 1) / std::max<Index>(1, parts));
   const Blocks blocks(O, round_up(F, kernels.group_columns) / kernels.group_columns, members);
   Team team(static_cast<int>(members));
-  compute_shares(team, blocks.count() + shares.count(), [&](Index nth) {
+  compute_shares(team, blocks.count() + parts * shares.count(), [&](Index nth) {
     if (nth < blocks.count()) return kernels.weight_gradient(task, blocks.block(nth));
     nth -= blocks.count();
-    kernels.input_gradient(task, shares.begin(nth), shares.end(nth));
+    const Index part = nth / shares.count(), share = nth % shares.count();
+    kernels.input_gradient(part_of(task, part, by_sequence), shares.begin(share),
+                           shares.end(share));
   });
 }
 
 template class HeadPacks<float>;
 template class HeadPacks<double>;
-#define PEEPHOLE_INSTANTIATE(T)                                                            \
-  template void head_logits(const Head<T>&, Rows<const T>, Index, Rows<T>);                \
-  template void head_logits(const Head<T>&, Rows<const T>, const SequenceView<T>&);        \
-  template void head_logits_alone(const Head<T>&, Rows<const T>, Index, Rows<T>) noexcept; \
-  template void head_gradients(const Head<T>&, Rows<const T>, const T*, Index, Rows<T>,    \
-                               HeadWeights<T>);
+#define PEEPHOLE_INSTANTIATE(T)                                                             \
+  template void head_logits(const Head<T>&, Rows<const T>, Index, Rows<T>);                 \
+  template void head_logits(const Head<T>&, Rows<const T>, const SequenceView<T>&);         \
+  template void head_logits_alone(const Head<T>&, Rows<const T>, Index, Rows<T>) noexcept;  \
+  template void head_gradients(const Head<T>&, Rows<const T>, const T*, Index, Rows<T>,     \
+                               HeadWeights<T>);                                             \
+  template void head_gradients(const Head<T>&, Rows<const T>, const SequenceView<const T>&, \
+                               Rows<T>, HeadWeights<T>);
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE

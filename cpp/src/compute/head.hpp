@@ -5,6 +5,7 @@
 
 #include "compute/backend.hpp"
 #include "compute/layer_packs.hpp"
+#include "compute/readout.hpp"
 #include "kernels/host/packed_head.hpp"
 #include "layer/layer.hpp"
 
@@ -73,14 +74,20 @@ void head_activate(const HeadSpec& spec, const T* logits, Index n, T* y);
 template <class T>
 void head_activate_row(const HeadSpec& spec, const T* logits, T* y) noexcept;
 
-/// dlogits (n, O), overwritten, from dy and y; may be dy.
+/// dlogits (n, O), overwritten, from y (n, O), and dy in the caller's array; with threads. Without
+/// y, the caller's array has the dlogits, and its rows are copied.
 template <class T>
-void head_activation_gradient(const HeadSpec& spec, const T* y, const T* dy, Index n, T* dlogits);
+void head_activation_gradient(const HeadSpec& spec, const T* y, const ReadRows<T>& dy, T* dlogits);
 
 /// dh (n, F) and dweights, all overwritten, from dlogits (n, O); with threads.
 template <class T>
 void head_gradients(const Head<T>& head, Rows<const T> h, const T* dlogits, Index n, Rows<T> dh,
                     HeadWeights<T> dweights);
+/// The same of all steps of a batch of sequences of one length, straight from a caller's array:
+/// dlogits (B, T, O), for packed rows h (T * B, F). Not by the reference.
+template <class T>
+void head_gradients(const Head<T>& head, Rows<const T> h, const SequenceView<const T>& dlogits,
+                    Rows<T> dh, HeadWeights<T> dweights);
 
 extern template class HeadPacks<float>;
 extern template class HeadPacks<double>;

@@ -49,20 +49,20 @@ void gradient_row(const HeadSpec& spec, const T* y, const T* dy, T* dlogits) noe
                  [f](T value, T upstream) { return upstream * reference::derivative(f, value); });
 }
 
-/// Calls compute(row) for n rows of O values, with threads.
+// What a value costs, in the operations that threads are counted by.
+constexpr double kOperationsPerActivation = 40, kOperationsPerCopy = 4;
+
+/// Calls compute(begin, end) for shares of n rows of O values, with threads.
 template <class Compute>
-void for_rows(const HeadSpec& spec, Index n, const Compute& compute) {
-  // What a value costs, in the operations that threads are counted by.
-  constexpr double kOperationsPerValue = 40;
+void for_shares(double per_value, const HeadSpec& spec, Index n, const Compute& compute) {
   constexpr Index kMostRows = 96;
   const double operations =
-      kOperationsPerValue * static_cast<double>(n) * static_cast<double>(spec.output_size);
+      per_value * static_cast<double>(n) * static_cast<double>(spec.output_size);
   const Index members = useful_members(operations, num_threads());
   const RowShares shares(n, kMostRows, members);
   Team team(static_cast<int>(members));
-  compute_shares(team, shares.count(), [&](Index nth) {
-    for (Index r = shares.begin(nth); r < shares.end(nth); ++r) compute(r);
-  });
+  compute_shares(team, shares.count(),
+                 [&](Index nth) { compute(shares.begin(nth), shares.end(nth)); });
 }
 
 }  // namespace
@@ -82,23 +82,29 @@ void head_activate(const HeadSpec& spec, const T* logits, Index n, T* y) {
     if (y != logits) std::copy_n(logits, n * O, y);
     return;
   }
-  for_rows(spec, n, [&](Index r) { head_activate_row(spec, logits + r * O, y + r * O); });
+  for_shares(kOperationsPerActivation, spec, n, [&](Index begin, Index end) {
+    for (Index r = begin; r < end; ++r) head_activate_row(spec, logits + r * O, y + r * O);
+  });
 }
 
 template <class T>
-void head_activation_gradient(const HeadSpec& spec, const T* y, const T* dy, Index n, T* dlogits) {
+void head_activation_gradient(const HeadSpec& spec, const T* y, const ReadRows<T>& dy, T* dlogits) {
   const Index O = spec.output_size;
-  if (spec.activation == HeadActivation::identity) {
-    if (dlogits != dy) std::copy_n(dy, n * O, dlogits);
-    return;
-  }
-  for_rows(spec, n, [&](Index r) { gradient_row(spec, y + r * O, dy + r * O, dlogits + r * O); });
+  const bool copies = y == nullptr || spec.activation == HeadActivation::identity;
+  const double per_value = copies ? kOperationsPerCopy : kOperationsPerActivation;
+  for_shares(per_value, spec, dy.count(), [&](Index begin, Index end) {
+    dy.visit(begin, end, [&](Index r, const T* row) {
+      T* const target = dlogits + r * O;
+      std::copy_n(row, O, target);
+      if (!copies) gradient_row(spec, y + r * O, target, target);
+    });
+  });
 }
 
 #define PEEPHOLE_INSTANTIATE(T)                                            \
   template void head_activate_row(const HeadSpec&, const T*, T*) noexcept; \
   template void head_activate(const HeadSpec&, const T*, Index, T*);       \
-  template void head_activation_gradient(const HeadSpec&, const T*, const T*, Index, T*);
+  template void head_activation_gradient(const HeadSpec&, const T*, const ReadRows<T>&, T*);
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE

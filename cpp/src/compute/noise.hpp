@@ -17,6 +17,11 @@ namespace peephole {
 template <class T>
 void mix_zoneout(double zoneout, const T* previous, T* state, Index size) noexcept;
 
+/// factors (B, H) of recurrent dropout: the rows of some ranks, overwritten.
+template <class T>
+void draw_factors(const Schedule& schedule, Direction direction, const LayerNoise& noise, Index H,
+                  kernels::RankRange ranks, T* factors) noexcept;
+
 /// Memory of ForwardNoise, kept from call to call.
 template <class T>
 struct ForwardNoiseScratch {
@@ -84,7 +89,8 @@ class BackwardNoise {
     Index t, row, first_rank, count;
   };
 
-  void draw_factors(kernels::RankRange ranks) const noexcept;
+  /// The factors, and the initial h times them.
+  void drop_initial_h(kernels::RankRange ranks) const noexcept;
   /// What comes before the kernel's step, and what comes after it.
   void before(const kernels::BackwardTask<T>& task, const StepRanks& now) const noexcept;
   void after(const StepRanks& now) const noexcept;
@@ -103,9 +109,11 @@ class BackwardNoise {
   T* kept_dc_ = nullptr;
 };
 
-#define PEEPHOLE_DECLARE(T)                                               \
-  extern template void mix_zoneout(double, const T*, T*, Index) noexcept; \
-  extern template class ForwardNoise<T>;                                  \
+#define PEEPHOLE_DECLARE(T)                                                               \
+  extern template void mix_zoneout(double, const T*, T*, Index) noexcept;                 \
+  extern template void draw_factors(const Schedule&, Direction, const LayerNoise&, Index, \
+                                    kernels::RankRange, T*) noexcept;                     \
+  extern template class ForwardNoise<T>;                                                  \
   extern template class BackwardNoise<T>;
 PEEPHOLE_DECLARE(float)
 PEEPHOLE_DECLARE(double)

@@ -30,7 +30,7 @@ BackwardNoise<T>::BackwardNoise(const LayerBackward<T>& layer, const LayerNoise&
 template <class T>
 void BackwardNoise<T>::run_recurrence(const kernels::BackwardTask<T>& task, Isa isa, Index chunk,
                                       kernels::RankRange ranks) const noexcept {
-  if (chunk == 0 && noise_.drops()) draw_factors(ranks);
+  if (chunk == 0 && noise_.drops()) drop_initial_h(ranks);
   const kernels::BackwardChunk& all = task.chunks[chunk];
   kernels::BackwardChunk one = all;
   kernels::BackwardTask<T> piece = task;
@@ -51,15 +51,10 @@ void BackwardNoise<T>::run_recurrence(const kernels::BackwardTask<T>& task, Isa 
 }
 
 template <class T>
-void BackwardNoise<T>::draw_factors(kernels::RankRange ranks) const noexcept {
-  const Choice dropped = noise_.choice(Noise::recurrent_dropout, layer_.direction);
-  for (Index rank = ranks.begin; rank < ranks.end; ++rank) {
-    T* const factors = factors_ + rank * H_;
-    dropped.draw(layer_.schedule.sequence(rank), 0, T{0}, kept_factor<T>(noise_.recurrent_dropout),
-                 factors, H_);
-    const T* const h = layer_.initial_h + rank * H_;
-    T* const given = given_initial_h_ + rank * H_;
-    for (Index k = 0; k < H_; ++k) given[k] = h[k] * factors[k];
+void BackwardNoise<T>::drop_initial_h(kernels::RankRange ranks) const noexcept {
+  draw_factors(layer_.schedule, layer_.direction, noise_, H_, ranks, factors_);
+  for (Index k = ranks.begin * H_; k < ranks.end * H_; ++k) {
+    given_initial_h_[k] = layer_.initial_h[k] * factors_[k];
   }
 }
 

@@ -11,6 +11,16 @@ void mix_zoneout(double zoneout, const T* previous, T* state, Index size) noexce
 }
 
 template <class T>
+void draw_factors(const Schedule& schedule, Direction direction, const LayerNoise& noise, Index H,
+                  kernels::RankRange ranks, T* factors) noexcept {
+  const Choice dropped = noise.choice(Noise::recurrent_dropout, direction);
+  const T kept = kept_factor<T>(noise.recurrent_dropout);
+  for (Index rank = ranks.begin; rank < ranks.end; ++rank) {
+    dropped.draw(schedule.sequence(rank), 0, T{0}, kept, factors + rank * H, H);
+  }
+}
+
+template <class T>
 ForwardNoise<T>::ForwardNoise(const LayerForward<T>& layer, const LayerNoise& noise,
                               ForwardNoiseScratch<T>& scratch)
     : layer_(layer), noise_(noise), H_(layer.spec.hidden_size) {
@@ -26,13 +36,7 @@ template <class T>
 void ForwardNoise<T>::run(const kernels::ForwardTask<T>& task, Isa isa, kernels::RankRange ranks,
                           Interruption& interruption) const noexcept {
   const Index first = ranks.begin * H_, steps = task.step_count;
-  if (noise_.drops()) {
-    const Choice dropped = noise_.choice(Noise::recurrent_dropout, layer_.direction);
-    for (Index rank = ranks.begin; rank < ranks.end; ++rank) {
-      dropped.draw(layer_.schedule.sequence(rank), 0, T{0},
-                   kept_factor<T>(noise_.recurrent_dropout), factors_ + rank * H_, H_);
-    }
-  }
+  if (noise_.drops()) draw_factors(layer_.schedule, layer_.direction, noise_, H_, ranks, factors_);
   kernels::ForwardTask<T> piece = task;
   piece.step_count = 1;
   for (Index s = 0; s < steps && !interruption.poll(); ++s) {
@@ -78,8 +82,10 @@ void ForwardNoise<T>::zone(const kernels::ForwardTask<T>& task, const kernels::F
   }
 }
 
-#define PEEPHOLE_INSTANTIATE(T)                                    \
-  template void mix_zoneout(double, const T*, T*, Index) noexcept; \
+#define PEEPHOLE_INSTANTIATE(T)                                                    \
+  template void mix_zoneout(double, const T*, T*, Index) noexcept;                 \
+  template void draw_factors(const Schedule&, Direction, const LayerNoise&, Index, \
+                             kernels::RankRange, T*) noexcept;                     \
   template class ForwardNoise<T>;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)

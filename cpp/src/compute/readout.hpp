@@ -11,6 +11,50 @@ namespace peephole {
 /// step. Those are the first ranks of the schedule.
 Index readout_rows(Readout readout, const Schedule& schedule) noexcept;
 
+/// The rows of a caller's array (B, T, O), or (B, 1, O) for all readouts but `all`, that belong to
+/// the rows that the head reads, in their order.
+template <class T>
+class ReadRows {
+ public:
+  /// The schedule must outlive it.
+  ReadRows(Readout readout, const Schedule& schedule, const SequenceView<const T>& array) noexcept
+      : reads_all_(readout == Readout::all),
+        count_(readout_rows(readout, schedule)),
+        schedule_(schedule),
+        array_(array) {}
+
+  Index count() const noexcept { return count_; }
+
+  /// Calls use(row, its values) for rows begin <= row < end.
+  template <class Use>
+  void visit(Index begin, Index end, const Use& use) const {
+    Index t = reads_all_ ? schedule_.step_of(begin) : 0;
+    for (Index row = begin; row < end; ++row) {
+      if (reads_all_ && row == schedule_.offset(t) + schedule_.rows(t)) ++t;
+      const Index rank = reads_all_ ? row - schedule_.offset(t) : row;
+      use(row, array_.at(schedule_.sequence(rank), t));
+    }
+  }
+
+  /// Whether the rows are all those of `in_place`.
+  bool are_even() const noexcept {
+    if (schedule_.batch() == 1) return true;
+    return schedule_.in_callers_order() && count_ == array_.batch * array_.time;
+  }
+  /// The array without padding.
+  SequenceView<const T> in_place() const noexcept {
+    SequenceView<const T> view = array_;
+    if (schedule_.batch() == 1) view.time = count_;
+    return view;
+  }
+
+ private:
+  bool reads_all_;
+  Index count_;
+  const Schedule& schedule_;
+  SequenceView<const T> array_;
+};
+
 /// rows (readout_rows, F), overwritten, from h (N, F); for all readouts but `all`, whose rows are
 /// those of h. A row's bits depend on nothing but the sequence.
 template <class T>

@@ -70,20 +70,34 @@ class Temporary {
   std::optional<SystemFile> file_;
 };
 
-}  // namespace
-
-void replace_file(const fs::path& path, const std::function<void(Sink&)>& write) {
-  const fs::path target = resolve_links(path);
-  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  if (!fs::is_directory(folder)) {
+/// A file that is to be replaced, and the folder where its links lead to.
+struct Place {
+  explicit Place(const fs::path& path)
+      : target(resolve_links(path)),
+        folder(target.has_parent_path() ? target.parent_path() : fs::path(".")) {
+    if (fs::is_directory(folder)) return;
     throw fs::filesystem_error("no such folder", folder,
                                std::make_error_code(std::errc::no_such_file_or_directory));
   }
-  Temporary temporary(folder, target);
+
+  const fs::path target, folder;
+};
+
+}  // namespace
+
+void replace_file(const fs::path& path, const std::function<void(Sink&)>& write) {
+  const Place place(path);
+  Temporary temporary(place.folder, place.target);
   FileSink sink(temporary.file());
   write(sink);
-  temporary.take_place_of(target);
-  flush_folder(folder);  // the new name
+  temporary.take_place_of(place.target);
+  flush_folder(place.folder);  // the new name
+}
+
+void check_replaceable(const fs::path& path) {
+  const Place place(path);
+  const Temporary temporary(place.folder, place.target);
+  check_name_is_free(place.folder, place.target);
 }
 
 }  // namespace peephole::files

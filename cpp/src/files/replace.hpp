@@ -19,4 +19,7 @@ namespace peephole::files {
 /// folder, a device or a pipe.
 void replace_file(const std::filesystem::path& path, const std::function<void(Sink&)>& write);
 
+/// Throws what replace_file would throw for the path. A temporary file is made for it and removed.
+void check_replaceable(const std::filesystem::path& path);
+
 }  // namespace peephole::files

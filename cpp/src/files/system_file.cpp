@@ -194,6 +194,26 @@ void SystemFile::finish() {
   if (close_descriptor(std::exchange(descriptor_, -1)) != 0) fail("cannot write", path_, errno);
 }
 
+void check_name_is_free(const fs::path& folder, const fs::path& target) {
+#ifdef _WIN32
+  (void)folder, (void)target;
+#else
+  struct stat old{}, place{};
+  if (::stat(target.c_str(), &old) != 0 || ::stat(folder.c_str(), &place) != 0) return;
+  const uid_t user = ::geteuid();
+  const bool own = user == 0 || user == old.st_uid || user == place.st_uid;
+  if ((place.st_mode & S_ISVTX) != 0 && !own) fail("cannot write", target, EPERM);
+#ifdef STATX_ATTR_MOUNT_ROOT
+  struct statx more{};
+  if (::statx(AT_FDCWD, target.c_str(), 0, 0, &more) != 0) return;
+  // Such as a single file of the host in a container.
+  if ((more.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) fail("cannot write", target, EBUSY);
+  constexpr auto kFixed = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
+  if ((more.stx_attributes & kFixed) != 0) fail("cannot write", target, EPERM);
+#endif
+#endif
+}
+
 void flush_folder(const fs::path& folder) {
 #ifdef _WIN32
   (void)folder;

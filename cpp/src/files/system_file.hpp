@@ -40,6 +40,10 @@ class SystemFile {
   std::filesystem::path path_;  // for errors
 };
 
+/// Throws if the system would not give the name of `target` in `folder` to another file, although
+/// files can be created there. Checks what the system lets programs know.
+void check_name_is_free(const std::filesystem::path& folder, const std::filesystem::path& target);
+
 /// Returns once the names in `folder` are on the disk, on systems that have a call for it.
 void flush_folder(const std::filesystem::path& folder);
 

@@ -77,6 +77,8 @@ void write_tensors(const std::filesystem::path& path,
   });
 }
 
+void check_writable(const std::filesystem::path& path) { files::check_replaceable(path); }
+
 struct TensorFile::Parts {
   explicit Parts(const std::filesystem::path& path) : source(path) {
     header = files::naming(path, [&] { return files::read_header(source, kTensorLimits); });

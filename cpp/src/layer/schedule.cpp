@@ -44,4 +44,8 @@ void Schedule::assign(const Schedule& whole, Index first, Index last) {
                  [&](Index offset) { return offset - whole.offset(first); });
 }
 
+Index Schedule::step_of(Index row) const noexcept {
+  return std::upper_bound(offset_.begin(), offset_.end(), row) - offset_.begin() - 1;
+}
+
 }  // namespace peephole

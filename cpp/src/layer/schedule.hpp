@@ -34,6 +34,8 @@ class Schedule {
   Index packed_rows() const noexcept { return offset_.back(); }
   Index rows(Index t) const noexcept { return offset_[at(t) + 1] - offset_[at(t)]; }
   Index offset(Index t) const noexcept { return offset_[at(t)]; }
+  /// The t of a packed row.
+  Index step_of(Index row) const noexcept;
   /// The caller's batch index of rank r.
   Index sequence(Index rank) const noexcept { return sequence_[at(rank)]; }
   Index length(Index rank) const noexcept { return length_[at(rank)]; }

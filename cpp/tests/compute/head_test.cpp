@@ -77,17 +77,48 @@ struct Case {
     }
   };
   Gradients gradients(IsaChoice isa) const {
+    return gradients_into(
+        [&](const Head<T>& head, Rows<T> dh, HeadWeights<T> dweights) {
+          head_gradients(head, row(0), dlogits.data(), n, dh, dweights);
+        },
+        isa);
+  }
+  template <class Compute>
+  Gradients gradients_into(const Compute& compute, IsaChoice isa) const {
     Gradients d = {std::vector<T>(at(n * stride), T(7)), std::vector<T>(at(O * F), T(7)),
                    std::vector<T>(at(O), T(7))};
-    head_gradients(HeadPacks<T>().backward(spec, weights(), backend_for(isa), 1), row(0),
-                   dlogits.data(), n, Rows<T>{d.dh.data(), stride},
-                   {d.dweight.data(), d.dbias.data()});
+    compute(HeadPacks<T>().backward(spec, weights(), backend_for(isa), 1),
+            Rows<T>{d.dh.data(), stride}, HeadWeights<T>{d.dweight.data(), d.dbias.data()});
     for (Index r = 0; r < n; ++r) {
       for (Index i = F; i < stride; ++i) CHECK(d.dh[at(r * stride + i)] == T(7));
     }
     return d;
   }
 };
+
+/// Gradients that are read in a caller's array have the bits of packed ones.
+template <class T>
+void check_in_place(const Case<T>& c, IsaChoice isa) {
+  if (backend_for(isa).is_reference()) return;
+  const auto packed = c.gradients(isa);
+  for (Index B : {Index{1}, Index{2}, Index{3}, c.n}) {
+    if (B == 0 || c.n % B != 0) continue;
+    const Index time = c.n / B, time_stride = c.O + 1, batch_stride = time * time_stride + 2;
+    std::vector<T> array(at(B * batch_stride), T(7));
+    for (Index r = 0; r < c.n; ++r) {
+      std::copy_n(&c.dlogits[at(r * c.O)], c.O,
+                  &array[at(r % B * batch_stride + r / B * time_stride)]);
+    }
+    auto d = c.gradients_into(
+        [&](const Head<T>& head, Rows<T> dh, HeadWeights<T> dweights) {
+          const SequenceView<const T> view = {array.data(), B,          time, c.O,
+                                              batch_stride, time_stride};
+          head_gradients(head, c.row(0), view, dh, dweights);
+        },
+        isa);
+    CHECK(d == packed);
+  }
+}
 
 /// got is the sum of `terms` products of numbers in -1 .. 1.
 template <class T>
@@ -194,11 +225,13 @@ void check_heads() {
   cases.emplace_back(1, 64, 500, random);
   cases.emplace_back(33, 20, 500, random);
   cases.emplace_back(300, 33, 17, random);
+  cases.emplace_back(300, 33, 50, random);
   cases.emplace_back(129, 500, 2, random);
   for (const IsaChoice& isa : choices()) {
     for (const Case<T>& c : cases) {
       check_against_loops(c, isa);
       check_rows(c, isa);
+      check_in_place(c, isa);
       check_nan(c, isa, random);
     }
     for (Index O : {1, 4, 17, 130}) check_against_loops(Case<T>(0, 33, O, random), isa);

@@ -11,6 +11,7 @@
 
 #ifndef _WIN32
 #include <sys/stat.h>
+#include <unistd.h>
 #endif
 
 using namespace peephole;
@@ -108,7 +109,55 @@ void test_writers_at_once() {
   CHECK(folder.entries() == 1);
 }
 
+/// check_writable says what writing would say, and leaves everything as it was.
+void check_alike(const fs::path& path) {
+  const auto complaint = [](const auto& f) {
+    try {
+      f();
+    } catch (const fs::filesystem_error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string before = complaint([&] { check_writable(path); });
+  CHECK(before == complaint([&] { replace_with(path, "new"); }) && !before.empty());
+}
+
+void test_checks_leave_nothing() {
+  const Folder folder;
+  const fs::path path = folder / "file";
+  check_writable(path);
+  CHECK(folder.entries() == 0);
+  write(path, "old");
+  check_writable(path);
+  CHECK(read(path) == "old" && folder.entries() == 1);
+  check_alike(path / "below");
+  check_alike(folder / std::string(256, 'a'));
+  check_alike(folder / "none" / "file");
+  CHECK(read(path) == "old" && folder.entries() == 1);
+}
+
 #ifndef _WIN32
+
+void test_checks_of_what_cannot_be_replaced() {
+  const Folder folder;
+  fs::create_symlink("circle", folder / "circle");
+  check_alike(folder / "circle");
+  check_alike("/dev/null");
+  check_alike("/proc/version");
+  write(folder / "file", "old");
+  const fs::perms fixed = fs::perms::owner_read | fs::perms::owner_exec;
+  fs::permissions(folder / ".", fixed);
+  if (::geteuid() != 0) check_alike(folder / "file");
+  // Where anybody may create files, but only their owners may replace them.
+  fs::permissions(folder / ".", fs::perms::all | fs::perms::sticky_bit);
+  if (::geteuid() == 0 && ::seteuid(65534) == 0) {
+    check_alike(folder / "file");
+    check_writable(folder / "other");
+    CHECK(::seteuid(0) == 0);
+  }
+  CHECK(read(folder / "file") == "old");
+}
 
 void test_modes() {
   const Folder folder;
@@ -178,7 +227,9 @@ int main() {
   test_a_failure_leaves_the_old_file();
   test_long_names();
   test_writers_at_once();
+  test_checks_leave_nothing();
 #ifndef _WIN32
+  test_checks_of_what_cannot_be_replaced();
   test_modes();
   test_links();
   test_what_is_no_regular_file();

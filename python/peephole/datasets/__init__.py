@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole._fork_gate import fork_gate
+
 __all__ = ["JapaneseVowels", "japanese_vowels"]
 
 _DESCRIPTION = """\
@@ -40,9 +42,10 @@ def japanese_vowels() -> JapaneseVowels:
 
     By M. Kudo, J. Toyama and M. Shimbo, under CC BY 4.0; `description` has the details.
     """
-    packed = resources.files(__package__).joinpath("japanese_vowels.npz")
-    with packed.open("rb") as file, np.load(file) as arrays:
-        parts = {part: _unpack(arrays, part) for part in ("train", "test")}
+    with fork_gate:  # the first time, these import a reader of packages and a codec of archives
+        packed = resources.files(__package__).joinpath("japanese_vowels.npz")
+        with packed.open("rb") as file, np.load(file) as arrays:
+            parts = {part: _unpack(arrays, part) for part in ("train", "test")}
     return JapaneseVowels(*parts["train"], *parts["test"], _DESCRIPTION)
 
 

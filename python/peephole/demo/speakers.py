@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole._fork_gate import fork_gate
 from peephole.datasets import JapaneseVowels, japanese_vowels
 from peephole.models.network import Network
 
@@ -139,9 +140,18 @@ def picture_problem(output: Path) -> str | None:
     """Why no picture can be written to `output`, checked before the training; None if it can."""
     if output.is_dir():
         return f"expected a file, got the folder {output}"
+    new = not output.exists()
+    try:
+        if new or output.is_file():
+            output.open("ab").close()  # opened as for the picture, but not emptied
+        if new:
+            output.unlink()
+    except OSError as error:
+        return f"expected a file that can be written, got {output}: {error.strerror}"
     if find_spec("matplotlib") is None:
         return None  # `draw` says so
-    from matplotlib.backend_bases import FigureCanvasBase
+    with fork_gate:
+        from matplotlib.backend_bases import FigureCanvasBase
 
     known = sorted(FigureCanvasBase.get_supported_filetypes())
     suffix = output.suffix[1:].lower()
@@ -160,7 +170,8 @@ def draw(
     """Writes the picture; returns a message about it."""
     if find_spec("matplotlib") is None:
         return 'No picture without matplotlib: pip install "peephole[demo]"'
-    from peephole.demo.picture import picture
+    with fork_gate:
+        from peephole.demo.picture import picture
 
-    picture(net, utterance, speaker, probabilities, FRAME_MS).savefig(output)
+        picture(net, utterance, speaker, probabilities, FRAME_MS).savefig(output)
     return f"A picture of it, gate by gate: {output}"

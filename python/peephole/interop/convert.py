@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from peephole._fork_gate import fork_gate
 from peephole.interop.keras import from_keras, to_keras
 from peephole.interop.litert import from_litert
 from peephole.interop.nam import from_nam, to_nam
@@ -134,7 +135,8 @@ def _writers() -> dict[str, Callable[[Any, str], Any]]:
 
 
 def _onnx() -> Any:
-    return importlib.import_module("peephole.interop.onnx")
+    with fork_gate:
+        return importlib.import_module("peephole.interop.onnx")
 
 
 def _state_dict(path: str) -> Any:

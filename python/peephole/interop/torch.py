@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole._fork_gate import fork_gate
 from peephole.interop.layers import (
     Direction,
     Head,
@@ -123,7 +124,8 @@ def to_torch(model: LSTM | Network) -> Any:
     lstm.load_state_dict(_state_dict(layers, torch))
     if layers.head is None:
         return lstm
-    from peephole.interop.torch_network import TorchNetwork
+    with fork_gate:
+        from peephole.interop.torch_network import TorchNetwork
 
     output, width = layers.head.weight.shape
     linear = torch.nn.Linear(width, output, dtype=options["dtype"])

@@ -91,11 +91,9 @@ class SGD(Optimiser):
         θ -= learning_rate · b           nesterov: θ -= learning_rate · (d + momentum · b)
 
     Args:
-        parameters: `model.parameters` of the model to train.
-        learning_rate: 0 or more; can be set between steps.
+        parameters, learning_rate, weight_decay: As in `Adam`.
         momentum: In [0, 1).
         nesterov: Whether to use Nesterov momentum; needs momentum above 0.
-        weight_decay: 0 or more; for weights, not for biases.
     """
 
     __slots__ = ()
@@ -131,13 +129,11 @@ class RMSprop(Optimiser):
         θ -= learning_rate · b
 
     Args:
-        parameters: `model.parameters` of the model to train.
-        learning_rate: 0 or more; can be set between steps.
+        parameters, learning_rate, weight_decay: As in `Adam`.
         rho: ρ, in [0, 1).
         epsilon: Above 0.
         momentum: In [0, 1).
         centred: Whether to subtract the squared mean gradient, as above.
-        weight_decay: 0 or more; for weights, not for biases.
     """
 
     __slots__ = ()

@@ -92,7 +92,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return tags
 
     def _continues(self, partial: bool) -> bool:
-        """Whether a call trains the network that there is."""
+        """Whether a call continues the training of the existing network."""
         return hasattr(self, "network_") and (partial or flag(self.warm_start, "warm_start"))
 
     def _train(
@@ -146,7 +146,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self._made_with = self._network_options()
 
     def _check_same(self, network: Network, x: Any, output_size: int) -> None:
-        """Raises ValueError if the network cannot be trained on with these data and options."""
+        """Raises ValueError if training cannot continue with these data and options."""
         if x[0].shape[-1] != network.input_size:
             raise ValueError(
                 f"X: expected {network.input_size} features, with which the network was trained, "
@@ -184,7 +184,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
 
 def with_parameters_of(base: type, function: Callable[..., Any]) -> inspect.Signature:
-    """The signature of `function`, with the parameters of the base's constructor for its **."""
+    """The signature of `function`; the parameters of the base's constructor replace its `**`."""
     own = dict(inspect.signature(function).parameters)
     rest = inspect.signature(base.__init__).parameters  # type: ignore[misc]
     own = {k: p for k, p in own.items() if p.kind is not p.VAR_KEYWORD}

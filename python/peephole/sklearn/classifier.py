@@ -24,8 +24,8 @@ class LSTMClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     - (n, T, I): n sequences of T steps with I features;
     - a list of n arrays (T_i, I), of any lengths;
-    - (n, T * I): flat windows with the features of one step after the other, for the rest of
-      scikit-learn. `n_steps` is T; without it, every feature is a step (I = 1).
+    - (n, T * I): flat windows, the features of one step after those of another, as the rest of
+      scikit-learn expects. `n_steps` is T; without it, every feature is a step (I = 1).
 
     Scale the features to about unit size first, for example sequences by a `peephole.Standardiser`
     and flat windows by a `StandardScaler`.
@@ -36,8 +36,8 @@ class LSTMClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             recurrent_init: As in `peephole.LSTM`.
         n_steps: T of flat windows.
         class_weight: Weights of the labels in the loss: {label: weight}, other labels have 1;
-            "balanced" for weights in inverse proportion to the labels' numbers; None for 1. They
-            multiply the `sample_weight` of `fit`.
+            "balanced" for weights in inverse proportion to the labels' frequencies; None for 1.
+            They multiply the `sample_weight` of `fit`.
         epochs, batch_size, learning_rate, clip_norm: As in `peephole.Network.fit`.
         fit_options: Other keyword arguments of `peephole.Network.fit`, {name: value}.
         random_state: An int for reproducible results, a `numpy.random.RandomState`, or None for
@@ -91,7 +91,7 @@ class LSTMClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     ) -> LSTMClassifier:
         """Trains for one epoch on X and labels y (n,), continuing from the last call.
 
-        The first call makes the network; it needs `classes`, all labels that calls will have.
+        The first call makes the network; it needs `classes`, the labels of all calls.
         """
         return self._fit(X, y, classes, sample_weight, partial=True)
 

@@ -19,13 +19,11 @@ class LSTMRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """Predicts one or several values for each sequence: an LSTM with a linear head.
 
     Trained on the squared error. Targets far from unit size take long to train: scale them, for
-    example by `sklearn.compose.TransformedTargetRegressor`. X and the parameters are those of
-    `LSTMClassifier`.
+    example by `sklearn.compose.TransformedTargetRegressor`. X and the parameters, other than
+    `class_weight`, are those of `LSTMClassifier`.
 
     Attributes:
-        n_features_in_: I; for flat windows T * I.
-        network_: The trained `peephole.Network`.
-        history_: The `History` that its `fit` returned.
+        n_features_in_, network_, history_: As in `LSTMClassifier`.
 
     Raises:
         ValueError, TypeError: In `fit`, if a parameter or the data are wrong.

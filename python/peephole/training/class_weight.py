@@ -63,7 +63,7 @@ def _of_labels(class_weight: Mapping[Any, Any], outputs: int) -> NDArray[np.floa
 
 
 def _balanced(counts: NDArray[np.intp]) -> NDArray[np.float64]:
-    """N / (K n_k) for n_k of n labels, of the K classes that there are; 1 for others."""
+    """N / (K n_k) for n_k of n labels, of the K classes that occur; 1 for others."""
     there = counts > 0
     weights = counts.sum() / (max(int(there.sum()), 1) * np.maximum(counts, 1))
     return np.where(there, weights, 1.0)

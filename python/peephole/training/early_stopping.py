@@ -20,8 +20,8 @@ from peephole.parameters import Parameters
 class EarlyStopping:
     """Stops a training when validation no longer improves.
 
-    An epoch whose value is NaN, such as a metric without values, is not counted, neither as an
-    improvement nor for the patience. It gives a RuntimeWarning.
+    An epoch whose value is NaN, such as a metric without values, or infinite is not counted,
+    neither as an improvement nor for the patience. It gives a RuntimeWarning.
 
     Args:
         patience: The number of epochs in a row without improvement after which to stop.
@@ -46,10 +46,12 @@ class EarlyStopping:
         flag(self.restore, "restore")
 
     def better(self, value: float, best: float) -> bool:
-        """Whether a value is better than the best so far; NaN never is."""
+        """Whether a value is better than the best so far (NaN: none); only finite ones can be."""
+        if not math.isfinite(value):
+            return False
         maximise = self.monitor in GREATER_IS_BETTER if self.maximise is None else self.maximise
         gain = value - best if maximise else best - value
-        return gain > self.min_delta or (math.isnan(best) and not math.isnan(value))
+        return gain > self.min_delta or math.isnan(best)
 
 
 class Best:
@@ -69,11 +71,12 @@ class Best:
     def observe(self, epoch: int, scores: Mapping[str, float], parameters: Parameters) -> bool:
         """Observes an epoch, counted from 1; returns whether to stop."""
         value = scores[self.rule.monitor]
-        if math.isnan(value):
+        if not math.isfinite(value):
             if self._stops:
+                found = "NaN" if math.isnan(value) else value
                 warnings.warn(
-                    f"early_stopping: validation {self.rule.monitor} is NaN; such epochs do not "
-                    "count",
+                    f"early_stopping: validation {self.rule.monitor} is {found}; such epochs do "
+                    "not count",
                     RuntimeWarning,
                     stacklevel=2,
                 )

@@ -86,13 +86,14 @@ class Trainable:
             epochs: The number of passes over the data.
             batch_size: Sequences per step; None: 32. The batches of an iterable are used as they
                 are: there it must be None.
-            learning_rate: Of the optimiser; multiplied by the schedule's factor.
+            learning_rate: The optimiser's learning rate, which the schedule multiplies.
             clip_norm: The largest joint norm of the gradients; larger ones are scaled down. None:
                 no limit.
             clip_value: The largest absolute value of a gradient's entries, applied before
                 clip_norm. None: no limit.
-            seed: Of the order of the sequences and of dropout: an int, a `numpy.random.Generator`,
-                or None for a random seed. The same seed and data give the same weights.
+            seed: The seed for the order of the sequences and for dropout: an int, a
+                `numpy.random.Generator`, or None for a random seed. The same seed and data give the
+                same weights.
             progress: Whether to show a progress bar; None: only in a terminal or a notebook. Each
                 epoch is also logged, at level INFO by the logger "peephole.training":
                 `logging.basicConfig(level=logging.INFO)` prints these lines.
@@ -105,8 +106,8 @@ class Trainable:
             class_weight: Weights of the labels in a cross-entropy: {label: weight}, other labels
                 have 1; (O,) numbers; or "balanced" for n / (K n_k), where n_k of the n labels
                 trained on are k, and K labels occur. They multiply sample_weight.
-            missing: Targets that are NaN: "skip" ignores them, "error" raises ValueError. A custom
-                loss gets them with "skip".
+            missing: Targets that are NaN: "skip" ignores them, "error" raises ValueError. With
+                "skip", a custom loss receives them.
             optimiser: "adam", "adamw", "sgd", "rmsprop"; or a function (parameters, learning_rate)
                 -> an optimiser of `peephole.optim` over them; or such an optimiser, made over
                 `net.parameters`, which keeps its state from one `fit` to the next and has its own
@@ -122,16 +123,16 @@ class Trainable:
                 Williams, J. Peng, Neural Computation 2 (1990) 490-501). For readout "all" the
                 optimiser makes a step for every `tbptt` time steps, and the state is carried over.
             stateful: Whether the state is carried over from each batch to the next: sequence k of a
-                batch continues sequence k of the previous one. Each epoch starts with zeros, and
-                in batches with `reset`, bools (B,), each sequence for which it is True.
+                batch continues sequence k of the previous one. Each epoch starts with zeros. In
+                batches with `reset`, bools (B,), so do the sequences for which it is True.
             recompute: Whether `forward` stores less, for long sequences; see `LSTM.forward`.
             validation_data: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) to validate
                 with after each epoch; or batches of these forms, as for x.
-            validation_share: Instead: the fraction of the sequences to hold out for validation. Of
-                labels random ones, each class by its proportion; otherwise, and if `stateful`, the
-                last ones. Of a single sequence with readout "all" the last steps. If the sequences
-                are overlapping windows of one series, the last ones, and those before them that
-                share steps with them are left out of the training.
+            validation_share: Instead: the fraction of the sequences to hold out for validation. If
+                the targets are labels, they are drawn at random, each class in proportion;
+                otherwise, or if `stateful`, they are the last ones. Of a single sequence with
+                readout "all", the last steps are held out. Of overlapping windows of one series,
+                the last ones are, and windows that share steps with these are not trained on.
             validation_shuffle: Whether to hold out random sequences rather than the last ones; None
                 decides as described. True holds out random windows, too, even if they overlap.
             metrics: Computed in validation in addition to the loss, without weights: some of
@@ -148,10 +149,10 @@ class Trainable:
                 the last step or, with validation, of the best epoch.
             checkpoint_every: Seconds between checkpoints; one is also written at the end.
             resume: Whether to continue from the checkpoint, if there is one: the result has the
-                same bits as without the interruption. Arguments and data must be the same, except
-                that `epochs`, and the patience of `early_stopping`, may be larger; of large data
-                some is compared, of batches from an iterable only their number, and of functions
-                nothing. A training that has stopped early continues if there is more patience.
+                same bits as without the interruption. Arguments and data must be the same; only
+                `epochs` and the patience of `early_stopping` may be larger. Large data are compared
+                by samples, batches from an iterable by their number, and functions not at all. A
+                training that has stopped early continues if the patience is now larger.
 
         Returns:
             History: the loss of each epoch, and more.
@@ -161,9 +162,9 @@ class Trainable:
                 message names it.
             FloatingPointError: If the loss or its gradient is not finite. The message names the
                 step and the cause; the weights are those from before the step.
-            OSError: If the checkpoint cannot be written; the previous one is unchanged. If the
-                training ends for any other reason, SystemExit in a signal handler included, the
-                checkpoint has its last finished step.
+            OSError: If the checkpoint cannot be written; the previous one is unchanged. If anything
+                else ends the training, such as SystemExit in a signal handler, the checkpoint has
+                the last finished step.
             TrainingInterrupted: A KeyboardInterrupt, by Ctrl-C; the weights are those of the last
                 finished step, as in the checkpoint.
         """

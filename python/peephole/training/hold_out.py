@@ -1,8 +1,8 @@
-"""`validation_share`: which sequences are held out of the training.
+"""`validation_share`: which sequences are held out for validation.
 
-Random ones for labels, with the classes in proportion; otherwise the last ones. If sequences are
-overlapping windows of one series, the last ones are held out, and those just before them that share
-steps with them are left out, so that nothing validated has been trained on.
+If the targets are labels, they are drawn at random, each class in proportion; otherwise they are
+the last ones. Of overlapping windows of one series, the last ones are held out, and those just
+before them that share steps with them are not used, so that no validation data are trained on.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def hold_out(
 ) -> tuple[Part, Part]:
     """(part to train on, part to validate with).
 
-    `shuffle` None: yes for labels, unless the sequences are overlapping windows. Of a single
-    sequence with a target per step, the last steps are held out.
+    With `shuffle` None, labels are shuffled unless the sequences are overlapping windows. Of a
+    single sequence with a target per step, the last steps are held out.
     """
     n, rows = len(data), np.arange(len(data))
     if n == 1 and data.targets.per_step:

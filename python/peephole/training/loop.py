@@ -13,12 +13,13 @@ from peephole import _core as core
 from peephole._types import StateArrays
 from peephole.training.callbacks import Run, watches_steps
 from peephole.training.data.batches import Batch
+from peephole.training.data.sources import batch_text
 from peephole.training.faults import describe
 from peephole.training.interrupt import Interruptions, TrainingInterrupted
 from peephole.training.keep.checkpoint import Snapshot
 from peephole.training.keep.history import History
 from peephole.training.optimisers import require_own
-from peephole.training.pieces import count_pieces, forward, piece
+from peephole.training.pieces import count_pieces, forward, piece, require_size, with_reset
 from peephole.training.progress import Bar, log_epoch, logger
 from peephole.training.resume import Place, restore, snapshot
 from peephole.training.setup import Position, Setup
@@ -33,9 +34,8 @@ class Trainer:
         options = self._model.options
         self._draws = any(options[k] for k in ("dropout", "recurrent_dropout", "zoneout"))
         self._position = Position()
-        self._carry: StateArrays | None = (
-            None  # into the next piece or, if stateful, the next batch
-        )
+        # Into the next piece or, if stateful, the next batch.
+        self._carry: StateArrays | None = None
         self._epoch_random = random.bit_generator.state  # at the start of the epoch
         self._steps: int | None = None  # in the whole training; None: not known, or not needed
         if setup.schedule is not None or setup.progress is not False:
@@ -145,17 +145,9 @@ class Trainer:
         """Checks that a batch can continue the previous one, and resets what does not."""
         if not self._setup.stateful or self._carry is None:
             return
-        before, now = len(self._carry[0][0]), len(batch.lengths)
-        if before != now:
-            raise ValueError(
-                f"x: expected batches of {before} sequences, as before, since stateful=True "
-                f"carries their state over, got {now} sequences ({self._place()})"
-            )
-        if batch.reset is not None and self._position.piece == 0:
-            kept = ~batch.reset[:, None]
-            self._carry = tuple(
-                (np.where(kept, h, 0), np.where(kept, c, 0)) for h, c in self._carry
-            )
+        require_size(batch, self._carry, "x", self._place())
+        if self._position.piece == 0:
+            self._carry = with_reset(batch, self._carry)
 
     def _clip(self, gradients: dict[str, Any]) -> float:
         """Clips the gradients; returns their norm before."""
@@ -223,10 +215,9 @@ class Trainer:
 
     def _place(self) -> str:
         """The place in the training, for messages."""
-        batches = self._setup.source.batches
-        number = f"{self._position.batch + 1}" + ("" if batches is None else f" of {batches}")
+        batch = batch_text(self._setup.source, self._position.batch + 1)
         part = f", part {self._position.piece + 1}" if self._setup.tbptt is not None else ""
-        return f"epoch {self._run.epoch + 1}, batch {number}{part}"
+        return f"epoch {self._run.epoch + 1}, {batch}{part}"
 
     def _save_if_due(self) -> None:
         if self._setup.checkpoint is not None and self._setup.checkpoint.is_due():
@@ -237,7 +228,7 @@ class Trainer:
             self._setup.checkpoint.write(self._run.net, self._snapshot())
 
     def _save_after(self, error: BaseException) -> None:
-        """Saves after an error, which may be one of saving; it is `error` that is raised."""
+        """Saves after `error`, which the caller raises again even if saving fails."""
         try:
             self._save()
         except Exception as second:

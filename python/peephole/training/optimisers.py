@@ -45,7 +45,8 @@ def optimiser_of(
         made = optimiser(parameters, learning_rate)
         if not isinstance(made, Optimiser):
             raise TypeError(
-                f"optimiser: expected to return an Optimiser, got {type(made).__name__}"
+                "optimiser: expected the function to return an Optimiser, "
+                f"got {type(made).__name__}"
             )
         optimiser = made
     require_own(optimiser, parameters)

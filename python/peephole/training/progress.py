@@ -6,9 +6,11 @@ The log has a line per epoch at level INFO, by the logger "peephole.training".
 from __future__ import annotations
 
 import logging
+import sys
 from importlib.util import find_spec
 from typing import Any
 
+from peephole._fork_gate import fork_gate
 from peephole._notebook import in_notebook
 from peephole.training.keep.history import History
 
@@ -22,50 +24,53 @@ class Bar:
     """
 
     def __init__(self, total: int | None, done: int, show: bool | None) -> None:
-        notebook = in_notebook()
-        if show is None and notebook:
-            show = True  # although stderr is no terminal there
-        disable = None if show is None else not show
-        bar: Any = _widget() if notebook and not disable else None
-        if bar is None:
-            from tqdm import tqdm as bar
-        self._bar = bar(
-            total=total,
-            initial=done,
-            disable=disable,
-            unit="step",
-            dynamic_ncols=True,
-        )
+        if show is None:
+            show = in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+        self._bar = _bar(total, done) if show else None
         self._validation = ""
 
     def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            with fork_gate:
+                self._bar.close()
 
     def epoch(self, epoch: int, epochs: int) -> None:
         """An epoch starts, counted from 1."""
-        self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
+        if self._bar is not None:
+            self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
 
     def step(self, loss: float) -> None:
         """A step has been made; `loss` is the epoch's mean so far."""
-        if not self._bar.disable:
+        if self._bar is not None:
             self._bar.set_postfix_str(f"loss {loss:.4g}{self._validation}", refresh=False)
-            self._bar.update()
+            with fork_gate:
+                self._bar.update()
 
     def scores(self, scores: dict[str, float]) -> None:
         """An epoch has been validated."""
         self._validation = "".join(f", validation {k} {v:.4g}" for k, v in scores.items())
 
 
+def _bar(total: int | None, done: int) -> Any:
+    """A bar of tqdm, which imports more when it makes the first one."""
+    with fork_gate:
+        bar: Any = _widget() if in_notebook() else None
+        if bar is None:
+            from tqdm import tqdm as bar
+        return bar(total=total, initial=done, unit="step", dynamic_ncols=True)
+
+
 def _widget() -> Any:
     """The bar of tqdm for notebooks, or None without ipywidgets, which it needs."""
-    if find_spec("ipywidgets") is None:
-        return None
-    from tqdm.notebook import tqdm
+    with fork_gate:
+        if find_spec("ipywidgets") is None:
+            return None
+        from tqdm.notebook import tqdm
 
-    return tqdm
+        return tqdm
 
 
 def log_epoch(history: History, epoch: int, epochs: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,7 @@ from peephole import _core as core
 from peephole.losses import Loss
 from peephole.metrics import BY_NAME, Metric, call
 from peephole.parameters import Parameters
-from peephole.training.data.batches import Batch
-from peephole.training.data.sources import Source
+from peephole.training.data.sources import Source, batch_text
 from peephole.training.faults import cause
 from peephole.training.loss import Custom
 from peephole.training.pieces import without_gradient
@@ -34,16 +33,22 @@ class Validation:
     def scores(self, model: core.Network) -> dict[str, float]:
         """The loss and the metrics, by name: NaN if there is no target that counts.
 
-        Raises FloatingPointError if the loss is not finite for another reason.
+        Raises FloatingPointError, which names the batch, if the loss is not finite for another
+        reason.
         """
         total, weight = 0.0, 0.0
         predicted, wanted = [], []
-        for part, y, logits in without_gradient(model, self._batches(), self.tbptt, self.stateful):
+        pieces = without_gradient(model, self.source, self.tbptt, self.stateful)
+        for number, part, y, logits in pieces:
+            place = batch_text(self.source, number)
             with np.errstate(over="ignore", invalid="ignore"):
-                value = part.evaluate(self.loss, y, logits)
+                try:
+                    value = part.evaluate(self.loss, y, logits)
+                except FloatingPointError as error:
+                    raise FloatingPointError(f"{error} in validation ({place})") from None
             if not math.isfinite(value.mean):
                 why = cause(Parameters(model.parameters), part, {})
-                raise FloatingPointError(f"the validation loss is {value.mean}: {why}")
+                raise FloatingPointError(f"the validation loss is {value.mean} ({place}): {why}")
             total, weight = total + value.mean * value.weight, weight + value.weight
             if self.metrics:
                 outputs, targets = self._of_targets(*part.terms(y))
@@ -75,6 +80,3 @@ class Validation:
             with np.errstate(over="ignore", invalid="ignore"):
                 return metric(self.loss.points(y_pred), y_true)
         return call(name, metric, y_pred, y_true)
-
-    def _batches(self) -> Iterator[Batch]:
-        return self.source.epoch(np.random.default_rng(0), 0)  # nothing is random

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peephole._fork_gate import fork_gate
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -22,16 +24,18 @@ def style(axes: Axes, title: str) -> None:
 
 def new_figure(width: float, height: float) -> Figure:
     """A figure of this size in inches."""
-    from peephole.views.shown import ShownFigure
+    with fork_gate:
+        from peephole.views.shown import ShownFigure
 
     return ShownFigure(figsize=(width, height), dpi=120, layout="constrained")
 
 
 def require_matplotlib() -> None:
     """Raises ImportError with a hint if matplotlib is not installed."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f'peephole.plot needs matplotlib: pip install "peephole[plot]" ({error})'
-        ) from error
+    with fork_gate:
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError as error:
+            raise ImportError(
+                f'peephole.plot needs matplotlib: pip install "peephole[plot]" ({error})'
+            ) from error

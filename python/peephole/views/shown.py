@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from peephole._fork_gate import fork_gate
 from peephole._notebook import in_notebook
 
 
@@ -25,7 +26,8 @@ class ShownFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
-        self.savefig(file, format="png")
+        with fork_gate:  # which imports writers of images
+            self.savefig(file, format="png")
         return file.getvalue()
 
     def show(self, warn: bool = True) -> None:
@@ -37,9 +39,10 @@ class ShownFigure(Figure):
             sys.modules["IPython"].display.display(self)
             return
         if self.canvas.manager is None:
-            from matplotlib import pyplot
-
             # pyplot makes a window for the figure that it takes for a new one.
             this: Any = lambda *_, **__: self  # noqa: E731
-            pyplot.figure(FigureClass=this)
+            with fork_gate:
+                from matplotlib import pyplot
+
+                pyplot.figure(FigureClass=this)  # imports the window system's module
         super().show(warn)

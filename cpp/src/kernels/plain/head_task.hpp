@@ -25,6 +25,15 @@ struct HeadTask {
   Index logits_stride;
 };
 
+/// Rows in steps of `batch` rows each: row r is row r % batch of step r / batch.
+template <class T>
+struct HeadRows {
+  const T* data;
+  Index batch;
+  Index batch_stride;  // from a row to the next of its step
+  Index time_stride;   // from a step to the next
+};
+
 template <class T>
 struct HeadGradientTask {
   Index input_size;
@@ -33,8 +42,8 @@ struct HeadGradientTask {
   const T* packed;  // weight (O, F), packed
   const T* h;       // (n, F), read
   Index h_stride;
-  const T* dlogits;  // (n, O), read
-  T* dh;             // (n, F), overwritten
+  HeadRows<T> dlogits;  // (n, O), read; input_gradient has one row a step
+  T* dh;                // (n, F), overwritten
   Index dh_stride;
   T* dweight;  // (O, F), overwritten
   T* dbias;    // (O,), overwritten

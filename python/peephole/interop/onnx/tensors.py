@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole._checks import path_text
+from peephole._fork_gate import fork_gate
 from peephole.interop.onnx.package import onnx_package
 
 _ITEM_BYTES = {"float32": 4, "float64": 8, "float16": 2, "int64": 8, "int32": 4, "bool": 1}
@@ -65,7 +66,8 @@ def _load_external_data(model: Any, name: str, folder: str | None) -> None:
             f"{name}: the tensor {external[0].name!r} is in a file of its own (external data), "
             "which needs the path of the model"
         )
-    from onnx.external_data_helper import load_external_data_for_tensor
+    with fork_gate:
+        from onnx.external_data_helper import load_external_data_for_tensor
 
     for tensor in external:
         try:

@@ -39,6 +39,11 @@ class Source(Protocol):
         """The batches of one epoch, from number `start` on."""
 
 
+def batch_text(source: Source, number: int) -> str:
+    """A batch's number, counted from 1, for messages: "batch 2 of 5"."""
+    return f"batch {number}" + ("" if source.batches is None else f" of {source.batches}")
+
+
 class MemorySource:
     """Batches of data in memory."""
 

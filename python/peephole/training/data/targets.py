@@ -162,6 +162,6 @@ def _check_values(
             )
             hint = ""
             if np.isnan(values[first]):
-                skips = "ignores it" if isinstance(loss, Loss) else "hands it to the loss"
+                skips = "ignores it" if isinstance(loss, Loss) else "passes it to the loss"
                 hint = f'; missing="skip" {skips}'
             raise ValueError(f"y: expected {wanted}, got {values[first]} in {place}{hint}")

@@ -156,7 +156,7 @@ def _digest(texts: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> st
 
 
 def _check_links(path: Path) -> None:
-    """Raises OSError for links in a loop, and for those that lead to no place in a folder."""
+    """Raises OSError if links form a loop, or lead to something that is not a regular file."""
     try:
         place = path.stat()
     except FileNotFoundError:
@@ -175,8 +175,11 @@ def _check_place(path: Path) -> None:
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         kind = errno.EISDIR if path.is_dir() else errno.EINVAL
         raise _os_error(kind, "not a regular file", path)
-    if not os.access(path.parent, os.W_OK):
-        raise _os_error(errno.EACCES, "the folder cannot be written to", path)
+    try:
+        core.check_writable(os.fspath(path))
+    except OSError as error:
+        text = f"no file can be written here: {error.strerror}"
+        raise _os_error(error.errno or errno.EINVAL, text, path) from None
 
 
 def _os_error(number: int, text: str, path: Path) -> OSError:

@@ -18,7 +18,7 @@ class History:
     """
 
     loss: list[float] = field(default_factory=list)
-    """The mean loss over the epoch's targets, each with the weights at its step."""
+    """The mean loss over the epoch's targets, with the weights from before each step."""
     gradient_norm: list[float] = field(default_factory=list)
     """The mean of the gradient norm over the epoch's steps, before clipping."""
     learning_rate: list[float] = field(default_factory=list)
@@ -28,7 +28,7 @@ class History:
     validation: dict[str, list[float]] = field(default_factory=dict)
     """"loss" and the metrics by name, on the validation data after the epoch; empty without it."""
     best_epoch: int | None = None
-    """With validation, the epoch (from 1) with the best: by `early_stopping`, or by the loss."""
+    """With validation: the best epoch, from 1, by `early_stopping` or otherwise by the loss."""
     stopped: Literal["early", "callback", "interrupted"] | None = None
     """Why the training ended before the last epoch; None if it did not."""
 

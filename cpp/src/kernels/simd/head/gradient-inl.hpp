@@ -11,14 +11,40 @@ namespace {
 template <class V, class T = typename V::Scalar>
 void head_input_gradient(const HeadGradientTask<T>& task, Index begin, Index end) noexcept {
   const Index F = task.input_size, O = task.output_size;
+  const HeadRows<T>& dlogits = task.dlogits;
   for (Index first = 0; first < F; first += kGroupColumns<V>) {
-    product<false, V>(Left<T>{task.dlogits + begin * O, O}, end - begin,
-                      Right<T>{task.packed + first * O, kGroupColumns<V>, 0, V::lanes}, O,
-                      Onto::nothing,
+    product<false, V>(Left<T>{dlogits.data + begin * dlogits.time_stride, dlogits.time_stride},
+                      end - begin, Right<T>{task.packed + first * O, kGroupColumns<V>, 0, V::lanes},
+                      O, Onto::nothing,
                       Result<T>{task.dh + begin * task.dh_stride + first, task.dh_stride, 0},
                       min_index(F - first, kGroupColumns<V>));
   }
 }
+
+/// Rows one after another.
+template <class T>
+class RowWalk {
+ public:
+  RowWalk(const HeadRows<T>& rows, Index first)
+      : rows_(rows), step_(rows.data + first / rows.batch * rows.time_stride) {
+    in_step_ = first % rows.batch;
+    row_ = step_ + in_step_ * rows.batch_stride;
+  }
+
+  const T* row() const { return row_; }
+  void advance() {
+    row_ += rows_.batch_stride;
+    if (++in_step_ < rows_.batch) return;
+    in_step_ = 0;
+    row_ = step_ += rows_.time_stride;
+  }
+
+ private:
+  const HeadRows<T>& rows_;
+  const T* step_;
+  const T* row_;
+  Index in_step_;
+};
 
 /// Rows that are multiplied at a time: their group of inputs then stays in L1. The sums of such
 /// blocks are added up, which is more accurate than one chain over all rows.
@@ -54,10 +80,17 @@ class HeadWeightGradient {
   /// dlogits of the block. They are copied where their rows are far apart: each row would take a
   /// page of memory of its own, more of them than the processor keeps addresses for.
   Left<T> outputs_of(Index row, Index rows) {
-    const Index O = task_.output_size;
-    const T* const dlogits = task_.dlogits + row * O + block_.first_output;
-    if (outputs() < kOutputsWorthCopying || outputs() == O) return {dlogits, O};
-    copy(dlogits, O, rows, outputs(), outputs_, kBlockOutputs);
+    const HeadRows<T>& dlogits = task_.dlogits;
+    if (dlogits.batch == 1) {
+      const Index stride = dlogits.time_stride;
+      const bool is_narrow = outputs() < kOutputsWorthCopying || outputs() == stride;
+      if (is_narrow) return {dlogits.data + row * stride + block_.first_output, stride};
+    }
+    const auto end = outputs_ + rows * kBlockOutputs;
+    RowWalk<T> from(dlogits, row);
+    for (T* to = outputs_; to < end; to += kBlockOutputs, from.advance()) {
+      copy(from.row() + block_.first_output, outputs(), to);
+    }
     return {outputs_, kBlockOutputs};
   }
 
@@ -67,31 +100,32 @@ class HeadWeightGradient {
     const T* const h = task_.h + row * task_.h_stride + column;
     Right<T> right = {h, task_.h_stride, 0, V::lanes};
     if (outputs() >= kOutputsWorthCopying || columns % V::lanes != 0) {
-      copy(h, task_.h_stride, rows, columns, inputs_, kColumns);
+      for (Index r = 0; r < rows; ++r) {
+        copy(h + r * task_.h_stride, columns, inputs_ + r * kColumns);
+      }
       right = {inputs_, kColumns, 0, V::lanes};
     }
     product<true, V>(left, outputs(), right, rows, row == 0 ? Onto::nothing : Onto::after,
                      Result<T>{task_.dweight + block_.first_output * F + column, F, 0}, columns);
   }
 
-  /// Rows of `columns` values, with zeros up to a whole vector.
-  static void copy(const T* from, Index stride, Index rows, Index columns, T* to, Index to_stride) {
+  /// A row of `columns` values, with zeros up to a whole vector.
+  static void copy(const T* from, Index columns, T* to) {
     const Index whole = columns - columns % V::lanes;
-    for (Index r = 0; r < rows; ++r, from += stride, to += to_stride) {
-      for (Index c = 0; c < whole; c += V::lanes) V::load(from + c).store(to + c);
-      if (whole < columns) V::load(from + whole, columns - whole).store(to + whole);
-    }
+    for (Index c = 0; c < whole; c += V::lanes) V::load(from + c).store(to + c);
+    if (whole < columns) V::load(from + whole, columns - whole).store(to + whole);
   }
 
   void sum_bias() const {
     for (Index o = block_.first_output; o < block_.last_output; o += V::lanes) {
       const Index count = min_index(V::lanes, block_.last_output - o);
       V total = V::zero();
+      RowWalk<T> dlogits(task_.dlogits, 0);
       for (Index row = 0; row < task_.rows; row += kBlockRows) {
         const Index end = min_index(row + kBlockRows, task_.rows);
         V sum = V::zero();
-        for (Index r = row; r < end; ++r) {
-          sum = sum + V::load(task_.dlogits + r * task_.output_size + o, count);
+        for (Index r = row; r < end; ++r, dlogits.advance()) {
+          sum = sum + V::load(dlogits.row() + o, count);
         }
         total = total + sum;
       }
