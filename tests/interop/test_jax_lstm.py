@@ -16,7 +16,7 @@ import peephole.jax  # noqa: E402
 from jax.test_util import check_grads  # noqa: E402
 from reference import jax_lstm as reference  # noqa: E402
 
-CONFIGURATIONS = 6  # each compiles programs of its own
+CONFIGURATIONS = 8  # each compiles a program of its own
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +52,36 @@ def results(case, dtype, function):
     return named(y, state) | named(dx, dstate or (), "d") | of_parameters
 
 
+DENSE = {
+    "input_size": 3,
+    "hidden_size": [4, 2],
+    "peephole": "dense",
+    "peephole_gates": "ifgo",
+    "bidirectional": True,
+}
+CURRENT = {
+    "input_size": 2,
+    "hidden_size": 4,
+    "peephole": "diagonal",
+    "peephole_gates": "ifo",
+    "output_peephole": "current",
+    "bias": False,
+    "activations": {"g": "softsign", "c": "identity"},
+}
+COUPLED = {
+    "input_size": 2,
+    "hidden_size": 3,
+    "num_layers": 2,
+    "peephole_gates": "ifgo",
+    "coupled_input_forget": True,
+}
+SCANNED = [
+    pytest.param(Case(DENSE, batch=3, time=5, lengths=(5, 0, 3)), id="dense"),
+    pytest.param(Case(CURRENT, (("weight_hh_l0", 0.5),), with_state=False), id="current"),
+    pytest.param(Case(COUPLED, batch=2, time=4, lengths=(2, 4)), id="coupled"),
+]
+
+
 class TestOverAllOptions:
     @settings(max_examples=CONFIGURATIONS)
     @given(cases(), st.sampled_from(["float32", "float64"]))
@@ -63,8 +93,7 @@ class TestOverAllOptions:
         for name, values in results(case, dtype, ours).items():
             assert_identical(values, expected[name], name)
 
-    @settings(max_examples=CONFIGURATIONS)
-    @given(cases())
+    @pytest.mark.parametrize("case", SCANNED)
     def test_scan(self, case):
         def ours(*arguments):
             return peephole.jax.lstm(*arguments, case.lengths, **options_of(case))

@@ -321,7 +321,7 @@ expected = gradient(parameters, x)
 found = gradient(parameters, jax.device_put(x, rows))
 jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6), found, expected)
 
-if hasattr(jax, "shard_map"):  # since 0.8; before, it had other arguments
+if hasattr(jax, "shard_map"):  # older versions have it elsewhere
     shares = jax.shard_map(
         lambda p, x: peephole.jax.lstm(p, x)[0],
         mesh=mesh,
