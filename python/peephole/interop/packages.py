@@ -1,4 +1,4 @@
-"""Imports of foreign packages, which are not installed with peephole."""
+"""Imports of packages that are not installed with peephole."""
 
 from __future__ import annotations
 
