@@ -60,7 +60,7 @@ def test_says_that_the_initial_state_is_lost(net, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["net.safetensors", "net.txt"], "the suffix '.txt' tells no form here; give --to"),
+        (["net.safetensors", "net.txt"], "the suffix '.txt' does not identify a format; give --to"),
         (["net", "net.nam"], "give --from"),
         (["net.safetensors", "net.npz"], "give --to"),
         (["none.nam", "net.json"], "No such file"),
