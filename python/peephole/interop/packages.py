@@ -9,9 +9,12 @@ from typing import Any
 def needed(module: str, package: str) -> Any:
     """The module, imported.
 
-    Raises ImportError that says how to install `package`, the name for pip.
+    Raises ImportError that says how to install `package`, the name for pip, or, if it is installed,
+    why it cannot be imported.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(f"this needs {module}: pip install {package} ({error})") from error
+        if isinstance(error, ModuleNotFoundError) and error.name == module:
+            raise ImportError(f"this needs {module}: pip install {package}") from error
+        raise ImportError(f"this needs {module}, whose import failed: {error}") from error
