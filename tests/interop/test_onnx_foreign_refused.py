@@ -133,6 +133,15 @@ def growing_outputs():
     return builder.bytes(h)
 
 
+def growing_size():
+    """Its square, the square of that, and so on: 2^62 in 2^60 times as many bits."""
+    builder, x = simple()
+    y, size = builder.lstm(x)[0], builder.integers(2**62)
+    for _ in range(60):
+        size = builder.add("Mul", size, size)
+    return builder.bytes(builder.add("Reshape", y, size))
+
+
 FOREIGN = {
     after("Relu"): "Relu node",
     after("LayerNormalization", np.ones(UNITS)): "LayerNormalization node",
@@ -156,6 +165,7 @@ FOREIGN = {
     gru: "no LSTM node; it has GRU",
     growing_constants: "much larger than the file",
     growing_shapes: "sizes",
+    growing_size: "more than 64 bits",
     growing_outputs: "more than once",
 }
 

@@ -169,7 +169,7 @@ class _Graph:
     def _gates(
         self, tensors: list[int], where: str, shape: tuple[int | None, ...], coupled: bool
     ) -> NDArray[Any]:
-        """Of gates i, f, c, o, one below the other."""
+        """Weights of the gates i, f, c, o, concatenated along the rows."""
         f, c, o = (self._values(tensor, where, shape) for tensor in tensors[1:])
         # With i = 1 - f, a_i = -a_f: the sigmoid of -a is 1 - that of a.
         i = -f if coupled else self._values(tensors[0], where, shape)

@@ -135,7 +135,7 @@ def to_nam(
 
 
 def only_steps(model: LSTM | Network, target: str) -> None:
-    """Raises ValueError if the model needs more than the steps so far."""
+    """Raises ValueError if the model reads steps of the future."""
     if model.bidirectional:
         raise ValueError(f"bidirectional: {target} has one direction, and the model has both")
     if isinstance(model, Network) and model.readout != "all":

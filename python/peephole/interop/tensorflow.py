@@ -175,7 +175,7 @@ def _scopes(arrays: Mapping[str, Any]) -> list[str]:
 def _paired(
     cells: Sequence[Direction], backward: Sequence[bool], scopes: Sequence[str]
 ) -> list[list[Direction]]:
-    """Of each layer one cell, or two if there are backward ones."""
+    """One cell for each layer, or two if there are backward cells."""
     if not any(backward):
         return [[cell] for cell in cells]
     if list(backward) != [False, True] * (len(cells) // 2):

@@ -235,7 +235,7 @@ def _initial(
 
 
 def _write(path: str, data: bytes) -> None:
-    """Writes a file that replaces the one at `path` as a whole or not at all."""
+    """Writes a file atomically: it replaces the one at `path` only when it is complete."""
     target = Path(path)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     temporary = Path(name)

@@ -149,7 +149,7 @@ def _joined(values: list[Value], axis: Any) -> Value:
 
 
 def select(value: Value, axis: int, start: int, end: int) -> Value:
-    """The entries start..end of one axis, counted as Python does."""
+    """The entries start..end of one axis, indexed as in Python."""
     atoms, content = value.axes[axis], value.content
     if start == 0 and end >= _END:
         return value
