@@ -2,6 +2,8 @@
 
 import importlib.util
 import pickle
+import re
+import sys
 
 import numpy as np
 import peephole
@@ -60,7 +62,7 @@ def test_says_that_the_initial_state_is_lost(net, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["net.safetensors", "net.txt"], "the suffix '.txt' tells no form here; give --to"),
+        (["net.safetensors", "net.txt"], "the suffix '.txt' does not identify a format; give --to"),
         (["net", "net.nam"], "give --from"),
         (["net.safetensors", "net.npz"], "give --to"),
         (["none.nam", "net.json"], "No such file"),
@@ -84,6 +86,28 @@ def test_errors_are_lines(net, arguments, said, tmp_path, capsys):
     assert err.count("\n") == 1
     assert out == ""
     assert not (tmp_path / arguments[1]).exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "this needs keras: pip install keras"),
+        (
+            "import no_backend",
+            "this needs keras, whose import failed: No module named 'no_backend'",
+        ),
+        ("raise ImportError('too old')", "this needs keras, whose import failed: too old"),
+    ],
+)
+def test_says_why_a_package_cannot_be_imported(net, content, said, tmp_path, monkeypatch):
+    if content is None:
+        monkeypatch.setitem(sys.modules, "keras", None)
+    else:
+        monkeypatch.delitem(sys.modules, "keras", raising=False)
+        (tmp_path / "keras.py").write_text(content)
+        monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=f"^{re.escape(said)}$"):
+        interop.to_keras(net)
 
 
 def test_onnx(net, tmp_path, capsys):

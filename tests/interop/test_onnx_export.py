@@ -1,5 +1,8 @@
 """What `to_onnx` writes: its forms, inputs and outputs, and the file."""
 
+import subprocess
+import sys
+
 import numpy as np
 import peephole
 import pytest
@@ -144,6 +147,25 @@ def test_names_and_shapes(path):
     assert outputs["final_c_l1_reverse"] == ["batch", 4]
 
 
+@pytest.mark.parametrize("form", ["lstm", "scan"])
+def test_without_optional_inputs(form, path):
+    """ONNX Runtime writes nothing when it loads the file, at its own level of messages."""
+    net = peephole.Network(2, [3, 4], 5, bidirectional=True, readout="mean", seed=0, **CLASSIC)
+    to_onnx(net, path, form, optional_inputs=False)
+    assert_same_model(from_onnx(path), net)
+    code = (
+        "import sys, numpy, onnxruntime\n"
+        "session = onnxruntime.InferenceSession(sys.argv[1])\n"
+        "assert [i.name for i in session.get_inputs()] == ['x']\n"
+        "assert not session.get_overridable_initializers()\n"
+        "session.run(None, {'x': numpy.zeros((2, 3, 2), 'f')})\n"
+    )
+    command = [sys.executable, "-c", code, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
+    assert_same_call(run(path, net, X), net(X), PEERS["float32"])
+
+
 def test_one_length_and_one_state_for_all(path):
     model = peephole.LSTM(2, 3, seed=0)
     to_onnx(model, path)
@@ -177,6 +199,8 @@ def test_wrong_arguments(tmp_path):
         to_onnx(3, tmp_path / "a.onnx")
     with pytest.raises(TypeError, match="path"):
         to_onnx(model, 3)
+    with pytest.raises(TypeError, match="optional_inputs"):
+        to_onnx(model, tmp_path / "a.onnx", optional_inputs=1)
     with pytest.raises(OSError, match="No such file"):
         to_onnx(model, tmp_path / "none" / "a.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -44,6 +44,20 @@ def last_step_of_reverse():
     return builder.bytes(y)
 
 
+def first_step_of_forward():
+    builder, x = simple()
+    return builder.bytes(builder.add("Slice", builder.lstm(x)[0], *builder.slice(0, 1, 0)))
+
+
+def first_step_of_ragged_in_reverse():
+    """0 for a length of 0, where a model gives the initial state."""
+    builder, x = simple()
+    lengths = builder.input("n", "b", kind="INT32")
+    y = builder.lstm(x, lengths=lengths, directions=2)[0]
+    y = builder.add("Slice", y, *builder.slice(1, 2, 1))
+    return builder.bytes(builder.add("Slice", y, *builder.slice(0, 1, 0)))
+
+
 def last_step_of_ragged():
     builder, x = simple()
     lengths = builder.input("n", "b", kind="INT32")
@@ -119,6 +133,15 @@ def growing_outputs():
     return builder.bytes(h)
 
 
+def growing_size():
+    """Its square, the square of that, and so on: 2^62 in 2^60 times as many bits."""
+    builder, x = simple()
+    y, size = builder.lstm(x)[0], builder.integers(2**62)
+    for _ in range(60):
+        size = builder.add("Mul", size, size)
+    return builder.bytes(builder.add("Reshape", y, size))
+
+
 FOREIGN = {
     after("Relu"): "Relu node",
     after("LayerNormalization", np.ones(UNITS)): "LayerNormalization node",
@@ -130,6 +153,8 @@ FOREIGN = {
     two_dense_layers: "a second dense layer",
     pooled_alone: "without a dense layer",
     last_step_of_reverse: "last step of the reverse direction",
+    first_step_of_forward: "steps of y other than all or the final one",
+    first_step_of_ragged_in_reverse: "whose lengths vary",
     last_step_of_ragged: "lengths vary, which is padding",
     initial_values: "initial_h has values other than 0",
     parallel: "not in one chain",
@@ -140,6 +165,7 @@ FOREIGN = {
     gru: "no LSTM node; it has GRU",
     growing_constants: "much larger than the file",
     growing_shapes: "sizes",
+    growing_size: "more than 64 bits",
     growing_outputs: "more than once",
 }
 

@@ -98,6 +98,46 @@ def test_tf2onnx_stack_with_dense_layers():
     compare(data, model(X)[0])
 
 
+@pytest.mark.parametrize("axes", [[0, 1], [-3, -2]])
+@pytest.mark.parametrize("flat_by_product", [False, True])
+def test_tf2onnx_dense_layer_of_each_step(axes, flat_by_product):
+    """TensorFlow's Tensordot: the sizes of several axes by one Gather, and their product."""
+    builder = Builder()
+    y = builder.add("Squeeze", builder.lstm(batch_first(builder))[0], builder.integers(1))
+    y = builder.add("Transpose", y, perm=[1, 0, 2])
+    sizes = builder.add("Cast", builder.add("Shape", y), to=6)
+    sizes = builder.add("Gather", sizes, builder.integers(*axes), axis=0)
+    shape = builder.add("Concat", sizes, builder.tensor([OUTPUTS], np.int32), axis=0)
+    rows = builder.integers(-1)
+    if flat_by_product:
+        rows = builder.add("ReduceProd", sizes, axes=[0], keepdims=0)
+        rows = builder.add("Unsqueeze", builder.add("Cast", rows, to=7), builder.integers(0))
+    target = builder.add("Concat", rows, builder.integers(UNITS), axis=0)
+    flat = builder.add("Reshape", y, target)
+    product = builder.add("MatMul", flat, builder.random(UNITS, OUTPUTS))
+    y = builder.add("Reshape", product, builder.add("Cast", shape, to=7))
+    data = builder.bytes(builder.add("Add", y, builder.random(OUTPUTS)))
+    model = from_onnx(data)
+    assert (model.head, model.readout) == ("identity", "all")
+    compare(data, model(X)[0])
+
+
+def test_tf2onnx_final_steps_of_both_directions():
+    """The last step forward and the first one in reverse, each by Slice, as Keras reads them."""
+    builder = Builder()
+    y, _, _ = builder.lstm(batch_first(builder), directions=2)
+    h = []
+    for direction, step in ((0, (-1, 2**31 - 1)), (1, (0, 1))):
+        part = builder.add("Slice", y, *builder.slice(direction, direction + 1, 1))
+        part = builder.add("Squeeze", part, builder.integers(1))
+        part = builder.add("Slice", part, *builder.slice(*step, 0))
+        h.append(builder.add("Squeeze", part, builder.integers(0)))
+    data = builder.bytes(builder.dense(builder.add("Concat", *h, axis=1), 2 * UNITS))
+    model = from_onnx(data)
+    assert (model.bidirectional, model.readout) == (True, "last")
+    compare(data, model(X)[0])
+
+
 def test_two_nodes_are_two_directions():
     builder = Builder()
     x = batch_first(builder)

@@ -157,11 +157,11 @@ BROKEN = {
     "few activations": (None, {"activations": ["Tanh"]}, "expected 3 activations, got Tanh"),
     "activations are numbers": (None, {"activations": [1, 2, 3]}, "LSTM node .* is wrong"),
     "no activation": (None, {"activations": ["Tanh", "Tanh", "Cos"]}, "unknown activation 'Cos'"),
-    "Elu": (None, {"activations": ["Elu", "Tanh", "Tanh"]}, "Elu with alpha=1 has no equal"),
+    "Elu": (None, {"activations": ["Elu", "Tanh", "Tanh"]}, "Elu with alpha=1 is not available"),
     "Keras 3's hard sigmoid": (
         None,
         {"activations": ["HardSigmoid", "Tanh", "Tanh"], "activation_alpha": [1 / 6]},
-        "HardSigmoid with alpha=0.166667, beta=0.5 has no equal",
+        "HardSigmoid with alpha=0.166667, beta=0.5 is not available",
     ),
     "alpha without a function": (None, {"activation_alpha": [0.2]}, "activation_alpha has more"),
     "W of another size": (set_weights(1, np.zeros((1, 8, INPUTS), "f")), {}, "expected W"),

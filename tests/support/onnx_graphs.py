@@ -39,6 +39,10 @@ class Builder:
     def integers(self, *values):
         return self.tensor(values, np.int64)
 
+    def slice(self, start, end, axis):
+        """The inputs of Slice after the first."""
+        return [self.integers(value) for value in (start, end, axis)]
+
     def random(self, *shape):
         return self.tensor(self.rng.uniform(-0.5, 0.5, shape))
 

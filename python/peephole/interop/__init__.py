@@ -1,7 +1,7 @@
 """Models from and for other frameworks.
 
-What a model or a foreign form cannot express is refused by an error that names it; nothing is
-approximated. Reading a file executes nothing of it. Foreign packages are imported only by the
+What a model or a foreign format cannot express raises an error that names it; nothing is
+approximated. Nothing in a file is executed. Foreign packages are imported only by the
 functions that need them.
 """
 

@@ -1,9 +1,10 @@
-"""`python -m peephole convert`: files of one form into files of another."""
+"""`python -m peephole convert`: converts model files between formats."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,13 @@ _SUFFIXES = {
     ".json": "rtneural",
     ".npz": "tensorflow",
     ".ckpt": "tensorflow",
+    ".index": "tensorflow",
 }
-# Of the options, those that a reader takes.
+# The options of each reader.
 _OPTIONS = {
     "torch": ("lstm", "head", "activation", "readout"),
     "tensorflow": ("head", "activation", "readout", "forget_bias"),
+    "litert": ("ignore_cell_clip",),
 }
 
 
@@ -45,8 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("input", metavar="IN", help="the file to read")
     parser.add_argument("output", metavar="OUT", help="the file to write; it is replaced")
-    parser.add_argument("--from", dest="source", choices=sorted(_readers()), help="the form of IN")
-    parser.add_argument("--to", dest="target", choices=sorted(_writers()), help="the form of OUT")
+    parser.add_argument(
+        "--from", dest="source", choices=sorted(_readers()), help="the format of IN"
+    )
+    parser.add_argument("--to", dest="target", choices=sorted(_writers()), help="the format of OUT")
     parser.add_argument(
         "--lstm", nargs="+", metavar="NAME", help="torch: names of the nn.LSTM in a state dict"
     )
@@ -62,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="torch, tensorflow: what the head reads",
     )
     parser.add_argument("--forget-bias", type=float, help="tensorflow: forget_bias of the cells")
+    parser.add_argument(
+        "--ignore-cell-clip",
+        action="store_true",
+        default=None,
+        help="litert: leave out the bound of the cell states, which TensorFlow's converter writes",
+    )
 
 
 def convert(arguments: argparse.Namespace) -> str:
@@ -71,15 +82,15 @@ def convert(arguments: argparse.Namespace) -> str:
         What was read and written, in a few lines.
 
     Raises:
-        ValueError: If a form is unknown, or cannot express the model, or the file is broken.
+        ValueError: If a format is unknown or cannot express the model, or if the file is broken.
         OSError: If a file cannot be read or written.
         ImportError: If a package is needed that is not installed.
     """
-    source = arguments.source or _form(arguments.input, "--from", _readers())
-    target = arguments.target or _form(arguments.output, "--to", _writers())
+    source = arguments.source or _format(arguments.input, "--from", _readers())
+    target = arguments.target or _format(arguments.output, "--to", _writers())
     given = {
         name: value
-        for name in ("lstm", "head", "activation", "readout", "forget_bias")
+        for name in sorted({name for names in _OPTIONS.values() for name in names})
         if (value := getattr(arguments, name)) is not None
     }
     for name in given:
@@ -92,20 +103,20 @@ def convert(arguments: argparse.Namespace) -> str:
     else:
         _writers()[target](model, arguments.output)
         if state is not None and any(np.any(part) for pair in state for part in pair):
-            lines.append(f"the initial state in {arguments.input} is not kept in this form")
+            lines.append(f"the initial state in {arguments.input} is not kept in this format")
     lines.append(f"wrote {arguments.output} ({target})")
     return "\n".join(lines)
 
 
-def _form(path: str, option: str, known: Mapping[str, Any]) -> str:
-    suffix = Path(path).suffix.lower()
-    form = _SUFFIXES.get(suffix, "")
-    if form not in known:
+def _format(path: str, option: str, known: Mapping[str, Any]) -> str:
+    suffix = re.sub(r"^\.ckpt-\d+$", ".ckpt", Path(path).suffix.lower())  # with the step
+    format_name = _SUFFIXES.get(suffix, "")
+    if format_name not in known:
         raise ValueError(
-            f"{path}: the suffix {suffix!r} tells no form here; give {option}, "
+            f"{path}: the suffix {suffix!r} does not identify a format; give {option}, "
             f"one of {', '.join(sorted(known))}"
         )
-    return form
+    return format_name
 
 
 def _readers() -> dict[str, Callable[[str, dict[str, Any]], tuple[Any, Any]]]:
@@ -115,7 +126,7 @@ def _readers() -> dict[str, Callable[[str, dict[str, Any]], tuple[Any, Any]]]:
         "torch": lambda path, options: (from_torch(_state_dict(path), **options), None),
         "keras": lambda path, _: (from_keras(path), None),
         "onnx": lambda path, _: (_onnx().from_onnx(path), None),
-        "litert": lambda path, _: (from_litert(path), None),
+        "litert": lambda path, options: (from_litert(path, **options), None),
         "nam": lambda path, _: from_nam(path),
         "rtneural": lambda path, _: (from_rtneural(path), None),
         "tensorflow": lambda path, options: (from_tensorflow(path, **options), None),

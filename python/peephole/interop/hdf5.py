@@ -1,4 +1,4 @@
-"""Arrays and texts of HDF5 files, read by h5py without following anything out of the file."""
+"""Arrays and texts of HDF5 files, read by h5py without following links to other files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from peephole.interop.layers import weight
 from peephole.interop.packages import needed
 
-# A dataset may claim any size without storing it; weights are hardly ever compressed this far.
+# The shape of a dataset can be larger than what is stored; weights do not compress this far.
 _MAX_COMPRESSION = 100
 
 
@@ -50,7 +50,7 @@ def child(group: Any, path: str, name: str) -> Any:
 
 
 def dataset(group: Any, path: str, name: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
-    """The dataset at `path`, of floats and of this shape; None stands for any size."""
+    """The dataset at `path`, of floats and of this shape; None means any size."""
     h5py = needed("h5py", "h5py")
     values = child(group, path, name)
     where = f"{name}: {path}"

@@ -77,7 +77,8 @@ def to_keras(model: LSTM | Network) -> Any:
 
     Raises:
         ValueError: If Keras' LSTM does not have what the model has.
-        ImportError: If keras is not installed.
+        ImportError: If keras is not installed, or its backend, which the environment variable
+            KERAS_BACKEND names.
     """
     layers = plain_layers(model, "keras.layers.LSTM")
     keras = needed("keras", "keras")

@@ -1,4 +1,4 @@
-"""What the configuration of a Keras model says: its layers, in the order of the computation."""
+"""The configuration of a Keras model: its layers, in the order of the computation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from peephole.interop.json_files import entry
 
-# Act only in training.
+# Layers that act only in training.
 _OF_TRAINING = ("Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout")
 _POOLING = {"GlobalAveragePooling1D": "mean", "GlobalMaxPooling1D": "max"}
 _ACTIVATIONS = {
@@ -61,7 +61,7 @@ class Cell:
 
 
 class Chain:
-    """The layers of a model that peephole has.
+    """The supported layers of a Keras model.
 
     Attributes:
         recurrent: Of each LSTM layer its number in the model, and its cells: one, or forward and
@@ -130,7 +130,7 @@ class Chain:
         if name == "TimeDistributed":
             inner = entry(config, "layer", dict, where)
             if class_of(inner, where) != "Dense":
-                raise ValueError(f"{where}: TimeDistributed of Dense is supported, and no other")
+                raise ValueError(f"{where}: only TimeDistributed of Dense is supported")
             config = entry(inner, "config", dict, where)
         if entry(config, "units", int, where) < 1:
             raise ValueError(f"{where}: units: expected at least 1, got {config['units']}")

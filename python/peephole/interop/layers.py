@@ -1,4 +1,4 @@
-"""What all formats share: layers of a foreign model in our layout, made into a model, and back."""
+"""Shared by all formats: layers of a foreign model in our layout, and models made of them."""
 
 from __future__ import annotations
 
@@ -110,12 +110,12 @@ class Layers:
                 if inputs != expected:
                     raise ValueError(
                         f"layer {k}: expected input weights for {expected} features, "
-                        f"got some for {inputs}"
+                        f"got weights for {inputs}"
                     )
             width = of_layer[0].units * len(of_layer)
         if self.head is not None and self.head.weight.shape[1] != width:
             raise ValueError(
-                f"head: expected weights for {width} units, got some for "
+                f"head: expected weights for {width} units, got weights for "
                 f"{self.head.weight.shape[1]}"
             )
 
@@ -141,11 +141,11 @@ class Layers:
 
 
 def plain_layers(model: LSTM | Network, target: str) -> Layers:
-    """The layers of a model that has the form of `torch.nn.LSTM`, as copies.
+    """Copies of the layers of a model that computes what `torch.nn.LSTM` computes.
 
     Raises:
         TypeError: If `model` is not a model.
-        ValueError: If it has something that `target`, the name of the foreign form, does not have.
+        ValueError: If it has something that `target`, the foreign format's name, does not have.
     """
     if not isinstance(model, (LSTM, Network)):
         raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
@@ -193,7 +193,7 @@ def equal_sizes(model: LSTM | Network, target: str) -> int:
 def weight(
     value: ArrayLike, name: str, shape: tuple[int | None, ...], dtype: Any = None
 ) -> NDArray[Any]:
-    """`value` as an array of floats of this shape; None stands for any size.
+    """`value` as an array of floats of this shape; None means any size.
 
     Raises:
         ValueError: For another shape, and for values that are not finite.

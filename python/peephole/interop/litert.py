@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import path_text
+from peephole._checks import flag, path_text
 from peephole.interop.flatbuffer import Table
 from peephole.interop.layers import Direction, Head, Layers, weight
 from peephole.models.lstm import LSTM
@@ -30,12 +30,15 @@ _NO_TENSOR = -1
 _INPUTS, _RECURRENT, _PEEPHOLES, _BIASES, _PROJECTION, _NORM = 1, 5, 9, 12, 16, 20
 
 
-def from_litert(path: Any) -> LSTM | Network:
+def from_litert(path: Any, *, ignore_cell_clip: bool = False) -> LSTM | Network:
     """The model of a LiteRT file: sequence LSTMs, then at most one fully connected layer.
 
     Args:
         path: A `.tflite` file in float32 whose one graph is a chain of
             UNIDIRECTIONAL_SEQUENCE_LSTM and, at the end, FULLY_CONNECTED and an activation.
+        ignore_cell_clip: Whether to leave out a cell_clip, the bound of the cell states.
+            TensorFlow's converter writes the bound 10 for the LSTM layers of Keras, which have
+            none. The results are the file's as long as no cell state reaches the bound.
 
     Returns:
         A `Network` with readout="all", or without a dense layer an `LSTM`. Cells with peepholes
@@ -46,23 +49,29 @@ def from_litert(path: Any) -> LSTM | Network:
     Raises:
         ValueError: If the file is broken or has something that is not supported: another operator,
             quantised weights, projections, layer normalisation, clipping.
+        TypeError: If `ignore_cell_clip` is not a bool.
         OSError: If it cannot be read.
     """
+    ignore_cell_clip = flag(ignore_cell_clip, "ignore_cell_clip")
     name = path_text(path, "path")
     data = Path(name).read_bytes()
     if data[4:8] != b"TFL3":
         raise ValueError(f"{name}: expected a LiteRT file, with TFL3 at its start")
     try:
-        return _Graph(Table.root(data)).model()
+        return _Graph(Table.root(data), ignore_cell_clip).model()
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name}: {error}") from None
 
 
 class _Graph:
-    def __init__(self, model: Table) -> None:
+    def __init__(self, model: Table, ignore_cell_clip: bool) -> None:
+        self._ignore_cell_clip = ignore_cell_clip
         graphs = model.tables(2)
         if len(graphs) != 1:
-            raise ValueError(f"expected one graph, got {len(graphs)}")
+            raise ValueError(
+                f"expected one graph, got {len(graphs)}: the file has loops, as converters write "
+                "them for the LSTM layers of Keras 3; for a Keras model use from_keras"
+            )
         self._buffers = model.tables(4)
         self._codes = [max(c.number(0, "b"), c.number(3, "i")) for c in model.tables(1)]
         self._tensors = graphs[0].tables(0)
@@ -125,8 +134,12 @@ class _Graph:
             raise ValueError(f"{where}: projections are not supported")
         if any(tensor != _NO_TENSOR for tensor in inputs[_NORM:]):
             raise ValueError(f"{where}: layer normalisation is not supported")
-        if clip := options.number(1, "f"):
-            raise ValueError(f"{where}: cell_clip={clip} is not supported")
+        if (clip := options.number(1, "f")) and not self._ignore_cell_clip:
+            raise ValueError(
+                f"{where}: cell_clip={clip:g} is not supported: a model here does not bound its "
+                "cell states. TensorFlow's converter writes 10 for layers of Keras without a "
+                "bound; ignore_cell_clip=True leaves it out"
+            )
         if options.number(5, "?", False):
             raise ValueError(f"{where}: diagonal recurrent weights are not supported")
         coupled = inputs[_INPUTS] == _NO_TENSOR
@@ -156,7 +169,7 @@ class _Graph:
     def _gates(
         self, tensors: list[int], where: str, shape: tuple[int | None, ...], coupled: bool
     ) -> NDArray[Any]:
-        """Of gates i, f, c, o, one below the other."""
+        """Weights of the gates i, f, c, o, concatenated along the rows."""
         f, c, o = (self._values(tensor, where, shape) for tensor in tensors[1:])
         # With i = 1 - f, a_i = -a_f: the sigmoid of -a is 1 - that of a.
         i = -f if coupled else self._values(tensors[0], where, shape)

@@ -66,7 +66,7 @@ def to_nam(
         model: A `Network` with peephole="none", head="identity", readout="all", the default
             activations, layers of one size, and one direction.
         path: The file.
-        state: The initial state: one pair (h, c), each (H,), per layer; None stands for zeros. To
+        state: The initial state: one pair (h, c), each (H,), per layer; None means zeros. To
             start a plugin without a click, give the final state of a second of silence.
         sample_rate: In Hz, what the network was trained at; None leaves it out.
         metadata: JSON values under names such as "name" and "gear_type".
@@ -112,7 +112,7 @@ def to_nam(
 
 
 def only_steps(model: LSTM | Network, target: str) -> None:
-    """Raises ValueError if the model needs more than the steps so far."""
+    """Raises ValueError if the model reads steps of the future."""
     if model.bidirectional:
         raise ValueError(f"bidirectional: {target} has one direction, and the model has both")
     if isinstance(model, Network) and model.readout != "all":

@@ -1,4 +1,4 @@
-"""Imports of foreign packages, which are not installed with peephole."""
+"""Imports of packages that are not installed with peephole."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from peephole._fork_gate import fork_gate
 def needed(module: str, package: str) -> Any:
     """The module, imported.
 
-    Raises ImportError that says how to install `package`, the name for pip.
+    Raises ImportError that says how to install `package`, the name for pip, or, if it is installed,
+    why it cannot be imported.
     """
     with fork_gate:
         try:
             return importlib.import_module(module)
         except ImportError as error:
-            raise ImportError(f"this needs {module}: pip install {package} ({error})") from error
+            if isinstance(error, ModuleNotFoundError) and error.name == module:
+                raise ImportError(f"this needs {module}: pip install {package}") from error
+            raise ImportError(f"this needs {module}, whose import failed: {error}") from error

@@ -14,6 +14,8 @@ In both, o reads c_t (H. Sak, A. Senior, F. Beaufays, 2014, arXiv:1402.1128).
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +30,7 @@ from peephole.interop.packages import needed
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
+_OF_CHECKPOINT = re.compile(r"\.(index|data-\d+-of-\d+)$")  # its files; a prefix names them all
 _SUFFIXES = re.compile(r"(/\.ATTRIBUTES/VARIABLE_VALUE|:0)$")
 _PEEPHOLES = {
     "i": ("w_i_diag", "input_gate_peephole_weights"),
@@ -54,12 +57,13 @@ def from_tensorflow(
 ) -> LSTM | Network:
     """The model of LSTM cells in a checkpoint of TensorFlow 1 or TensorFlow Addons.
 
-    A checkpoint has the weights alone. What the cell was made with must be given where it is not
-    the default; a cell with cell_clip or proj_clip has no form here.
+    A checkpoint contains only weights. Options of the cells must be given where they are not the
+    default. Cells with cell_clip or proj_clip cannot be expressed, and a checkpoint does not show
+    that they had one.
 
     Args:
-        source: A mapping of names to arrays, the path of an `.npz` file of them, or the prefix or
-            folder of a checkpoint, for which tensorflow must be installed.
+        source: A mapping of names to arrays, the path of an `.npz` file of them, or the prefix,
+            a file or the folder of a checkpoint, for which tensorflow must be installed.
         layers: The scopes of the cells, such as "rnn/multi_rnn_cell/cell_0/lstm_cell", first layer
             first; in a bidirectional stack the forward and the backward cell of each layer. None:
             all scopes that have the names of such a cell, in the order of the numbers in them;
@@ -76,7 +80,8 @@ def from_tensorflow(
         peepholes give `peephole_gates="ifo", output_peephole="current"`.
 
     Raises:
-        ValueError: For a name or shape that does not fit, for projections and layer normalisation.
+        ValueError: For a name or shape that does not fit, for projections and layer normalisation,
+            and for a file that is broken.
         TypeError: If `source` is neither a mapping nor a path.
         OSError: If a file cannot be read.
         ImportError: If a checkpoint is given and tensorflow is not installed.
@@ -128,13 +133,23 @@ def _read(path: str) -> dict[str, Any]:
             raise
         except Exception as error:  # of the zip archive, of its arrays, of pickles
             raise ValueError(f"{path}: expected an .npz file of arrays, got: {error}") from None
+    return _read_checkpoint(path)
+
+
+def _read_checkpoint(path: str) -> dict[str, Any]:
     tensorflow = needed("tensorflow", "tensorflow")
-    reader = tensorflow.train.load_checkpoint(path)
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
-    }
+    prefix = _OF_CHECKPOINT.sub("", path)
+    if not (Path(prefix).exists() or Path(f"{prefix}.index").exists()):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    try:
+        reader = tensorflow.train.load_checkpoint(prefix)
+        return {
+            name: reader.get_tensor(name)
+            for name in reader.get_variable_to_shape_map()
+            if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+        }
+    except Exception as error:  # TensorFlow raises many kinds
+        raise ValueError(f"{path}: expected a checkpoint of TensorFlow, got: {error}") from None
 
 
 def _scopes(arrays: Mapping[str, Any]) -> list[str]:
@@ -160,7 +175,7 @@ def _scopes(arrays: Mapping[str, Any]) -> list[str]:
 def _paired(
     cells: Sequence[Direction], backward: Sequence[bool], scopes: Sequence[str]
 ) -> list[list[Direction]]:
-    """Of each layer one cell, or two if there are backward ones."""
+    """One cell for each layer, or two if there are backward cells."""
     if not any(backward):
         return [[cell] for cell in cells]
     if list(backward) != [False, True] * (len(cells) // 2):

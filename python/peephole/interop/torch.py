@@ -136,7 +136,7 @@ def to_torch(model: LSTM | Network) -> Any:
 
 
 def _is_ours(source: Any) -> bool:
-    """Whether `to_torch` made it of a network."""
+    """Whether `to_torch` made it from a network."""
     module = sys.modules.get("peephole.interop.torch_network")
     return module is not None and isinstance(source, module.TorchNetwork)
 

@@ -46,7 +46,7 @@ def of_operator(
     """Our names of the operator's functions `names`; `where` begins the messages.
 
     Raises:
-        ValueError: For a function that has no equal among ours.
+        ValueError: For a function that is not among ours.
     """
     alphas, betas = iter(alpha), iter(beta)
     ours = [_ours(name, alphas, betas, where) for name in names]
@@ -76,7 +76,7 @@ def _ours(given: str, alphas: Iterator[float], betas: Iterator[float], where: st
     texts = [f"{k}={v:g}" for k, v in zip(("alpha", "beta"), values, strict=False)]
     raise ValueError(
         f"{where}: the activation {name}{' with ' * bool(texts)}{', '.join(texts)} "
-        "has no equal in peephole"
+        "is not available in peephole"
     )
 
 

@@ -71,7 +71,7 @@ def _top(graph: Graph, head: Head | None, found: list[Outputs]) -> Layer:
         return _checked(head.of.runs)
     order = {run: k for k, run in enumerate(graph.runs)}
     last = max((run for content in found for run in content.runs), key=lambda run: order[run])
-    # The other direction may be a node of its own.
+    # The other direction may be a separate node.
     partners = [run for run in graph.runs if run.x is last.x]
     return _checked(tuple(sorted(partners, key=lambda run: run.reverse)))
 
@@ -137,8 +137,8 @@ def _checked(runs: Layer) -> Layer:
         )
     if directions not in ([False], [False, True]):
         raise ValueError(
-            f"LSTM node {first.node!r}: expected a forward direction and perhaps a reverse one "
-            f"behind it, got {', '.join('reverse' if r else 'forward' for r in directions)}"
+            f"LSTM node {first.node!r}: expected a forward direction, or a forward and then a "
+            f"reverse one, got {', '.join('reverse' if r else 'forward' for r in directions)}"
         )
     if any(run.x is not first.x or run.lengths != first.lengths for run in runs):
         raise ValueError(f"LSTM node {first.node!r}: its two directions have different inputs")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import path_text
+from peephole._checks import flag, path_text
 from peephole.interop.onnx import operator, scan
 from peephole.interop.onnx.layers import ALL_STEPS, Layer, Sequences, layers
 from peephole.interop.onnx.metadata import metadata
@@ -29,6 +29,8 @@ def to_onnx(
     model: Model,
     path: str | os.PathLike[str],
     form: Literal["auto", "lstm", "scan"] = "auto",
+    *,
+    optional_inputs: bool = True,
 ) -> None:
     """Writes a model, for inference, as an ONNX file: opset 17, IR version 8.
 
@@ -42,6 +44,9 @@ def to_onnx(
             `output_peephole="current"` or none, the same activation of i, f and o, no softplus.
             "scan" writes a function of the domain "peephole" over the operator Scan, for every
             model. "auto" chooses "lstm" where the model allows it.
+        optional_inputs: Whether the graph has the inputs for lengths and initial states. They have
+            default values, and ONNX Runtime writes a warning for each input with a default value
+            when it loads a file. False: x is the only input, and no warnings are written.
 
     The graph's inputs and outputs are those of a call of the model, with dynamic B and T. All
     inputs but x may be omitted.
@@ -69,7 +74,7 @@ def to_onnx(
     Raises:
         ValueError: If `form` is unknown or does not fit the model, or if the model is larger than
             the 2 GiB that an ONNX file can hold.
-        TypeError: If `model` is not an LSTM or a Network.
+        TypeError: If `model` is not an LSTM or a Network, or `optional_inputs` is not a bool.
         ImportError: If the package onnx is not installed.
         OSError: If the file cannot be written.
 
@@ -84,7 +89,8 @@ def to_onnx(
     size = sum(value.nbytes for value in dict(model.parameters).values())
     if size > _MOST_BYTES:
         raise ValueError(f"model: expected at most 2 GiB, which ONNX files can hold, got {size}")
-    _write(place, model_proto(model, choose(model, form)).SerializeToString(deterministic=True))
+    proto = model_proto(model, choose(model, form), flag(optional_inputs, "optional_inputs"))
+    _write(place, proto.SerializeToString(deterministic=True))
 
 
 def choose(model: Model, form: str) -> str:
@@ -99,12 +105,12 @@ def choose(model: Model, form: str) -> str:
     return form
 
 
-def model_proto(model: Model, form: str) -> Any:
+def model_proto(model: Model, form: str, optional_inputs: bool = True) -> Any:
     """The onnx.ModelProto of a model in one of the two forms."""
     helper = onnx_package().helper
     options = model.options
     arrays = {name: np.array(value) for name, value in dict(model.parameters).items()}
-    graph, functions = graph_of(options, form, tensors(options, form, arrays))
+    graph, functions = graph_of(options, form, tensors(options, form, arrays), optional_inputs)
     proto = helper.make_model(
         graph,
         functions=functions,
@@ -134,9 +140,15 @@ def tensors(
 
 
 def graph_of(
-    options: Mapping[str, Any], form: str, arrays: Mapping[str, NDArray[Any]]
+    options: Mapping[str, Any],
+    form: str,
+    arrays: Mapping[str, NDArray[Any]],
+    optional_inputs: bool = True,
 ) -> tuple[Any, list[Any]]:
-    """The graph of a model with these options, and its functions."""
+    """The graph of a model with these options, and its functions.
+
+    Without the optional inputs their default values remain, as constants.
+    """
     helper = onnx_package().helper
     dtype = np.dtype(options["dtype"])
     nodes = Nodes()
@@ -167,6 +179,7 @@ def graph_of(
         batch_first(nodes, sequences, y)
         shape = ["batch", "time", options["hidden_size"][-1] * len(final_h)]
     outputs.insert(0, helper.make_tensor_value_info("y", kind, shape))
+    inputs = inputs if optional_inputs else inputs[:1]
     graph = helper.make_graph(nodes.nodes, "peephole", inputs, outputs, nodes.initialisers)
     return graph, list(_functions(options, form, dtype).values())
 
@@ -208,7 +221,7 @@ def _sequences(nodes: Nodes, dtype: Any) -> tuple[Sequences, str]:
 def _initial(
     nodes: Nodes, layer: Layer, suffix: str, sequences: Sequences, inputs: list[Any], kind: int
 ) -> tuple[str, str]:
-    """The initial h and c (B, H), from inputs of the graph that zeros stand for by default."""
+    """The initial h and c (B, H), from inputs of the graph that are zeros by default."""
     pair = []
     for letter in "hc":
         name = f"initial_{letter}{suffix}"
@@ -222,7 +235,7 @@ def _initial(
 
 
 def _write(path: str, data: bytes) -> None:
-    """Writes a file that replaces the one at `path` as a whole or not at all."""
+    """Writes a file atomically: it replaces the one at `path` only when it is complete."""
     target = Path(path)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     temporary = Path(name)

@@ -1,4 +1,4 @@
-"""Follows the nodes of a foreign graph, in the order in which they stand."""
+"""Follows the nodes of a foreign graph, in their order."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from peephole.interop.onnx.values import (
 
 _HANDLERS = {**layout.HANDLERS, **heads.HANDLERS}
 _DOMAINS = ("", "ai.onnx")
-# Bytes of constants that nodes may make of others: far more than exporters leave to be made.
+# Limit, in bytes, of the constants that nodes compute from others; far above real exports.
 _LEAST_BUDGET, _COPIES = 2**24, 4
 _OLDEST_OPSET = 7  # of the LSTM operator in its present form
-# Errors of wrong attributes and constants, which are not checked one by one.
+# Raised for wrong attributes and constants, which are not checked one by one.
 _ERRORS = (ValueError, TypeError, IndexError, AttributeError, OverflowError)
 _QUANTISED = ("Quantize", "QLinear", "Integer", "QAttention", "QGemm")
 

@@ -22,8 +22,8 @@ def from_onnx(
 
     A file of `to_onnx` gives the model that was written, with all its options, masks and scalings.
     Of any other file, the whole graph must be a model: one LSTM node, or a chain of them, with the
-    nodes that PyTorch, tf2onnx and Keras write around them, such as Transpose, Squeeze, Reshape,
-    Concat and Slice; with or without a head: MatMul and Add, or Gemm, then Sigmoid, Tanh or
+    nodes that PyTorch and tf2onnx write around them, such as Transpose, Squeeze, Reshape, Concat
+    and Slice; with or without a head: MatMul and Add, or Gemm, then Sigmoid, Tanh or
     Softmax, on y, on its last step or the final h, or on its mean or maximum over the steps.
     Peepholes P, both layouts, both directions, also as two nodes, float32 and float64 are read.
     With `node`, a single LSTM node is read out of any graph.
@@ -39,9 +39,8 @@ def from_onnx(
         A `Network` for a graph with a head, otherwise an `LSTM`; with `node` one of one layer.
 
     Raises:
-        ValueError: If the file is no ONNX model, contradicts itself, or has something that a model
-            here cannot express, such as clip, other operators or quantised weights; the message
-            names it.
+        ValueError: If the file is not a valid ONNX model, or has something that a model here cannot
+            express, such as clip, other operators or quantised weights; the message names it.
         OSError: If the file cannot be read.
         ImportError: If the package onnx is not installed.
 
@@ -59,7 +58,11 @@ def from_onnx(
     if not graph.nodes:
         others = sorted({n.op_type for n in proto.graph.node} & {*_RECURRENT})
         found = f"; it has {', '.join(others)}" if others else ""
-        raise ValueError(f"the graph has no LSTM node{found}")
+        raise ValueError(
+            f"the graph has no LSTM node{found}. Some exporters, such as that of Keras 3 on "
+            "PyTorch, write each step of a layer as separate nodes, which are not read; for Keras "
+            "models use from_keras"
+        )
     if node is not None:
         return single(graph, node)
     return whole(graph, [info.name for info in proto.graph.output])

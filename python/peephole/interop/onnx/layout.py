@@ -1,4 +1,4 @@
-"""Nodes that move values and change none: Transpose, Squeeze, Reshape, ..."""
+"""Nodes that rearrange values without changing them: Transpose, Squeeze, Reshape, ..."""
 
 from __future__ import annotations
 
@@ -164,6 +164,7 @@ HANDLERS: dict[str, Callable[[Node], list[Anything]]] = {
     "Concat": parts.concat,
     "Shape": sizes.shape,
     "Mul": sizes.multiply,
+    "ReduceProd": sizes.product,
     "ConstantOfShape": sizes.zeros,
     "Expand": sizes.zeros,
     "Tile": sizes.zeros,

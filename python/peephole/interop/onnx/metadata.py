@@ -1,4 +1,4 @@
-"""What the ONNX files of this package say of their models, in metadata_props.
+"""The description of a model in the metadata_props of our ONNX files.
 
 - "peephole": JSON of "format_version", "kind" ("LSTM" or "Network"), "form" ("lstm" or "scan"),
   "options" (those of `model.options`) and "masks", {parameter: base64 of its packed bits}
@@ -55,7 +55,7 @@ def metadata(model: Model, form: str) -> dict[str, str]:
 
 
 def read_description(texts: Mapping[str, str]) -> Description:
-    """What `metadata` wrote.
+    """The description that `metadata` wrote.
 
     Raises:
         ValueError: If it is something else. Whether the options have values that a model can have
@@ -99,7 +99,7 @@ def _check_options(options: Any, kind: str) -> None:
 
 
 def unpacked(text: str, shape: tuple[int, ...], name: str) -> NDArray[np.bool_]:
-    """A mask of this shape; raises ValueError for a text that holds none."""
+    """A mask of this shape; raises ValueError for a text that is not a mask."""
     size = int(np.prod(shape))
     try:
         data = base64.b64decode(text, validate=True)

@@ -1,4 +1,4 @@
-"""Nodes of a graph or of a function that is being written."""
+"""The nodes of a graph or function while it is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOMAIN = "peephole"  # of our functions
 
 
 class Nodes:
-    """A list of nodes and initialisers that grows; values are known by their names.
+    """A growing list of nodes and initialisers. Values are identified by their names.
 
     The same calls give the same names, so a graph can be compared with one that is written again.
     """

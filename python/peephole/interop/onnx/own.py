@@ -1,7 +1,7 @@
 """Reads the files that `to_onnx` wrote: their metadata has the model's options and masks.
 
-The metadata are not believed: the graph that these options make is written again and compared with
-that of the file.
+The metadata are not trusted: the graph of a model with these options is built again and compared
+with that of the file.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def _compare(proto: Any, about: Description, options: Mapping[str, Any]) -> None
     zeros = {tensor.name: np.zeros(0) for tensor in proto.graph.initializer}
     shapes = parameter_shapes(options) if about.form == "scan" else operator.tensor_shapes(options)
     shapes = {**shapes, **{n: s for n, s in parameter_shapes(options).items() if n[:5] == "head."}}
-    graph, functions = graph_of(options, about.form, {name: zeros[name] for name in shapes})
+    arrays = {name: zeros[name] for name in shapes}
+    graph, functions = graph_of(options, about.form, arrays, len(proto.graph.input) != 1)
     for what, given, expected in (
         ("node", proto.graph.node, graph.node),
         ("input", proto.graph.input, graph.input),
@@ -126,8 +127,8 @@ def _compare_lists(what: str, given: Any, expected: Any) -> None:
 def _other(what: str, name: str = "") -> ValueError:
     detail = f"{what} {name!r}" if name else what
     return ValueError(
-        f"metadata {KEY!r}: the graph is not the one that its options make: {detail} differs. "
-        "Something changed the file after peephole wrote it"
+        f"metadata {KEY!r}: the graph is not that of its options: {detail} differs. "
+        "The file was changed after peephole wrote it"
     )
 
 

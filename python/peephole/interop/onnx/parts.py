@@ -28,17 +28,20 @@ _END = 2**31 - 1  # slices that end here or later end with the axis
 
 
 def gather(node: Node) -> list[Anything]:
-    """Gather with one index."""
+    """Gather: of constants and sizes, or one entry of a value."""
     value, index = node.given(0), node.constant(1, "index")
     if isinstance(value, Zeros):
         return [value]
     if isinstance(value, np.ndarray):
         return [np.take(value, index, int(node.attributes.get("axis", 0)))]
+    if isinstance(value, Sizes):
+        if index.ndim > 1 or index.size > MOST_ENTRIES:
+            raise NotUnderstood(f"sizes by indices of shape {index.shape}")
+        entries = tuple(value.entries[int(k)] for k in index.reshape(-1))
+        return [Sizes(entries, scalar=index.ndim == 0)]
     if index.size != 1 or index.ndim > 1:
         raise NotUnderstood("several indices")
     k = int(index.reshape(-1)[0])
-    if isinstance(value, Sizes):
-        return [Sizes((value.entries[k],), scalar=index.ndim == 0)]
     value = as_value(value)
     axis = axis_index(node.attributes.get("axis", 0), len(value.axes))
     part = select(value, axis, k, k + 1 or _END)
@@ -146,7 +149,7 @@ def _joined(values: list[Value], axis: Any) -> Value:
 
 
 def select(value: Value, axis: int, start: int, end: int) -> Value:
-    """The entries start..end of one axis, counted as Python does."""
+    """The entries start..end of one axis, indexed as in Python."""
     atoms, content = value.axes[axis], value.content
     if start == 0 and end >= _END:
         return value
@@ -165,14 +168,16 @@ def select(value: Value, axis: int, start: int, end: int) -> Value:
 
 
 def _step(content: Outputs, start: int, end: int) -> Outputs:
-    """The last step of y, which is the final h of the forward direction."""
-    if start != -1 or end < _END:
-        raise NotUnderstood("steps of y other than all or the last one")
-    if any(run.reverse for run in content.runs):
-        raise NotUnderstood(
-            "the last step of the reverse direction's y, which has read one step only; "
-            "a model reads its final h"
-        )
+    """The step of y that is the final h: the last one forward, the first one in reverse."""
+    reverse = {run.reverse for run in content.runs}
+    if start == -1 and end >= _END:
+        if True in reverse:
+            raise NotUnderstood(
+                "the last step of the reverse direction's y, which has read one step only; "
+                "a model reads its final h"
+            )
+    elif (start, end) != (0, 1) or reverse != {True}:
+        raise NotUnderstood("steps of y other than all or the final one")
     if any(run.lengths for run in content.runs):
         raise NotUnderstood("the last step of sequences whose lengths vary, which is padding")
     return replace(content, kind="h")

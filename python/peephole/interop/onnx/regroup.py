@@ -34,7 +34,7 @@ def regroup(axes: Axes, target: Sequence[Entry], allow_zero: bool) -> Axes:
 def _entry(axes: Axes, target: Sequence[Entry], k: int, allow_zero: bool) -> Entry:
     if target[k] == 0 and not allow_zero:
         if k >= len(axes):
-            raise NotUnderstood("a size of 0 that stands for no axis")
+            raise NotUnderstood("a size of 0 where there is no axis to copy")
         return axes[k]
     return target[k]
 

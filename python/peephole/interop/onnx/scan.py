@@ -1,7 +1,7 @@
 """Layers as functions of our own domain, over the operator Scan.
 
-Every option of a layer has a form here. The function of one direction of a layer is named after its
-options, so that a name always means the same computation. Its inputs are
+All options of a layer can be written this way. The function of one direction of a layer is named
+after its options, so a name always means the same computation. Its inputs are
 
     x      (T, B, I)
     steps  (T, B, 1) bool, False beyond a sequence's length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from peephole.interop.onnx.values import (
 )
 
 MOST_ENTRIES = 64  # of a shape
+_LARGEST = 2**63 - 1  # size, or products of products would grow without end
 
 
 def shape(node: Node) -> list[Anything]:
@@ -49,18 +51,29 @@ def multiply(node: Node) -> list[Anything]:
     a, b = (sizes_of(value) for value in node.inputs)
     if len(a.entries) != 1 or len(b.entries) != 1:
         raise NotUnderstood("products of several sizes")
-    p, q = a.entries[0], b.entries[0]
-    if isinstance(p, int) and isinstance(q, int):
-        product: int | tuple[Atom, ...] = p * q
-    elif isinstance(p, int) or isinstance(q, int):
-        if 1 not in (p, q):
-            raise NotUnderstood("multiples of a size that is known at run time")
-        product = p if q == 1 else q
-    else:
-        product = p + q
-        if len(product) > MOST_ENTRIES:
-            raise NotUnderstood("products of many sizes")
-    return [Sizes((product,), a.scalar and b.scalar)]
+    return [Sizes((_product(a.entries + b.entries),), a.scalar and b.scalar)]
+
+
+def product(node: Node) -> list[Anything]:
+    """ReduceProd of sizes: the size of axes that are merged."""
+    value, axes = sizes_of(node.given(0)), node.integers(1, "axes")
+    if value.scalar or axes not in (None, [0], [-1]):
+        raise NotUnderstood("a product along another axis than that of the sizes")
+    return [Sizes((_product(value.entries),), scalar=not node.attributes.get("keepdims", 1))]
+
+
+def _product(entries: tuple[int | tuple[Atom, ...], ...]) -> int | tuple[Atom, ...]:
+    known = math.prod(entry for entry in entries if isinstance(entry, int))
+    atoms = tuple(atom for entry in entries if isinstance(entry, tuple) for atom in entry)
+    if abs(known) > _LARGEST:
+        raise NotUnderstood("a size of more than 64 bits")
+    if not atoms:
+        return known
+    if known != 1:
+        raise NotUnderstood("multiples of a size that is known only at run time")
+    if len(atoms) > MOST_ENTRIES:
+        raise NotUnderstood("products of many sizes")
+    return atoms
 
 
 def zeros(node: Node) -> list[Anything]:

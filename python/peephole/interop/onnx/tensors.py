@@ -21,7 +21,7 @@ def read_model(source: str | os.PathLike[str] | bytes) -> Any:
     """The onnx.ModelProto in a file or in bytes.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not an ONNX model.
         OSError: If the file cannot be read.
     """
     onnx = onnx_package()
@@ -56,14 +56,14 @@ def _check_texts(message: Any, name: str) -> None:
 
 
 def _load_external_data(model: Any, name: str, folder: str | None) -> None:
-    """Reads tensors that are in files of their own beside the model's."""
+    """Reads tensors that are stored in separate files beside the model."""
     onnx = onnx_package()
     external = [t for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
     if not external:
         return
     if folder is None:
         raise ValueError(
-            f"{name}: the tensor {external[0].name!r} is in a file of its own (external data), "
+            f"{name}: the tensor {external[0].name!r} is in a separate file (external data), "
             "which needs the path of the model"
         )
     with fork_gate:
@@ -85,8 +85,8 @@ def array_of(tensor: Any, name: str) -> NDArray[Any]:
     """The values of a TensorProto.
 
     Raises:
-        ValueError: If its type is none that a model here uses, or if it holds fewer or more values
-            than its shape says.
+        ValueError: If its type is not supported, or if it holds fewer or more values than its shape
+            has.
     """
     onnx = onnx_package()
     try:
@@ -96,7 +96,7 @@ def array_of(tensor: Any, name: str) -> NDArray[Any]:
     if dtype not in _ITEM_BYTES:
         raise ValueError(f"tensor {name!r}: expected float32 or float64 values, got {dtype}")
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.HasField("segment"):
-        raise ValueError(f"tensor {name!r}: its values are in another place (external data)")
+        raise ValueError(f"tensor {name!r}: its values are stored elsewhere (external data)")
     shape = tuple(tensor.dims)
     if any(size < 0 for size in shape):
         raise ValueError(f"tensor {name!r}: expected sizes of 0 or more, got {shape}")

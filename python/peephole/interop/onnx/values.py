@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 
 class NotUnderstood(Exception):
-    """A node does something that has no meaning for LSTM layers; the message says what."""
+    """A node does something that the importer cannot follow; the message says what."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Pooled:
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """activation(V r + v); the activation is "" where none came yet."""
+    """activation(V r + v); the activation is "" until one follows."""
 
     readout: str
     of: Outputs
@@ -164,7 +164,7 @@ class Node:
 
 
 def axis_index(axis: Any, rank: int) -> int:
-    """An axis counted from the front; raises NotUnderstood if there is none."""
+    """An axis counted from the front; raises NotUnderstood if it does not exist."""
     index = int(axis)
     if not -rank <= index < rank:
         raise NotUnderstood(f"axis {index} of {rank} axes")
