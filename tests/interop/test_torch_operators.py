@@ -111,11 +111,23 @@ def test_compiled_with_dropout_draws_anew_each_time():
 def test_exported_program_with_dynamic_batch_and_time():
     module = peephole.torch.LSTM(3, 6, 2, batch_first=True).eval()
     dims = {"input": {0: torch.export.Dim("batch"), 1: torch.export.Dim("time")}}
-    program = torch.export.export(module, (torch.randn(2, 5, 3),), dynamic_shapes=dims)
-    names = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
-    assert "peephole.lstm_inference.default" in names
-    x = torch.randn(4, 11, 3)
-    assert torch.equal(program.module()(x)[0], module(x)[0])
+    with torch.no_grad():
+        program = torch.export.export(module, (torch.randn(2, 5, 3),), dynamic_shapes=dims)
+        names = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+        assert "peephole.lstm_inference.default" in names
+        x = torch.randn(4, 11, 3)
+        assert torch.equal(program.module()(x)[0], module(x)[0])
+
+
+def test_exported_program_has_gradients():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), peephole.torch.LSTM(3, 4)).eval()
+    x = torch.randn(5, 2, 3)
+    program = torch.export.export(model, (x,)).module()
+    program(x)[0].sum().backward()
+    model(x)[0].sum().backward()
+    expected = dict(model.named_parameters())
+    for name, parameter in program.named_parameters():
+        assert torch.equal(parameter.grad, expected[name].grad)
 
 
 def test_second_derivatives_are_refused():

@@ -12,7 +12,8 @@ from torch.nn.utils.rnn import PackedSequence
 import peephole.torch.ops  # noqa: F401  (registers the operators)
 from peephole._types import Activations
 from peephole.torch.packed import pack_again, padded
-from peephole.torch.states import batched, flat_state, single, states
+from peephole.torch.states import batched, check_tensor, flat_state, single, states
+from peephole.torch.tensors import refuse_transforms
 from peephole.torch.weights import Weights
 
 
@@ -48,8 +49,10 @@ class LSTM(Weights):
     torch's random numbers. In evaluation mode a module with zoneout computes the expected values,
     which have no gradients.
 
-    Under `torch.autocast("cpu")` inputs are converted to float32. Otherwise inputs have the dtype
-    of the parameters.
+    Inputs have the dtype of the parameters; under `torch.autocast("cpu")` they are converted to
+    it. Forward-mode derivatives and the transforms of `torch.func` (grad, jvp, vmap) raise
+    NotImplementedError. A change of the weights between a forward pass and its backward pass has no
+    effect on the gradients, and is no error.
 
     Raises:
         ValueError, TypeError: If an argument is wrong; the message names it.
@@ -133,11 +136,12 @@ class LSTM(Weights):
             ValueError, TypeError: If an argument is wrong; the message names it.
         """
         if isinstance(input, PackedSequence):
+            self._check(input.data, "input.data", features_alone=True)
             x, lengths = padded(input)
             y, state = self._run(x, hx, lengths, True, input.sorted_indices)
             output, state = pack_again(y, lengths, state, input)
             return output, state
-        self._check(input)
+        self._check(input, "input")
         if input.dim() == 3:
             y, state = self._run(input, hx, None, not self.batch_first)
             return y, state
@@ -153,10 +157,11 @@ class LSTM(Weights):
         order: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Any, Any]]:
         """y, and the final state; `order`: of the sequences of x among those of `hx`."""
+        dtype = self.weight_ih_l0.dtype
+        x = x.to(dtype)  # with autocast
         batch = x.shape[1] if time_major else x.shape[0]
-        h, c = flat_state(hx, self.hidden_sizes, self._directions, batch, x.dtype, order)
+        h, c = flat_state(hx, self.hidden_sizes, self._directions, batch, dtype, order)
         weights = self._weights()
-        dtype = weights[0].dtype
         noisy = self.training and any(p > 0 for p in self._noise.values())
         if noisy or self._keeps([x, *weights, *([] if h is None or c is None else [h, c])]):
             seed = torch.randint(2**63 - 1, ()) if noisy else None
@@ -167,6 +172,7 @@ class LSTM(Weights):
         else:
             if self._noise["zoneout"] > 0:  # its expected values have no gradients
                 x, weights = x.detach(), [weight.detach() for weight in weights]
+                h, c = (None, None) if h is None or c is None else (h.detach(), c.detach())
             options = self._options(dtype, noisy=True)
             y, h, c = torch.ops.peephole.lstm_inference(
                 x, weights, h, c, lengths, options, self._slot, time_major
@@ -177,26 +183,31 @@ class LSTM(Weights):
         """Whether a pass without noise keeps what backward needs."""
         if not torch.is_grad_enabled() or not any(tensor.requires_grad for tensor in inputs):
             return False
-        return self.training or not (self._noise["zoneout"] > 0 or torch.compiler.is_exporting())
+        return self.training or not self._noise["zoneout"] > 0
 
     @property
     def _directions(self) -> int:
         return 2 if self.bidirectional else 1
 
-    def _check(self, x: Tensor) -> None:
+    def _check(self, x: Tensor, name: str, features_alone: bool = False) -> None:
+        """Raises where x, or with `features_alone` the data of a PackedSequence, does not fit."""
         if not isinstance(x, Tensor):
-            raise TypeError(f"input: expected a tensor or a PackedSequence, got {type(x).__name__}")
-        if x.dim() not in (2, 3) or x.shape[-1] != self.input_size:
-            expected = "(batch, time" if self.batch_first else "(time, batch"
-            raise ValueError(
-                f"input: expected {expected}, {self.input_size}) or (time, {self.input_size}), "
-                f"got {tuple(x.shape)}"
+            raise TypeError(
+                f"{name}: expected a tensor or a PackedSequence, got {type(x).__name__}"
             )
-        weight = self.weight_ih_l0
-        if x.device.type not in ("cpu", "meta"):
-            raise ValueError(f"input: expected a tensor on the CPU, got one on {x.device}")
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled("cpu"):
-            raise TypeError(f"input: expected {weight.dtype}, got {x.dtype}")
+        dims = (2,) if features_alone else (2, 3)
+        if x.dim() not in dims or x.shape[-1] != self.input_size:
+            batch = "(batch, time" if self.batch_first else "(time, batch"
+            forms = f"{batch}, {self.input_size}) or (time, {self.input_size})"
+            if features_alone:
+                forms = f"(steps, {self.input_size})"
+            raise ValueError(f"{name}: expected {forms}, got {tuple(x.shape)}")
+        check_tensor(x, name, self.weight_ih_l0.dtype)
+        if not torch.compiler.is_compiling():
+            for weight in self._names:
+                if getattr(self, weight).device.type != "cpu":
+                    raise ValueError(f"{weight}: expected a tensor on the CPU, got one on meta")
+            refuse_transforms()
 
     def extra_repr(self) -> str:
         """The arguments, in the module's text."""

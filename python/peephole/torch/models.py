@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,17 +19,30 @@ _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
 # {(slot, options): core models that no call is using}. Calls take from a list and give back, which
 # are single operations of a list, so that calls of several threads never share a model.
 _idle: dict[tuple[str, str], list[Any]] = {}
-_slots = itertools.count()
+_numbers = itertools.count()
+_slots: set[str] = set()  # of modules that live
+# Of programs without a module here, such as exported ones: so many are kept.
+_foreign: OrderedDict[tuple[str, str], list[Any]] = OrderedDict()
+_MOST_FOREIGN = 16
 
 
 class Sizes(NamedTuple):
     """What the shapes of an operator's results follow from."""
 
+    dtype: str
     output: int  # features of y
+    equal: tuple[int, int] | None  # layers * directions and H, where all layers have the same H
     state: int  # values of h, and of c, for each sequence
     flat: int  # values of the parameters' gradients
     tape: tuple[int, int, int]  # values for each step, for each sequence, and fixed
     layout: tuple[tuple[str, tuple[int, ...], int], ...]  # of the gradients: name, shape, begin
+
+    def state_shape(self, batch: int) -> tuple[int, ...]:
+        """Of h and of c: (L * D, B, H), or flat where layers differ in H."""
+        if self.equal is None:
+            return (batch * self.state,)
+        passes, hidden = self.equal
+        return (passes, batch, hidden)
 
     def gaps(self) -> list[int]:
         """How many values lie between each parameter and the next."""
@@ -57,9 +71,12 @@ def new_model(options: str) -> Any:
 def sizes(options: str) -> Sizes:
     """The sizes of models with these options."""
     model = new_model(options)
-    hidden, directions = json.loads(options)[1], 1 + model.options["bidirectional"]
+    _, hidden, dtype, _ = json.loads(options)
+    directions = 1 + model.options["bidirectional"]
     return Sizes(
+        dtype=dtype,
         output=hidden[-1] * directions,
+        equal=(len(hidden) * directions, hidden[0]) if len(set(hidden)) == 1 else None,
         state=sum(hidden) * directions,
         flat=model.flat_size,
         tape=model.tape_size,
@@ -69,12 +86,15 @@ def sizes(options: str) -> Sizes:
 
 def new_slot() -> str:
     """A name for the core models of one module: so weights are packed for the kernels once."""
-    return str(next(_slots))
+    slot = str(next(_numbers))
+    _slots.add(slot)
+    return slot
 
 
 def forget(slot: str) -> None:
     """Frees the core models of a slot."""
-    for key in [key for key in _idle if key[0] == slot]:
+    _slots.discard(slot)
+    for key in [key for key in list(_idle) if key[0] == slot]:
         _idle.pop(key, None)
 
 
@@ -85,7 +105,7 @@ def borrowed(slot: str, options: str) -> Iterator[Any]:
     PyTorch's own threads compute, if there are some: those that it has just used are awake, and
     would be in the way of others.
     """
-    idle = _idle.setdefault((slot, options), [])
+    idle = _list_of(slot, options)
     try:
         model = idle.pop()
     except IndexError:
@@ -95,6 +115,16 @@ def borrowed(slot: str, options: str) -> Iterator[Any]:
             yield model
     finally:
         idle.append(model)
+
+
+def _list_of(slot: str, options: str) -> list[Any]:
+    key = (slot, options)
+    if slot in _slots:
+        return _idle.setdefault(key, [])
+    idle = _foreign.setdefault(key, [])
+    if len(_foreign) > _MOST_FOREIGN:
+        _foreign.pop(next(iter(_foreign)), None)
+    return idle
 
 
 def _threads() -> Any:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from peephole.torch.models import borrowed, sizes
+from peephole.torch.tensors import array, lengths_array, same_device, seed_number, state_tensor
 
 _NO_SECOND_ORDER = (
     "peephole.torch.LSTM has no second derivatives; call backward() or torch.autograd.grad() "
@@ -38,10 +39,6 @@ _library.define(
 )
 
 
-def _array(tensor: Tensor | None) -> Any:
-    return None if tensor is None else tensor.detach().numpy()
-
-
 @torch.library.impl(_library, "lstm_inference", "CPU")
 def lstm_inference(
     x: Tensor,
@@ -58,20 +55,30 @@ def lstm_inference(
     Args:
         x: (B, T, I), or with `time_major` (T, B, I).
         parameters: In the order of `peephole.LSTM.parameters`.
-        h, c: B * S values each, S = sum of D * H_k: (B, H_k) for each layer and direction, one
-            after the other. None stands for zeros.
+        h, c: (L * D, B, H). Where layers differ in H, flat: B * S values, S = sum of D * H_k,
+            (B, H_k) for each layer and direction, one after the other. None stands for zeros.
         lengths: (B,) int64; None: every sequence has T steps.
         options, slot: See `peephole.torch.models`.
 
     Returns:
         y (B, T, O) or (T, B, O); h and c as above.
     """
-    arrays = [tensor.detach().numpy() for tensor in parameters]
+    arrays = [array(tensor, "parameters", options) for tensor in parameters]
     with borrowed(slot, options) as model:
         y, h_n, c_n = model.infer_with(
-            arrays, _array(x), _array(h), _array(c), _array(lengths), time_major
+            arrays,
+            array(x, "x", options),
+            array(h, "h", options),
+            array(c, "c", options),
+            lengths_array(lengths),
+            time_major,
         )
-    return torch.from_numpy(y), torch.from_numpy(h_n), torch.from_numpy(c_n)
+    batch = y.shape[1] if time_major else y.shape[0]
+    return (
+        torch.from_numpy(y),
+        state_tensor(h_n, batch, options),
+        state_tensor(c_n, batch, options),
+    )
 
 
 @torch.library.register_fake("peephole::lstm_inference")
@@ -85,6 +92,7 @@ def _(
     slot: str,
     time_major: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    same_device(x, *parameters, h, c)
     return _new_results(x, options, time_major)
 
 
@@ -92,10 +100,11 @@ def _new_results(x: Tensor, options: str, time_major: bool) -> tuple[Tensor, Ten
     first, second, _ = x.shape
     batch = second if time_major else first
     of_model = sizes(options)
+    dtype, state = getattr(torch, of_model.dtype), of_model.state_shape(batch)
     return (
-        x.new_empty(first, second, of_model.output),
-        x.new_empty(batch * of_model.state),
-        x.new_empty(batch * of_model.state),
+        x.new_empty(first, second, of_model.output, dtype=dtype),
+        x.new_empty(state, dtype=dtype),
+        x.new_empty(state, dtype=dtype),
     )
 
 
@@ -124,18 +133,19 @@ def lstm(
     """
     with borrowed(slot, options) as model:
         y, h_n, c_n, tape = model.forward_with(
-            _array(parameters),
-            _array(x),
-            _array(h),
-            _array(c),
-            _array(lengths),
-            None if seed is None else int(seed),
+            array(parameters, "parameters", options),
+            array(x, "x", options),
+            array(h, "h", options),
+            array(c, "c", options),
+            lengths_array(lengths),
+            seed_number(seed),
             time_major,
         )
+    batch = y.shape[1] if time_major else y.shape[0]
     return (
         torch.from_numpy(y),
-        torch.from_numpy(h_n),
-        torch.from_numpy(c_n),
+        state_tensor(h_n, batch, options),
+        state_tensor(c_n, batch, options),
         torch.from_numpy(tape),
     )
 
@@ -154,7 +164,9 @@ def _(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     first, second, _ = x.shape
     batch, time = (second, first) if time_major else (first, second)
-    tape = x.new_empty(sizes(options).tape_values(batch, time))
+    same_device(x, parameters, h, c)
+    values = sizes(options).tape_values(batch, time)
+    tape = x.new_empty(values, dtype=getattr(torch, sizes(options).dtype))
     return (*_new_results(x, options, time_major), tape)
 
 
@@ -184,13 +196,13 @@ def lstm_backward(
     """
     with borrowed(slot, options) as model:
         dx, *others = model.backward_with(
-            _array(parameters),
-            _array(tape),
-            _array(dy),
-            _array(dh),
-            _array(dc),
-            _array(lengths),
-            None if seed is None else int(seed),
+            array(parameters, "parameters", options),
+            array(tape, "tape", options),
+            array(dy, "dy", options),
+            array(dh, "dh", options),
+            array(dc, "dc", options),
+            lengths_array(lengths),
+            seed_number(seed),
             time_major,
             inputs,
         )
@@ -233,7 +245,7 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, 
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(parameters, tape, lengths, seed)
     ctx.shape_of_y = y.shape
-    ctx.has_state = h is not None or c is not None
+    ctx.shapes_of_state = None if h is None or c is None else (h.shape, c.shape)
     ctx.arguments = options, slot, time_major
 
 
@@ -251,7 +263,10 @@ def _backward(
     dx, dh_0, dc_0, dparameters = torch.ops.peephole.lstm_backward(
         dy, dh, dc, parameters, tape, lengths, seed, *ctx.arguments, wants_x
     )
-    state = (dh_0, dc_0) if ctx.has_state else (None, None)
+    state: tuple[Tensor | None, Tensor | None] = None, None
+    if ctx.shapes_of_state is not None:
+        of_h, of_c = ctx.shapes_of_state
+        state = dh_0.view(of_h), dc_0.view(of_c)
     return dx if wants_x else None, dparameters, *state, None, None, None, None, None
 
 
@@ -261,5 +276,3 @@ def _refuse_second_order(ctx: Any, *gradients: Any) -> Any:
 
 torch.library.register_autograd("peephole::lstm", _backward, setup_context=_keep_for_backward)
 torch.library.register_autograd("peephole::lstm_backward", _refuse_second_order)
-for _name in ("peephole::lstm", "peephole::lstm_inference"):
-    torch.library.register_autocast(_name, "cpu", torch.float32)

@@ -66,17 +66,20 @@ def _ours(lstm: nn.LSTM, name: str) -> LSTM:
         raise ValueError(f"{name}: expected parameters on the CPU, got {first.device}")
     if first.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"{name}: expected float32 or float64, got {first.dtype}")
-    ours = LSTM(
-        lstm.input_size,
-        lstm.hidden_size,
-        lstm.num_layers,
-        lstm.bias,
-        lstm.batch_first,
-        float(lstm.dropout),
-        lstm.bidirectional,
-        dtype=first.dtype,
-        peephole="none",
-    )
+    try:
+        ours = LSTM(
+            lstm.input_size,
+            lstm.hidden_size,
+            lstm.num_layers,
+            lstm.bias,
+            lstm.batch_first,
+            float(lstm.dropout),
+            lstm.bidirectional,
+            dtype=first.dtype,
+            peephole="none",
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
     ours.load_state_dict(_plain_state(lstm))
     for of_ours, parameter in ours.named_parameters():
         parameter.requires_grad_(_learns(lstm, of_ours))

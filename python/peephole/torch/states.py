@@ -53,6 +53,11 @@ def flat_state(
 def _pair(hx: Any) -> tuple[Any, Any]:
     if not isinstance(hx, (tuple, list)) or len(hx) != 2:
         raise TypeError(f"hx: expected a pair (h_0, c_0), got {type(hx).__name__}")
+    for name, part in zip(("hx[0]", "hx[1]"), hx, strict=True):
+        tensors = part if isinstance(part, (list, tuple)) else [part]
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"{name}: expected tensors, got {type(tensor).__name__}")
     return hx[0], hx[1]
 
 
@@ -76,16 +81,24 @@ def _flat(
         if len(tensors) != len(shapes):
             raise ValueError(f"{name}: expected {len(shapes)} tensors, got {len(tensors)}")
     for tensor, shape, of_tensor in zip(tensors, shapes, names, strict=True):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{of_tensor}: expected a tensor, got {type(tensor).__name__}")
         if tuple(tensor.shape) != shape:
             raise ValueError(f"{of_tensor}: expected {shape}, got {tuple(tensor.shape)}")
-        if tensor.dtype != dtype and not torch.is_autocast_enabled("cpu"):
-            raise TypeError(f"{of_tensor}: expected {dtype}, got {tensor.dtype}")
+        check_tensor(tensor, of_tensor, dtype)
     if order is not None:
         tensors = [tensor.index_select(1, order) for tensor in tensors]
-    pieces = [tensor.reshape(-1) for tensor in tensors]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    if len(tensors) == 1:
+        return tensors[0].to(dtype)
+    return torch.cat([tensor.reshape(-1).to(dtype) for tensor in tensors])
+
+
+def check_tensor(tensor: Tensor, name: str, dtype: torch.dtype) -> None:
+    """Raises where a tensor cannot be taken: with autocast, other dtypes are converted."""
+    if tensor.device.type != "cpu":
+        raise ValueError(f"{name}: expected a tensor on the CPU, got one on {tensor.device}")
+    if tensor.dtype != dtype and not (
+        torch.is_autocast_enabled("cpu") and tensor.is_floating_point()
+    ):
+        raise TypeError(f"{name}: expected {dtype}, got {tensor.dtype}")
 
 
 def states(
@@ -93,8 +106,8 @@ def states(
 ) -> tuple[Any, Any]:
     """(h_n, c_n) as `torch.nn.LSTM` has them, or as lists where each layer has its own size."""
     if isinstance(hidden_size, int):
-        shape = (directions * len(hidden_sizes), batch, hidden_size)
-        return h.view(shape), c.view(shape)
+        return h, c
+    h, c = h.reshape(-1), c.reshape(-1)
     values = [directions * batch * size for size in hidden_sizes]
     shapes = [(directions, batch, size) for size in hidden_sizes]
 

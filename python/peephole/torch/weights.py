@@ -7,9 +7,11 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from peephole._checks import integer
 from peephole._types import Activations
 from peephole.models.build import layer_activations, layer_sizes
 from peephole.torch.models import forget, new_slot, options_text, sizes
@@ -40,22 +42,22 @@ class Weights(nn.Module):
                 f'recurrent_init: expected "uniform" or "orthogonal", got {recurrent_init!r}'
             )
         hidden_sizes = layer_sizes(hidden_size, num_layers)
-        self.input_size, self.hidden_size = input_size, hidden_size
+        self.input_size = integer(input_size, "input_size")
+        self.hidden_size: int | list[int] = hidden_sizes
+        if not isinstance(hidden_size, (Sequence, np.ndarray)):
+            self.hidden_size = hidden_sizes[0]
         self.hidden_sizes, self.num_layers = hidden_sizes, len(hidden_sizes)
-        self.bias, self.bidirectional = options["bias"], options["bidirectional"]
-        self.dropout, self.recurrent_init = noise["dropout"], recurrent_init
+        # As numbers they are taken too, as by torch.nn.LSTM.
+        self.bias, self.bidirectional = bool(options["bias"]), bool(options["bidirectional"])
+        options.update(bias=self.bias, bidirectional=self.bidirectional)
+        self.recurrent_init = recurrent_init
         self._noise = noise
         self._shared_options = {
             **options,
             "activations": layer_activations(activations, self.num_layers),
         }
         self._open_slot()
-        # All now, since `torch.compile` cannot trace how they are made.
-        self._texts = {
-            (dtype, noisy): self._options_text(dtype, noisy)
-            for dtype in _DTYPES
-            for noisy in (False, True)
-        }
+        self._write_texts()
         self._gaps = {dtype: sizes(self._texts[dtype, False]).gaps() for dtype in _DTYPES}
         dtype = torch.get_default_dtype() if dtype is None else dtype
         layout = sizes(self._options(dtype, noisy=True)).layout
@@ -113,6 +115,32 @@ class Weights(nn.Module):
             raise TypeError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
         return self._texts[dtype, noisy]
 
+    @property
+    def dropout(self) -> float:
+        """The probability of dropout, which may be set."""
+        return self._noise["dropout"]
+
+    @dropout.setter
+    def dropout(self, probability: float) -> None:
+        before = self._noise
+        self._noise = {**before, "dropout": probability}
+        try:
+            self._write_texts()
+        except (TypeError, ValueError):
+            self._noise = before
+            raise
+
+    def _write_texts(self) -> None:
+        # All now, since `torch.compile` cannot trace how they are made.
+        texts = {
+            (dtype, noisy): self._options_text(dtype, noisy)
+            for dtype in _DTYPES
+            for noisy in (False, True)
+        }
+        for text in texts.values():
+            sizes(text)  # raises where an option is wrong
+        self._texts = texts
+
     def _options_text(self, dtype: torch.dtype, noisy: bool) -> str:
         noise = self._noise if noisy else dict.fromkeys(self._noise, 0.0)
         return options_text(
@@ -131,7 +159,8 @@ class Weights(nn.Module):
                 raise TypeError(f"masks: {name}: expected bool, got {mask.dtype}")
             if mask.shape != shape:
                 raise ValueError(f"masks: {name}: expected {tuple(shape)}, got {tuple(mask.shape)}")
-            self.register_buffer(f"{name}_mask", mask.clone(), persistent=False)
+            mask = mask.clone().to(getattr(self, name).device)
+            self.register_buffer(f"{name}_mask", mask, persistent=False)
 
     def _open_slot(self) -> None:
         self._slot = new_slot()
@@ -151,12 +180,38 @@ class Weights(nn.Module):
                 second = prefix + name.replace("bias_ih", "bias_hh")
                 destination[second] = torch.zeros_like(getattr(self, name), requires_grad=False)
 
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
         for name in self._names:
-            first = prefix + name
             if not name.startswith("bias_ih"):
                 continue
-            second = state_dict.pop(prefix + name.replace("bias_ih", "bias_hh"), None)
-            if second is not None and first in state_dict and bool((second != 0).any()):
-                state_dict[first] = state_dict[first] + second
-        super()._load_from_state_dict(state_dict, prefix, *args)
+            first, second = (prefix + n for n in (name, name.replace("bias_ih", "bias_hh")))
+            added = state_dict.pop(second, None)
+            if added is None or first not in state_dict:
+                continue
+            value = state_dict[first]
+            if added.shape != value.shape:
+                error_msgs.append(
+                    f"size mismatch for {second}: expected {tuple(value.shape)}, "
+                    f"got {tuple(added.shape)}"
+                )
+                continue
+            # Not the sum where there is nothing to add: -0.0 stays -0.0.
+            state_dict[first] = torch.where(added == 0, value, value + added)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """`bias_hh_l{k}`, the second bias of `torch.nn.LSTM`, is zeros."""
+        if name.startswith("bias_hh_l") and name.replace("_hh_", "_ih_") in self._parameters:
+            return torch.zeros_like(getattr(self, name.replace("_hh_", "_ih_")).detach())
+        return super().__getattr__(name)
