@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "sklearn": "_checks _keywords _runtime _sequences _types metrics models optim parameters "
     "training.keep.history training.optimisers",
     "interop": "_core _checks _fork_gate _types models scaling",
-    "torch": "_core _types interop.packages models",
+    "torch": "_checks _core _types interop.packages models",
     "jax": "_checks _keywords _types models",
     "demo": "_fork_gate datasets models views",
     "__main__": "_core demo interop",
