@@ -194,7 +194,10 @@ void bad_arguments() {
   CHECK_THROWS(lstm.backward(tape, Of::of_y(dy), dparameters, {{}, final}),
                "dinitial[0]: expected");
   problem.backward(tape);
-  lstm.parameters().assign(0, lstm.parameters().data(0));
+  const Index size = lstm.parameters().specs()[0].size();
+  std::vector<float> changed(lstm.parameters().data(0), lstm.parameters().data(0) + size);
+  changed[0] += 1;
+  lstm.parameters().assign(0, changed.data());
   CHECK_THROWS(problem.backward(tape), "tape: expected");
 }
 

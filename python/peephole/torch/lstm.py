@@ -204,9 +204,12 @@ class LSTM(Weights):
             raise ValueError(f"{name}: expected {forms}, got {tuple(x.shape)}")
         check_tensor(x, name, self.weight_ih_l0.dtype)
         if not torch.compiler.is_compiling():
-            for weight in self._names:
-                if getattr(self, weight).device.type != "cpu":
-                    raise ValueError(f"{weight}: expected a tensor on the CPU, got one on meta")
+            for of_weight in self._names:
+                device = getattr(self, of_weight).device
+                if device.type != "cpu":
+                    raise ValueError(
+                        f"{of_weight}: expected a tensor on the CPU, got one on {device}"
+                    )
             refuse_transforms()
 
     def extra_repr(self) -> str:
