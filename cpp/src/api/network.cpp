@@ -5,6 +5,7 @@
 
 #include "api/checks.hpp"
 #include "api/tape.hpp"
+#include "base/errors.hpp"
 #include "compute/head.hpp"
 #include "compute/readout.hpp"
 #include "layer/rows.hpp"
