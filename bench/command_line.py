@@ -201,13 +201,10 @@ class Run:
             title = "While others use the cores: times alone (medians)"
             table = beside_others.table(records)
         elif mode == "torch":
-            named = self.options.shapes
-            shapes = self.shapes if named else self._small(select(through_torch.SHAPES))
-            records = through_torch.measure(shapes, self.threads, dtype, self.effort)
+            records, table = self._through("torch", through_torch)
             title = f"peephole.torch.LSTM and nn.LSTM in one process, {dtype}"
-            table = through_torch.table(records)
         elif mode == "jax":
-            records, table = self._jax()
+            records, table = self._through("jax", through_jax)
             title = f"Through JAX, {dtype}: fastest calls"
         else:
             records = self._step()
@@ -225,13 +222,14 @@ class Run:
             print(f"bench/step: {error}", file=sys.stderr)
             return []
 
-    def _jax(self) -> tuple[list[dict[str, Any]], str]:
-        if reason := not_installed("jax"):
+    def _through(self, package: str, bench: Any) -> tuple[list[dict[str, Any]], str]:
+        """The records and table of a module that measures calls through another package."""
+        if reason := not_installed(package):
             return [], reason
         options = self.options
-        shapes = self.shapes if options.shapes else self._small(select(through_jax.SHAPES))
-        records = through_jax.measure(shapes, self.threads, options.dtype, self.effort)
-        return records, through_jax.table(records)
+        shapes = self.shapes if options.shapes else self._small(select(bench.SHAPES))
+        records = bench.measure(shapes, self.threads, options.dtype, self.effort)
+        return records, bench.table(records)
 
     def _small(self, shapes: Sequence[Shape]) -> list[Shape]:
         if not self.options.quick or self.options.shapes:

@@ -13,7 +13,6 @@ import numpy as np
 import peephole
 
 from bench.answers import WrongAnswerError
-from bench.implementations.interface import not_installed
 from bench.progress import say
 from bench.shapes import Shape
 from bench.tables import markdown, significant, threads
@@ -94,8 +93,6 @@ def measure(
     shapes: Sequence[Shape], counts: Sequence[int], dtype: str, effort: Effort
 ) -> list[dict[str, Any]]:
     """A record for each shape, kind of call and number of threads."""
-    if reason := not_installed("torch"):
-        raise ValueError(f"torch: {reason}")
     import torch
 
     records = []

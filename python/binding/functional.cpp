@@ -1,6 +1,5 @@
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -16,10 +15,9 @@
 /// leave goes out as results, the tape too. For array libraries that keep track of both, such as
 /// torch and JAX.
 ///
-/// Their arrays: parameters as one array, see `flat_layout`; for inference as a list in the order
-/// of `parameters.names`, which saves a copy. x (B, T, I), or (T, B, I) with time_major; a state as
-/// two arrays h and c of B * (sum of D * H_k) values, (B, H_k) for each layer and direction one
-/// after the other, or None for zeros.
+/// Parameters are one array in the layout of `flat_layout`, or a list of one array for each. x is
+/// (B, T, I), or (T, B, I) with time_major. A state is two arrays h and c of B * (sum of D * H_k)
+/// values, (B, H_k) for each layer and direction one after the other, or None for zeros.
 namespace peephole::binding {
 namespace {
 
@@ -115,8 +113,7 @@ struct FlatStateOut {
   std::vector<StateView<T>> views;
 };
 
-/// Copies parameters in from one array in the core's flat layout, where they differ from those that
-/// are there.
+/// Assigns parameters from one array in the core's flat layout.
 template <class T>
 void assign_flat(LSTM<T>& self, py::handle object) {
   Parameters<T>& parameters = self.parameters();
@@ -221,21 +218,6 @@ py::tuple forward_with(LSTM<T>& self, py::handle parameters, py::handle x, py::h
   return py::make_tuple(arrays.y.array, arrays.final.h, arrays.final.c, memory);
 }
 
-/// For the gradients of parameters, whose gaps are 0.
-template <class T>
-py::array_t<T> new_gradients(const Parameters<T>& parameters) {
-  py::array_t<T> flat(parameters.flat_size());
-  T* const values = flat.mutable_data();
-  T* gap = values;
-  for (Index i = 0; i < static_cast<Index>(parameters.specs().size()); ++i) {
-    T* const begin = values + parameters.offset(i);
-    std::fill(gap, begin, T{0});
-    gap = begin + parameters.specs()[static_cast<std::size_t>(i)].size();
-  }
-  std::fill(gap, values + flat.size(), T{0});
-  return flat;
-}
-
 /// The gradients of x (None if not wanted), h, c, and of the parameters in one flat array.
 template <class T>
 py::tuple backward_with(LSTM<T>& self, py::handle parameters, py::handle tape_object, py::handle dy,
@@ -256,7 +238,7 @@ py::tuple backward_with(LSTM<T>& self, py::handle parameters, py::handle tape_ob
   std::optional<NewSequences<T>> dx;
   if (inputs) dx.emplace(B, time, I, time_major);
   const FlatStateOut<T> dinitial(config, B);
-  py::array_t<T> flat = new_gradients(self.parameters());
+  py::array_t<T> flat(self.parameters().flat_size());
   const auto gradient = Gradient<T>::of_y(dy_in.view(), dfinal.span());
   const Span<T> dparameters{flat.mutable_data(), flat.size()};
   const InputGradients<T> of_inputs{dx ? dx->view : SequenceView<T>{}, dinitial.views};

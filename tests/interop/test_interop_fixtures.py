@@ -145,7 +145,9 @@ def test_nam():
 def test_agrees_with_nam(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        nam = pytest.importorskip("nam.models._from_nam", reason="reads .nam files")
+        nam = pytest.importorskip(
+            "nam.models._from_nam", reason="needs neural-amp-modeler, which reads our .nam file"
+        )
         torch = pytest.importorskip("torch")
     net, state = interop.from_nam(FOLDER / "capture.nam")
     interop.to_nam(net, tmp_path / "again.nam", state)
@@ -170,7 +172,7 @@ ADDONS = {"head": "layer_with_weights-1"}
 )
 def test_tensorflow(file, name, options):
     if file.endswith(".ckpt"):
-        pytest.importorskip("tensorflow", reason="reads checkpoints")
+        pytest.importorskip("tensorflow", reason="needs tensorflow, which reads checkpoints")
     net = check(interop.from_tensorflow(FOLDER / file, **options), name)
     assert net.options["peephole"] == "diagonal"
 
@@ -183,7 +185,7 @@ def checkpoint(folder, name="model.ckpt-60"):
 
 
 def test_tensorflow_names_of_checkpoints(tmp_path):
-    pytest.importorskip("tensorflow", reason="reads checkpoints")
+    pytest.importorskip("tensorflow", reason="needs tensorflow, which reads checkpoints")
     prefix = checkpoint(tmp_path)
     (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{prefix.name}"')
     for suffix in ("", ".index", ".data-00000-of-00001"):
@@ -196,7 +198,7 @@ def test_tensorflow_names_of_checkpoints(tmp_path):
 
 
 def test_tensorflow_refuses_broken_checkpoints(tmp_path):
-    pytest.importorskip("tensorflow", reason="reads checkpoints")
+    pytest.importorskip("tensorflow", reason="needs tensorflow, which reads checkpoints")
     with pytest.raises(FileNotFoundError, match=r"none\.ckpt"):
         interop.from_tensorflow(tmp_path / "none.ckpt")
     prefix = checkpoint(tmp_path)

@@ -125,7 +125,7 @@ def test_the_bits_of_peephole_lstm():
 
 
 def test_training_follows_every_step_of_an_optimiser():
-    """Weights that torch changes in place are packed anew."""
+    """The kernels' copies of the weights follow changes that torch makes in place."""
     theirs, ours = pair(2, True, True, False)
     x, target = random(8, 12, 3).detach(), random(8, 12, 5).detach()
     losses = []

@@ -1,5 +1,6 @@
 """What peephole.torch.LSTM refuses, converts or survives, and must not get silently wrong."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -179,8 +180,7 @@ def test_dropout_may_be_set():
 
 
 def test_numbers_that_torch_takes_for_flags_and_sizes():
-    numpy = pytest.importorskip("numpy")
-    module = peephole.torch.LSTM(numpy.int64(3), numpy.int64(4), bias=1, bidirectional=0)
+    module = peephole.torch.LSTM(np.int64(3), np.int64(4), bias=1, bidirectional=0)
     assert module(X)[0].shape == (5, 2, 4)
     model = nn.Sequential(nn.LSTM(3, 4, 2, dropout=1.0))
     with pytest.raises(ValueError, match=r"^0: dropout"):

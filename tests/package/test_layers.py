@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "training.keep.history training.optimisers",
     "interop": "_core _checks _fork_gate _types models scaling",
     "torch": "_checks _core _types interop.packages models",
-    "jax": "_checks _keywords _types models",
+    "jax": "_checks _keywords _types interop.packages models",
     "demo": "_fork_gate datasets models views",
     "__main__": "_core demo interop",
     "": "_core _types _runtime datasets inspection losses metrics models optim plot scaling "

@@ -72,6 +72,15 @@ class TestOptionsOfModels:
         assert keywords(peephole.LSTM.__init__).keys() == {*OF_LSTM, *OF_PYTHON}
         assert keywords(peephole.Network.__init__).keys() == {*OF_NETWORK}
 
+    def test_module_of_torch(self):
+        """It has no seed, since torch's random numbers initialise it, and all else of LSTM."""
+        pytest.importorskip("torch")
+        import peephole.torch
+
+        of_torch = {"batch_first", "proj_size", "device"}
+        found = keywords(peephole.torch.LSTM.__init__).keys() - of_torch
+        assert found == {*OF_LSTM, *OF_PYTHON} - {"seed"}
+
     def test_docstrings(self):
         arguments = inspect.signature(peephole.LSTM).parameters
         assert described(peephole.LSTM.__doc__) == {*arguments}

@@ -63,13 +63,13 @@ class LSTM {
   void forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape,
                std::optional<std::uint64_t> seed = {}) const;
 
-  /// How much memory a tape in the caller's memory takes, which forward fills.
+  /// How many values of T a tape needs if it is placed in the caller's memory.
   TapeSize tape_size() const;
 
-  /// Makes `tape`, in memory that a forward has filled before or to which it was copied since, what
-  /// it was after that call. For a model of the same configuration and the same values of
-  /// parameters, which need not be the same object; batch, time, lengths and seed are those of the
-  /// call.
+  /// Restores a tape from its memory, which an earlier forward call has filled. The memory may have
+  /// been copied to another address since, and the call may have been of another model with the
+  /// same configuration and the same parameter values. batch, time, lengths and seed are those of
+  /// that call.
   void reopen(Tape<T>& tape, Index batch, Index time, Span<const Index> lengths = {},
               std::optional<std::uint64_t> seed = {}) const;
 

@@ -22,8 +22,8 @@ struct Activities {
   SequenceView<T> i, f, g, o, c, h;
 };
 
-/// How many values of T a tape in a caller's memory takes: a linear function of its sequences and
-/// steps, so that the memory can be planned before a call.
+/// How many values of T a tape in the caller's memory needs: a linear function of the numbers of
+/// sequences and steps, so that the memory can be allocated before a call.
 struct TapeSize {
   Index per_step, per_sequence, fixed;
 
@@ -41,9 +41,9 @@ template <class T>
 class Tape {
  public:
   explicit Tape(Keep keep = Keep::all);
-  /// A tape of an LSTM, with Keep::all, in the caller's memory, which outlives it: at least
-  /// LSTM::tape_size().values(B, T) values. For programs that keep or move this memory as an array
-  /// of their own: see LSTM::reopen.
+  /// A tape of an LSTM, with Keep::all, in the caller's memory, which must outlive it and have at
+  /// least LSTM::tape_size().values(B, T) values. For programs that store or copy a tape as an
+  /// array: see LSTM::reopen. Throws std::invalid_argument for a null pointer.
   explicit Tape(Span<T> memory);
   ~Tape();
   Tape(Tape&&) noexcept;

@@ -16,7 +16,8 @@ inline constexpr std::size_t kLargePage = std::size_t{1} << 21;
 void* allocate_lines(std::size_t bytes);
 void free_lines(void* data, std::size_t bytes) noexcept;
 
-/// Aligned memory that only ever grows: what a repeated call of one shape reuses. Or a caller's.
+/// Aligned memory that only ever grows: what a repeated call of one shape reuses.
+/// It can use the caller's memory instead.
 template <class T>
 class Buffer {
  public:
@@ -40,8 +41,8 @@ class Buffer {
     return data_;
   }
 
-  /// From now on `size` values of the caller's, which outlive this. They must be enough for all
-  /// that is reserved.
+  /// Uses `size` values of the caller's memory, which must outlive this and be enough for all that
+  /// is reserved.
   void borrow(T* data, Index size) noexcept {
     release();
     data_ = data;

@@ -37,7 +37,7 @@ NetworkConfig config_of_nam(const JsonValue& file) {
   }
   const Index layers = size_of(sizes.find("num_layers"), "config: num_layers");
 
-  // Before the number of layers is believed. A double holds what an Index might not.
+  // Checked before memory is allocated for the layers. In double, since an Index could overflow.
   const double H = static_cast<double>(hidden_size),
                I = static_cast<double>(config.lstm.input_size);
   const double per_layer = 4 * H * (H + H) + 4 * H + 2 * H;

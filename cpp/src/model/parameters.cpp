@@ -237,9 +237,11 @@ void ParametersAccess<T>::mask_gradients(const Parameters<T>& parameters, T* gra
   const auto count = static_cast<Index>(parameters.specs().size());
   for (Index i = 0; i < count; ++i) {
     const bool* const mask = parameters.mask(i);
-    if (mask == nullptr) continue;
+    const Index size = parameters.impl_->size(i);
     T* const tensor = gradients + parameters.offset(i);
-    for (Index j = 0; j < parameters.impl_->size(i); ++j) {
+    std::fill(tensor + size, gradients + parameters.offset(i + 1), T{0});  // the gap behind it
+    if (mask == nullptr) continue;
+    for (Index j = 0; j < size; ++j) {
       if (!mask[j]) tensor[j] = T{0};
     }
   }

@@ -27,7 +27,7 @@ struct ParametersAccess {
   /// Differs between any two Parameters of the process, dead ones included.
   static std::uint64_t identity(const Parameters<T>& parameters) noexcept;
 
-  /// Sets the masked entries of `gradients`, in the flat layout, to 0.
+  /// Sets the masked entries of `gradients`, in the flat layout, and the gaps between tensors to 0.
   static void mask_gradients(const Parameters<T>& parameters, T* gradients) noexcept;
 };
 

@@ -45,8 +45,8 @@ bool usable_in_place(const Schedule& schedule, const SequenceView<T>& view) noex
 }  // namespace
 
 template <class T>
-void Stack<T>::begin(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape,
-                     Mode mode) const {
+void Stack<T>::open(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape,
+                    Mode mode) const {
   check_memory(config_, batch, time, tape.memory);
   tape.filled.reset();  // until all is there
   tape.isa = chosen_isa();
@@ -61,9 +61,15 @@ void Stack<T>::begin(Index batch, Index time, Span<const Index> lengths, StackTa
 }
 
 template <class T>
+void Stack<T>::begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const {
+  open(call.x.batch, call.x.time, call.lengths, tape, mode);
+  if (tape.memory.data != nullptr) clear_unused(config_, tape);
+}
+
+template <class T>
 void Stack<T>::reopen(Index batch, Index time, Span<const Index> lengths,
                       StackTape<T>& tape) const {
-  begin(batch, time, lengths, tape, Mode::training);
+  open(batch, time, lengths, tape, Mode::training);
   tape.kept_bytes = kept_values(config_, tape) * sizeof(T);
   tape.filled = Mode::training;
 }
@@ -71,8 +77,7 @@ void Stack<T>::reopen(Index batch, Index time, Span<const Index> lengths,
 template <class T>
 void Stack<T>::forward(const Call<T>& call, const Outputs<T>& outputs, StackTape<T>& tape,
                        Mode mode) const {
-  begin(call.x.batch, call.x.time, call.lengths, tape, mode);
-  if (tape.memory.data != nullptr) clear_unused(config_, tape);
+  begin(call, tape, mode);
   const SequenceView<const T>& x = call.x;
   const SequenceView<T>& y = outputs.y;
   if (mode == Mode::inference && usable_in_place(tape.schedule, x) &&
@@ -87,8 +92,7 @@ void Stack<T>::forward(const Call<T>& call, const Outputs<T>& outputs, StackTape
 template <class T>
 Rows<const T> Stack<T>::forward_rows(const Call<T>& call, Span<const StateView<T>> final,
                                      StackTape<T>& tape, Mode mode) const {
-  begin(call.x.batch, call.x.time, call.lengths, tape, mode);
-  if (tape.memory.data != nullptr) clear_unused(config_, tape);
+  begin(call, tape, mode);
   return forward_to_rows(call, final, tape, mode);
 }
 

@@ -47,7 +47,7 @@ struct StackTape {
   };
 
   Keep keep = Keep::all;  // but in inference
-  Span<T> memory = {};    // a caller's, in which x, h and all of `layers` lie; empty: their own
+  Span<T> memory = {};    // the caller's, which holds x, h and all of `layers`; empty: their own
 
   Schedule schedule;
   std::vector<Index> hidden_sizes;  // per layer
@@ -107,8 +107,7 @@ class Stack {
   Rows<const T> forward_rows(const Call<T>& call, Span<const StateView<T>> final,
                              StackTape<T>& tape, Mode mode) const;
 
-  /// Makes a tape whose memory forward has filled, in training, over such sequences, what it was
-  /// then.
+  /// Restores a tape whose memory was filled by forward, in training, over such sequences.
   void reopen(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape) const;
 
   /// dtop (N, output_size()): gradient of what forward returned. isa: read once for the whole call.
@@ -180,8 +179,11 @@ class Stack {
   LayerWeights<const T> weights_of(const Pass& pass) const noexcept;
   LayerWeights<T> gradients_of(const Pass& pass, T* dparameters) const noexcept;
 
-  void begin(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape,
-             Mode mode) const;
+  /// Sets a tape up for sequences of these lengths.
+  void open(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape,
+            Mode mode) const;
+  /// Sets a tape up for a forward pass that fills it.
+  void begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const;
   /// Leaves h of the last layer as packed rows in the tape. In inference x is read in place, if
   /// possible.
   Rows<const T> forward_to_rows(const Call<T>& call, Span<const StateView<T>> final,

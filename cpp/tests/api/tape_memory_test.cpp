@@ -148,6 +148,24 @@ void a_tape_outlives_the_assignment_of_equal_values() {
   CHECK(refuses([&] { pass.backward(tape); }));
 }
 
+/// Backward leaves no old values between the tensors of the gradients.
+void gaps_of_gradients_are_zeros() {
+  Pass<float> pass(stack());
+  Tape<float> tape;
+  pass.forward(tape);
+  std::fill(pass.dparameters.begin(), pass.dparameters.end(), 7.0f);
+  pass.backward(tape);
+  const Parameters<float>& parameters = pass.lstm.parameters();
+  Index gap = 0, gaps = 0;
+  for (Index i = 0; i <= static_cast<Index>(parameters.specs().size()); ++i) {
+    const bool is_end = i == static_cast<Index>(parameters.specs().size());
+    const Index next = is_end ? parameters.flat_size() : parameters.offset(i);
+    for (; gap < next; ++gap, ++gaps) CHECK(pass.dparameters[at(gap)] == 0);
+    if (!is_end) gap = next + parameters.specs()[at(i)].size();
+  }
+  CHECK(gaps > 0);
+}
+
 }  // namespace
 
 int main() {
@@ -159,5 +177,6 @@ int main() {
   moved_memory_is_reopened<double>();
   what_does_not_fit_is_refused();
   a_tape_outlives_the_assignment_of_equal_values();
+  gaps_of_gradients_are_zeros();
   return check::report();
 }

@@ -81,7 +81,7 @@ void test_nam_without_extras() {
   const auto amp = nam_of<float>(edit(edit(kNam, kNamExtras, ""), "\"num_layers\"",
                                       "\"in_channels\": 2, \"out_channels\": 1, \"num_layers\""));
   CHECK(!amp.sample_rate && !amp.loudness && !amp.input_level_dbu && !amp.output_level_dbu);
-  // What nobody relies on may be anything.
+  // Entries that are not used may have any value.
   const auto odd =
       nam_of<float>(edit(kNam, kNamExtras, R"("sample_rate": "high", "metadata": 3,)"));
   CHECK(!odd.sample_rate && !odd.loudness);

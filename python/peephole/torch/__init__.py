@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from peephole.interop.packages import needed
 
-needed("torch", "torch")
+needed("torch", '"peephole[torch]"')
 
 from peephole.torch.lstm import LSTM as LSTM  # noqa: E402
 from peephole.torch.replacement import replace as replace  # noqa: E402

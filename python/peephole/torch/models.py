@@ -16,8 +16,8 @@ from peephole.models.build import build
 
 _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
 
-# {(slot, options): core models that no call is using}. Calls take from a list and give back, which
-# are single operations of a list, so that calls of several threads never share a model.
+# {(slot, options): core models that no call is using}. A call pops a model and appends it again at
+# its end. Both are atomic, so that calls of several threads never share a model.
 _idle: dict[tuple[str, str], list[Any]] = {}
 _numbers = itertools.count()
 _slots: set[str] = set()  # of modules that live
