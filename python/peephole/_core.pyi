@@ -94,6 +94,9 @@ class LSTM(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        layer_norm: str | None = None,
+        layer_norm_cell: str = "state",
+        layer_norm_epsilon: float = 1e-5,
     ) -> None: ...
     def forward(
         self,
@@ -177,6 +180,9 @@ class Network(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        layer_norm: str | None = None,
+        layer_norm_cell: str = "state",
+        layer_norm_epsilon: float = 1e-5,
     ) -> None: ...
     @property
     def lstm(self) -> LSTM:

@@ -39,6 +39,9 @@ class LSTMOptions(TypedDict, total=False):
     dropout: float
     recurrent_dropout: float
     zoneout: float
+    layer_norm: Literal["gates", "products"] | None
+    layer_norm_cell: Literal["state", "output", "none"]
+    layer_norm_epsilon: float
     masks: Mapping[str, NDArray[np.bool_]] | None
     dtype: Any
     seed: Seed

@@ -27,8 +27,9 @@ class Stream;
 ///     c_t = f ⊙ c_{t-1} + g ⊙ i
 ///     h_t = h(c_t) ⊙ o
 ///
-/// With OutputPeephole::current, P_o reads c_t. In a stack, h_t of one layer is x_t of the next; of
-/// bidirectional layers, both halves side by side, forward first.
+/// With OutputPeephole::current, P_o reads c_t; for layer normalisation see LayerNorm. In a stack,
+/// h_t of one layer is x_t of the next; of bidirectional layers, both halves side by side, forward
+/// first.
 ///
 /// Thread safety: const members may run on several threads at once; nothing may write parameters
 /// meanwhile.

@@ -25,9 +25,19 @@ Backend backend_for(IsaChoice choice) noexcept {
   return {Backend::Kind::kernels, choice.isa, reason};
 }
 
-Backend backend_for(const LayerSpec& /*spec*/, const LayerNoise& /*noise*/,
-                    IsaChoice choice) noexcept {
-  return backend_for(choice);
+Backend backend_for(const LayerSpec& spec, const LayerNoise& noise, IsaChoice choice) noexcept {
+  const auto reference = [](const char* reason) {
+    return Backend{Backend::Kind::reference, Isa::baseline, reason};
+  };
+  const Backend backend = backend_for(choice);
+  if (backend.is_reference() || !spec.layer_norm) return backend;
+  if (spec.peephole == Peephole::dense) {
+    return reference("the kernels have no layer normalisation with dense peepholes");
+  }
+  if (noise.any()) {
+    return reference("the kernels have no layer normalisation with recurrent dropout or zoneout");
+  }
+  return backend;
 }
 
 std::string to_string(const Backend& backend) {

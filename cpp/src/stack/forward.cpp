@@ -20,6 +20,10 @@ std::size_t kept_values(const LSTMConfig& config, const StackTape<T>& tape) noex
       const auto segments = static_cast<Index>(tape.layers[at(layer * D + d)].segments.size());
       values +=
           tape.keep == Keep::all ? N * (kGates + 2) * H + 2 * B * H : N * H + 2 * segments * B * H;
+      if (tape.keep == Keep::all) {
+        values +=
+            N * (normalised_size(config.layer_norm, H) + normalised_groups(config.layer_norm));
+      }
     }
   }
   return at(values);
@@ -167,7 +171,8 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
         {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)),
           input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
           keeps_all ? kept.gates.reserve(N * kGates * H) : nullptr,
-          keeps_all ? kept.c.reserve(N * H) : nullptr, state_h, state_c},
+          keeps_all ? kept.c.reserve(N * H) : nullptr, state_h, state_c,
+          keeps_all ? reserve_norm<T>(pass(layer, d).spec, N, kept) : NormTape<T>{}},
          noise,
          backend,
          pack_forward(pass(layer, d), backend)});
