@@ -14,6 +14,7 @@ void bind_functional(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
 void bind_stream(pybind11::module_& module);
 void bind_files(pybind11::module_& module);
+void bind_ctc(pybind11::module_& module);
 void bind_optimisers(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
 

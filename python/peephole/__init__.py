@@ -1,6 +1,16 @@
 """LSTM networks with peephole connections on all four gates, over a C++ core."""
 
-from peephole import datasets, inspection, losses, metrics, optim, plot, schedules, training
+from peephole import (
+    datasets,
+    decoding,
+    inspection,
+    losses,
+    metrics,
+    optim,
+    plot,
+    schedules,
+    training,
+)
 from peephole._core import __version__
 from peephole._runtime import (
     build_info,
@@ -28,6 +38,7 @@ __all__ = [
     "__version__",
     "build_info",
     "datasets",
+    "decoding",
     "executor",
     "inspection",
     "load",

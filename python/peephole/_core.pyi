@@ -259,6 +259,18 @@ def clip_norm(gradients: Mapping[str, _Array], max_norm: float) -> float:
 def clip_value(gradients: Mapping[str, _Array], max_value: float) -> None:
     """Clips each value to ±max_value, in place."""
 
+def ctc(
+    logits: _Array,
+    lengths: NDArray[Any],
+    labels: NDArray[Any],
+    counts: NDArray[Any],
+    blank: SupportsIndex,
+) -> tuple[NDArray[np.float64], _Array]:
+    """Losses (B,) of logits (B, T, O), and their gradients (B, T, O).
+
+    `labels` are those of all sequences, one after the other; `counts` (B,) says how many each has.
+    """
+
 def load(path: str | bytes) -> LSTM | Network:
     """The model in a file, of a class for float32 or float64."""
 
