@@ -12,6 +12,7 @@ const char* reason_for(IsaChoice::Source source) noexcept {
   switch (source) {
     case IsaChoice::Source::environment: return "chosen by PEEPHOLE_ISA";
     case IsaChoice::Source::set_isa: return "chosen by set_isa";
+    case IsaChoice::Source::numbers: return "it alone computes derivatives of passes";
     case IsaChoice::Source::processor: break;
   }
   return "the best instruction set of this processor";

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/dual.hpp"
+
 namespace peephole {
 
 template <class T>
@@ -12,5 +14,6 @@ void set_zero(const LayerSpec& spec, const LayerWeights<T>& weights) noexcept {
 
 template void set_zero(const LayerSpec&, const LayerWeights<float>&) noexcept;
 template void set_zero(const LayerSpec&, const LayerWeights<double>&) noexcept;
+template void set_zero(const LayerSpec&, const LayerWeights<Dual>&) noexcept;
 
 }  // namespace peephole

@@ -247,5 +247,6 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
 
 template void backward(const LayerBackward<float>&, const LayerNoise&, Scratch<float>&);
 template void backward(const LayerBackward<double>&, const LayerNoise&, Scratch<double>&);
+template void backward(const LayerBackward<Dual>&, const LayerNoise&, Scratch<Dual>&);
 
 }  // namespace peephole::reference

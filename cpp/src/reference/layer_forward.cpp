@@ -176,5 +176,6 @@ void forward(const LayerForward<T>& layer, const LayerNoise& noise, Scratch<T>& 
 
 template void forward(const LayerForward<float>&, const LayerNoise&, Scratch<float>&);
 template void forward(const LayerForward<double>&, const LayerNoise&, Scratch<double>&);
+template void forward(const LayerForward<Dual>&, const LayerNoise&, Scratch<Dual>&);
 
 }  // namespace peephole::reference

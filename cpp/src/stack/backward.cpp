@@ -120,6 +120,7 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
                                    IsaChoice) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -53,7 +53,7 @@ void Stack<T>::open(Index batch, Index time, Span<const Index> lengths, StackTap
                     Mode mode) const {
   check_memory(config_, batch, time, tape.memory);
   tape.filled.reset();  // until all is there
-  tape.isa = chosen_isa();
+  tape.isa = chosen_isa_for<T>();
   tape.revision = ParametersAccess<T>::refresh(*parameters_);
   tape.identity = ParametersAccess<T>::identity(*parameters_);
   tape.schedule.assign(batch, time, lengths);
@@ -198,6 +198,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   template void Stack<T>::reopen(Index, Index, Span<const Index>, StackTape<T>&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

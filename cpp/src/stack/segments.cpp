@@ -100,6 +100,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
                                             const Backend&, BackwardWorkspace&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -125,5 +125,6 @@ void Stack<T>::release_workspaces() const {
 
 template class Stack<float>;
 template class Stack<double>;
+template class Stack<Dual>;
 
 }  // namespace peephole

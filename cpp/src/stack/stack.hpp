@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "base/dual.hpp"
 #include "base/fork_gate.hpp"
 #include "base/pool.hpp"
 #include "compute/layer_packs.hpp"

@@ -101,6 +101,7 @@ void clear_unused(const LSTMConfig& config, StackTape<T>& tape) {
   template void clear_unused(const LSTMConfig&, StackTape<T>&);
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -40,7 +40,8 @@ def lstm(
     and `checkpoint`.
 
     A gradient has its backward pass run the forward pass again: the memory between the two is that
-    of the arguments, and the time that of one more forward pass. There are no second derivatives.
+    of the arguments, and the time that of one more forward pass. Second derivatives by reverse mode
+    (`grad` of `grad`) are computed by a slower path; there are no third ones.
     `vmap` over x, state or lengths makes one batch of all, and so does the gradient of such a
     function. Where the parameters are mapped, or the gradient of each item is wanted apart, or
     there is noise, the items run one after another.

@@ -13,8 +13,8 @@ from peephole import _core as core
 from peephole._checks import array
 from peephole._keywords import explains_keywords
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
-from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
+from peephole.models.derivatives import LSTMDerivatives
 from peephole.models.passes import backward, forward
 from peephole.models.prediction import call
 from peephole.models.stream import Stream
@@ -22,7 +22,7 @@ from peephole.models.stream import Stream
 _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
 
 
-class LSTM(Model):
+class LSTM(LSTMDerivatives):
     r"""A stack of LSTM layers with peephole connections.
 
     For each layer, at each step t::

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-import peephole.torch.ops  # noqa: F401  (registers the operators)
+import peephole.torch.ops
+import peephole.torch.second_order  # noqa: F401  (both register the operators)
 from peephole._types import Activations
 from peephole.torch.packed import pack_again, padded
 from peephole.torch.states import batched, check_tensor, flat_state, single, states
@@ -23,7 +24,8 @@ class LSTM(Weights):
     Its arguments, calls and results are those of `torch.nn.LSTM`; with ``peephole="none"`` it
     computes the same function. It works with autograd, `torch.compile(fullgraph=True)`,
     `torch.export`, optimisers, `copy.deepcopy`, pickle and DistributedDataParallel. Second
-    derivatives are not available: they raise NotImplementedError.
+    derivatives (`create_graph=True`, as for a penalty on the gradient) are exact too, but computed
+    by a slower path; third ones raise NotImplementedError.
 
     Args:
         input_size, num_layers, bias, batch_first, dropout, bidirectional: As in `torch.nn.LSTM`.
