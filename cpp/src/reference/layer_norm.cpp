@@ -1,24 +1,35 @@
 #include "reference/layer_norm.hpp"
 
 #include <cmath>
+#include <type_traits>
+
+#include "base/dual.hpp"
 
 namespace peephole::reference {
+namespace {
+
+/// The type in which values of a row are added: double, for dual numbers their own type.
+template <class T>
+using Wide = std::common_type_t<T, double>;
+
+}  // namespace
 
 template <class T>
 void normalise(double epsilon, MatrixMap<T> z, Rows<T> scales) {
   const Index size = z.cols();
   const double count = static_cast<double>(size);
+  using std::sqrt;
   for (Index r = 0; r < z.rows(); ++r) {
-    double sum = 0, squares = 0;
-    for (Index j = 0; j < size; ++j) sum += static_cast<double>(z(r, j));
-    const double mean = sum / count;
+    Wide<T> sum = 0, squares = 0;
+    for (Index j = 0; j < size; ++j) sum += static_cast<Wide<T>>(z(r, j));
+    const Wide<T> mean = sum / count;
     for (Index j = 0; j < size; ++j) {
-      const double deviation = static_cast<double>(z(r, j)) - mean;
+      const Wide<T> deviation = static_cast<Wide<T>>(z(r, j)) - mean;
       squares += deviation * deviation;
     }
-    const double scale = 1 / std::sqrt(squares / count + epsilon);
+    const Wide<T> scale = 1.0 / sqrt(squares / count + epsilon);
     for (Index j = 0; j < size; ++j) {
-      z(r, j) = static_cast<T>((static_cast<double>(z(r, j)) - mean) * scale);
+      z(r, j) = static_cast<T>((static_cast<Wide<T>>(z(r, j)) - mean) * scale);
     }
     *scales.row(r) = static_cast<T>(scale);
   }
@@ -29,10 +40,10 @@ void normalise_gradient(ConstMatrixMap<T> normalised, Rows<const T> scales, Matr
   const Index size = d.cols();
   const double count = static_cast<double>(size);
   for (Index r = 0; r < d.rows(); ++r) {
-    double sum = 0, along = 0;
+    Wide<T> sum = 0, along = 0;
     for (Index j = 0; j < size; ++j) {
-      sum += static_cast<double>(d(r, j));
-      along += static_cast<double>(d(r, j)) * static_cast<double>(normalised(r, j));
+      sum += static_cast<Wide<T>>(d(r, j));
+      along += static_cast<Wide<T>>(d(r, j)) * static_cast<Wide<T>>(normalised(r, j));
     }
     const T mean = static_cast<T>(sum / count), share = static_cast<T>(along / count);
     for (Index j = 0; j < size; ++j) {
@@ -46,6 +57,7 @@ void normalise_gradient(ConstMatrixMap<T> normalised, Rows<const T> scales, Matr
   template void normalise_gradient(ConstMatrixMap<T>, Rows<const T>, MatrixMap<T>)
 PEEPHOLE_INSTANTIATE(float);
 PEEPHOLE_INSTANTIATE(double);
+PEEPHOLE_INSTANTIATE(Dual);
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole::reference
