@@ -71,4 +71,8 @@ struct Dual {
   friend bool isnan(Dual a) noexcept { return std::isnan(a.value); }
 };
 
+/// What sums of values of type T are formed in: double, or dual numbers.
+template <class T>
+using Exact = std::conditional_t<std::is_floating_point_v<T>, double, T>;
+
 }  // namespace peephole

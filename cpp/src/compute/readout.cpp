@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 
 #include "base/dual.hpp"
 
@@ -23,14 +22,13 @@ constexpr Index kBlock = 64;
 
 template <class T>
 void mean(const Schedule& schedule, Index r, Index F, Rows<const T> h, T* row) noexcept {
-  using Sum = std::conditional_t<std::is_floating_point_v<T>, double, T>;
   const Index steps = schedule.length(r);
   for (Index first = 0; first < F; first += kBlock) {
     const Index count = std::min(kBlock, F - first);
-    Sum sums[kBlock] = {};
+    Exact<T> sums[kBlock] = {};
     for (Index t = 0; t < steps; ++t) {
       const T* const values = h.row(row_of(schedule, r, t)) + first;
-      for (Index k = 0; k < count; ++k) sums[k] += static_cast<Sum>(values[k]);
+      for (Index k = 0; k < count; ++k) sums[k] += static_cast<Exact<T>>(values[k]);
     }
     for (Index k = 0; k < count; ++k) {
       row[first + k] = static_cast<T>(sums[k] / static_cast<double>(steps));
