@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "optim": "_core _checks _keywords _types parameters",
     "training": "_core _checks _fork_gate _keywords _notebook _types _sequences parameters losses "
     "metrics schedules optim scaling",
-    "models": "_core _checks _keywords _types _sequences parameters scaling training.entry",
+    "models": "_core _checks _keywords _types _sequences losses parameters scaling training.entry",
     "views": "_checks _fork_gate _notebook models training.keep.history",
     "inspection": "views",
     "plot": "views",

@@ -97,7 +97,8 @@ class Quantile(ByElement, Distribution):
         found: NDArray[np.float64] = np.where(
             place == below, low, low + (place - below) * (high - low)
         )
-        return found[0]
+        only: NDArray[np.float64] = found[0]
+        return only
 
     def _cdf(self, y: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
         """See Distribution: interpolated linearly, 0 below the quantiles and 1 above them."""

@@ -123,7 +123,8 @@ class MixtureNLL(Distribution):
         ends = a[..., 0].cumsum(axis=1)
         chosen = (random.uniform(size=(len(y), 1)) * ends[:, -1:] > ends).sum(axis=1)
         rows = np.arange(len(y))
-        return random.normal(m[rows, chosen], deviation[rows, chosen])
+        drawn: NDArray[np.float64] = random.normal(m[rows, chosen], deviation[rows, chosen])
+        return drawn
 
     def check(self, outputs: int) -> None:
         """See Loss."""

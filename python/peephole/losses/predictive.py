@@ -80,8 +80,10 @@ class Distribution(Loss):
         """
         values, rows = self._rows(y)
         count = 1 if size is None else at_least_one(size, "size")
-        is_generator = isinstance(seed, np.random.Generator)
-        random = seed if is_generator else np.random.default_rng(seed_number(seed))
+        if isinstance(seed, np.random.Generator):
+            random = seed
+        else:
+            random = np.random.default_rng(seed_number(seed))
         shape = (*values.shape[:-1], self.width(values.shape[-1]))
         drawn = [self._sample(rows, random).reshape(shape) for _ in range(count)]
         result = np.stack(drawn).astype(values.dtype)
