@@ -26,6 +26,9 @@ from peephole.losses.alignment import CTC
 from peephole.losses.base import Loss, Value
 from peephole.losses.distributions import GaussianNLL, Quantile
 from peephole.losses.labels import CrossEntropy
+from peephole.losses.mixture import MixtureNLL
+from peephole.losses.predictive import Distribution
+from peephole.losses.student import StudentTNLL
 from peephole.losses.values import (
     BinaryCrossEntropy,
     Huber,
@@ -37,12 +40,15 @@ __all__ = [
     "CTC",
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "Distribution",
     "GaussianNLL",
     "Huber",
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "MixtureNLL",
     "Quantile",
+    "StudentTNLL",
 ]
 
 # Pickles and messages use the public place of these names, not the module that defines them.

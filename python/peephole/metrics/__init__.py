@@ -4,6 +4,9 @@ Those that `Network.fit` takes by name are functions (y_pred, y_true, weights=No
 predictions (N, O) and their targets: labels (N,), or values (N, O); weights are (N,) and 0 or more.
 Values that are NaN are missing: they do not count, while the other values of the same row do. A
 metric without values is NaN. For label sequences, `label_error_rate` takes lists of them.
+
+The others are of forecasts that are distributions; `quantile` of a `peephole.losses.Distribution`
+gives what they take, and its `cdf` the probability integral transform.
 """
 
 from __future__ import annotations
@@ -11,10 +14,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
+from peephole.metrics.distributions import (
+    calibration,
+    coverage,
+    crps_gaussian,
+    crps_quantiles,
+    interval_width,
+    pinball,
+)
 from peephole.metrics.label_sequences import label_error_rate
 from peephole.metrics.points import Metric, accuracy, mae, mse, r2, rmse
 
-__all__ = ["accuracy", "label_error_rate", "mae", "mse", "r2", "rmse"]
+__all__ = [
+    "accuracy",
+    "calibration",
+    "coverage",
+    "crps_gaussian",
+    "crps_quantiles",
+    "interval_width",
+    "label_error_rate",
+    "mae",
+    "mse",
+    "pinball",
+    "r2",
+    "rmse",
+]
 
 Metrics: TypeAlias = str | Sequence[str] | Mapping[str, Metric]
 Targets: TypeAlias = Literal["values", "labels", "label sequences"]

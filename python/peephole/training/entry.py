@@ -99,9 +99,9 @@ class Trainable:
                 epoch is also logged, at level INFO by the logger "peephole.training":
                 `logging.basicConfig(level=logging.INFO)` prints these lines.
             loss: "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", "gaussian_nll",
-                "ctc", an object from `peephole.losses`, or a function (y_pred, y_true, lengths) ->
-                (loss, dy) of a batch, which `peephole.losses` describes. None: "cross_entropy" for
-                a softmax head, otherwise "mse".
+                "student_t_nll", "ctc", an object from `peephole.losses`, or a function (y_pred,
+                y_true, lengths) -> (loss, dy) of a batch, which `peephole.losses` describes. None:
+                "cross_entropy" for a softmax head, otherwise "mse".
             sample_weight: Weights of the loss's terms: (n,), or per step (n, T) or a list of
                 (T_i,). 0 or more, and not all 0.
             class_weight: Weights of the labels in a cross-entropy: {label: weight}, other labels
@@ -226,8 +226,8 @@ class Trainable:
             x, y, lengths, sample_weight, missing: As in `fit`. Weights are those of the sequences,
                 or of their steps.
             loss: The loss that the network was trained with, by name or object, if its targets are
-                not the network's O outputs: of "gaussian_nll" and `losses.Quantile` the predicted
-                means and medians are scored.
+                not the network's O outputs: of a `losses.Distribution` the predicted means or
+                medians are scored.
             ignore_label: Softmax head: targets with this label (any integer) do not count.
             batch_size: The number of sequences that are computed at a time.
 

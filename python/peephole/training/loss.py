@@ -19,6 +19,7 @@ from peephole.losses import (
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    StudentTNLL,
 )
 from peephole.losses.base import Value
 from peephole.metrics import Targets
@@ -97,6 +98,7 @@ BY_NAME: dict[str, type[Loss]] = {
         MeanAbsoluteError,
         Huber,
         GaussianNLL,
+        StudentTNLL,
         CTC,
     )
 }
