@@ -78,6 +78,18 @@ def test_training(ctrl_c, net, x):
     net.backward(tape, np.ones_like(y))
 
 
+def test_derivatives(ctrl_c, net, x):
+    long, short = x[:100_000], x[:5_000]
+    y, _, tape = net.forward(short)
+
+    def repeat():
+        for _ in range(10_000):
+            net.backward_jvp(tape, peephole.Tangents(x=short), np.ones_like(y))
+
+    assert soon(ctrl_c(lambda: net.jvp(long, peephole.Tangents(x=long))))
+    assert soon(ctrl_c(repeat))
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_stream(ctrl_c, net, x, batch):
     stream = net.stream(batch)

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/dual.hpp"
 #include "peephole/runtime.hpp"
 #include "support/check.hpp"
 
@@ -30,6 +31,8 @@ void check_reasons() {
   CHECK(who(0, .1, true, kBest) == who(0, 0, false, kBest));
   CHECK(who(0, 0, false, kReference) == "reference: chosen by PEEPHOLE_ISA");
   CHECK(who(0, .1, false, kReference) == "reference: chosen by PEEPHOLE_ISA");
+  CHECK(who(0, 0, false, chosen_isa_for<Dual>()) ==
+        "reference: it alone computes derivatives of passes");
 }
 
 void check_reasons_of_options() {
