@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -42,6 +43,12 @@ std::enable_if_t<std::is_enum_v<Enum>> set(Enum& target, py::handle value, const
   target = parse<Enum>(name, text(value, name));
 }
 
+template <class Value>
+void set(std::optional<Value>& target, py::handle value, const char* name) {
+  if (value.is_none()) return target.reset();
+  set(target.emplace(), value, name);
+}
+
 template <class Config>
 void set_options(Config& config, const py::dict& options) {
   for (const auto& [key, object] : options) {
@@ -65,6 +72,10 @@ py::object to_python(GateSet gates) { return py::str(to_string(gates)); }
 template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
 py::object to_python(Enum value) {
   return py::str(to_string(value));
+}
+template <class Value>
+py::object to_python(const std::optional<Value>& value) {
+  return value ? to_python(*value) : py::none();
 }
 py::object to_python(const std::vector<Index>& sizes) {
   py::list list;
@@ -108,6 +119,9 @@ py::dict option_choices() {
   for_each_option(config, [&](const auto& row, const auto& value) {
     using Value = std::decay_t<decltype(value)>;
     if constexpr (std::is_enum_v<Value>) choices[row.name] = names_list<Value>();
+    if constexpr (std::is_same_v<Value, std::optional<LayerNorm>>) {
+      choices[row.name] = names_list<LayerNorm>();
+    }
   });
   return choices;
 }

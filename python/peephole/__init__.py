@@ -21,7 +21,7 @@ from peephole._runtime import (
     set_isa,
     set_num_threads,
 )
-from peephole._types import Gradients
+from peephole._types import Gradients, Tangents
 from peephole.models.files import load
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
@@ -36,6 +36,7 @@ __all__ = [
     "Network",
     "Standardiser",
     "Stream",
+    "Tangents",
     "__version__",
     "build_info",
     "datasets",
@@ -59,7 +60,8 @@ __all__ = [
 ]
 
 # Pickles and messages use the public place of these names, not the module that defines them.
-for _public in (LSTM, Gradients, Network, Standardiser, Stream, executor, load, with_static):
+_PUBLIC = (LSTM, Gradients, Network, Standardiser, Stream, Tangents, executor, load, with_static)
+for _public in _PUBLIC:
     _public.__module__ = __name__
 
 

@@ -32,6 +32,10 @@ Span<const Name<Peephole>> names<Peephole>() noexcept;
 template <>
 Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept;
 template <>
+Span<const Name<LayerNorm>> names<LayerNorm>() noexcept;
+template <>
+Span<const Name<LayerNormCell>> names<LayerNormCell>() noexcept;
+template <>
 Span<const Name<HeadActivation>> names<HeadActivation>() noexcept;
 template <>
 Span<const Name<Readout>> names<Readout>() noexcept;
@@ -93,7 +97,8 @@ inline constexpr auto kLSTMSizes =
 inline constexpr auto kNetworkSizes =
     std::make_tuple(Option{"output_size", &NetworkConfig::output_size, InFiles::always});
 
-/// The choices: keyword arguments in Python. A double is a probability in [0, 1).
+/// The choices: keyword arguments in Python. A double is a probability in [0, 1), but for
+/// layer_norm_epsilon. An optional value without a value is None in Python, and not in files.
 inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"peephole", &LSTMConfig::peephole, InFiles::always},
     Option{"peephole_gates", &LSTMConfig::peephole_gates, InFiles::always},
@@ -104,7 +109,10 @@ inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"bidirectional", &LSTMConfig::bidirectional, InFiles::always},
     Option{"dropout", &LSTMConfig::dropout, InFiles::added},
     Option{"recurrent_dropout", &LSTMConfig::recurrent_dropout, InFiles::added},
-    Option{"zoneout", &LSTMConfig::zoneout, InFiles::added});
+    Option{"zoneout", &LSTMConfig::zoneout, InFiles::added},
+    Option{"layer_norm", &LSTMConfig::layer_norm, InFiles::unless_default},
+    Option{"layer_norm_cell", &LSTMConfig::layer_norm_cell, InFiles::unless_default},
+    Option{"layer_norm_epsilon", &LSTMConfig::layer_norm_epsilon, InFiles::unless_default});
 inline constexpr auto kNetworkOptions =
     std::make_tuple(Option{"head", &NetworkConfig::head, InFiles::always},
                     Option{"readout", &NetworkConfig::readout, InFiles::always});

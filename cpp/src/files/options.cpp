@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
@@ -191,7 +192,10 @@ class OptionsReader : public JsonEvents {
     for_each_in_files(options_, [&](const auto& row, auto& value) {
       using Value = std::decay_t<decltype(value)>;
       if (name_ != row.name) return;
-      if constexpr (std::is_enum_v<Value>) {
+      if constexpr (std::is_same_v<Value, std::optional<LayerNorm>>) {
+        value = parse<LayerNorm>(row.name, text);
+        found = true;
+      } else if constexpr (std::is_enum_v<Value>) {
         value = parse<Value>(row.name, text);
         found = true;
       } else if constexpr (std::is_same_v<Value, GateSet>) {
@@ -233,6 +237,12 @@ std::string text_of(const Activations& activations) {
     mapping.add(std::string(1, key), text_of(*activations.find(key)));
   }
   return mapping.text();
+}
+
+/// One without a value is not written: it is the default.
+template <class Value>
+std::string text_of(const std::optional<Value>& value) {
+  return value ? text_of(*value) : "null";
 }
 
 template <class Value>
