@@ -27,6 +27,7 @@ from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 from peephole.models.stream import Stream
 from peephole.scaling import Standardiser
+from peephole.static import with_static
 from peephole.windows import windows
 
 __all__ = [
@@ -55,10 +56,12 @@ __all__ = [
     "set_num_threads",
     "training",
     "windows",
+    "with_static",
 ]
 
 # Pickles and messages use the public place of these names, not the module that defines them.
-for _public in (LSTM, Gradients, Network, Standardiser, Stream, Tangents, executor, load):
+_PUBLIC = (LSTM, Gradients, Network, Standardiser, Stream, Tangents, executor, load, with_static)
+for _public in _PUBLIC:
     _public.__module__ = __name__
 
 

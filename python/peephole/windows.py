@@ -18,7 +18,8 @@ def windows(series: ArrayLike, length: int, *, stride: int = 1) -> NDArray[Any]:
     `Network.fit` and `predict` copy only one batch of them at a time.
 
     Args:
-        series: (T, F), or (T,) for one feature.
+        series: (T, F), or (T,) for one feature; also a pandas DataFrame or Series. Of its index,
+            `index[length - 1 :: stride]` is the last step of each window.
         length: Steps in a window, at most T.
         stride: Steps from the start of one window to the start of the next.
 

@@ -29,6 +29,8 @@ def test_program(code, tmp_path):
     for package in ("dask", "distributed"):
         if "import dask" in code:
             pytest.importorskip(package)
+    if "import pandas" in code:
+        pytest.importorskip("pandas")
     run(code, tmp_path)
 
 

@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "_types": "",
     "_checks": "",
     "_fork_gate": "",
+    "_frames": "",
     "_keywords": "",
     "_notebook": "",
     "_packages": "_fork_gate",
@@ -24,12 +25,14 @@ MAY_IMPORT = {
     "losses": "_checks _core _keywords _packages _types decoding",
     "metrics": "_checks",
     "schedules": "_checks _keywords",
+    "static": "_checks _sequences",
     "windows": "_checks",
-    "scaling": "_checks _sequences",
+    "scaling": "_checks _frames _keywords _sequences",
     "optim": "_core _checks _keywords _types parameters",
     "training": "_core _checks _fork_gate _keywords _notebook _types _sequences parameters losses "
     "metrics schedules optim scaling",
-    "models": "_core _checks _keywords _types _sequences losses parameters scaling training.entry",
+    "models": "_core _checks _frames _keywords _types _sequences losses parameters scaling "
+    "training.entry",
     "views": "_checks _fork_gate _notebook models training.keep.history",
     "inspection": "views",
     "plot": "views",
@@ -41,7 +44,7 @@ MAY_IMPORT = {
     "demo": "_fork_gate datasets models views",
     "__main__": "_core demo interop",
     "": "_core _types _runtime datasets decoding inspection losses metrics models optim plot "
-    "scaling schedules training windows",
+    "scaling schedules static training windows",
 }
 
 

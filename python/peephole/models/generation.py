@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import array, at_least_one, flag, input_array, integer, seed_number
+from peephole._checks import array, at_least_one, flag, input_array
+from peephole._frames import are_frames, frame_of, index_after, is_frame, sampled_frame
 from peephole._keywords import explains_keywords
 from peephole._sequences import Sequences, is_ragged, read_sequences
 from peephole._types import Seed, State, StateArrays
 from peephole.losses import Distribution
+from peephole.models.feedback import Feedback, read_feedback
 from peephole.models.prediction import predict
 from peephole.models.scalings import ModelWithScalings
 from peephole.models.stream import Stream
 
 _BATCH_SIZE = 1024
-
-# (scale, shift), each (D,), from the units of targets to those of inputs, value * scale + shift;
-# None: they are the same.
-_Conversion: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]] | None
 
 
 class Generative(ModelWithScalings):
@@ -80,7 +78,10 @@ class Generative(ModelWithScalings):
         Returns:
             (n, S, D) values, for a softmax head (n, S) labels; without the first axis for a single
             sequence. With `samples` they have one more axis before these: (K, n, S, D). The state
-            then has K n rows, in the same order.
+            then has K n rows, in the same order. If x is a pandas DataFrame, or a list of them, so
+            is the result, with the S times after the index of x, which must be at equal distances;
+            with `samples` the number of the sample stands before the time. The index of a `future`
+            that is one, too, must be the first S - 1 of these times.
 
         Raises:
             ValueError, TypeError: If an argument is wrong; the message names it.
@@ -88,9 +89,10 @@ class Generative(ModelWithScalings):
         steps = at_least_one(steps, "steps")
         return_state = flag(return_state, "return_state")
         _check_network(self.options)
+        frames = _Frames.of(x, future, steps)
         single = not is_ragged(x) and (x := input_array(x)).ndim == 2
         inputs = _read(self, x, lengths, single)
-        feedback = _feedback(self, columns, loss, samples, seed)
+        feedback = read_feedback(self, columns, loss, samples, seed)
         count = 1 if samples is None else at_least_one(samples, "samples")
         known = _read_future(self, feedback, future, len(inputs.lengths), steps, single)
         if single and state is not None:
@@ -110,57 +112,47 @@ class Generative(ModelWithScalings):
             values.append(feedback.value(stream.step(fed)))
         generated = feedback.labels(np.stack(values, axis=1))
         generated = generated.reshape(count, len(inputs.lengths), *generated.shape[1:])
-        if single:
-            generated = generated[:, 0]
-        if samples is None:
-            generated = generated[0]
-        return (
-            (generated, _state(stream, single and samples is None)) if return_state else generated
-        )
+        result = generated[:, 0] if single else generated
+        result = result if samples is not None else result[0]
+        if frames is not None:
+            result = frames.framed(generated, feedback, samples is not None)
+        return (result, _state(stream, single and samples is None)) if return_state else result
 
 
 @dataclass(frozen=True)
-class _Feedback:
-    """What is fed back, and where to."""
+class _Frames:
+    """DataFrames that x is, for the results."""
 
-    columns: NDArray[np.intp]  # (D,) of x
-    others: NDArray[np.intp]  # (I - D,)
-    loss: Distribution | None
-    softmax: bool
-    random: np.random.Generator | None  # None: nothing is drawn
-    conversion: _Conversion  # of values to inputs
+    columns: list[Any]  # of x, one item for each frame
+    indices: list[Any]  # of the values predicted
+    single: bool
 
-    def value(self, y: NDArray[Any]) -> NDArray[Any]:
-        """(n, D) of outputs (n, O)."""
-        if self.softmax:
-            return self._one_hot(y)
-        if self.loss is None:
-            return y.copy()
-        return self.loss.points(y) if self.random is None else self.loss.sample(y, seed=self.random)
+    @classmethod
+    def of(cls, x: Any, future: Any, steps: int) -> _Frames | None:
+        """None if x has no DataFrames."""
+        if not (is_frame(x) or are_frames(x)):
+            return None
+        items = [x] if is_frame(x) else x
+        if any(not len(item) for item in items):
+            raise ValueError("x: expected sequences of at least one step, got none or an empty one")
+        indices = [index_after(item.index, steps, "x") for item in items]
+        if is_frame(future) and not future.index.equals(indices[0][:-1]):
+            raise ValueError(
+                f"future: expected the index {indices[0][:1].tolist()} to "
+                f"{indices[0][-2:-1].tolist()}, got {future.index[:1].tolist()} to "
+                f"{future.index[-1:].tolist()}"
+            )
+        return cls([item.columns for item in items], indices, is_frame(x))
 
-    def _one_hot(self, y: NDArray[Any]) -> NDArray[Any]:
-        if self.random is None:
-            labels = y.argmax(axis=1)
-        else:
-            ends = y.astype(np.float64).cumsum(axis=1)
-            drawn = self.random.uniform(size=(len(y), 1)) * ends[:, -1:]
-            labels = np.minimum((drawn >= ends).sum(axis=1), y.shape[1] - 1)
-        one_hot: NDArray[Any] = np.eye(y.shape[1], dtype=y.dtype)[labels]
-        return one_hot
-
-    def scaled(self, value: NDArray[Any]) -> NDArray[Any]:
-        """A value (n, D) as an input."""
-        if self.conversion is None:
-            return value
-        scale, shift = self.conversion
-        return value * scale + shift
-
-    def labels(self, values: NDArray[Any]) -> NDArray[Any]:
-        """(n, S) labels of one-hot values (n, S, O); other values as they are."""
-        if not self.softmax:
-            return values
-        labels: NDArray[Any] = values.argmax(axis=2)
-        return labels
+    def framed(self, values: NDArray[Any], feedback: Feedback, sampled: bool) -> Any:
+        """Values (K, n, S, D), or labels (K, n, S), as one DataFrame for each sequence."""
+        results = []
+        for k, (columns, index) in enumerate(zip(self.columns, self.indices, strict=True)):
+            of_one = values[:, k, :, None] if feedback.softmax else values[:, k]
+            names = ["label"] if feedback.softmax else columns[feedback.columns]
+            make = sampled_frame if sampled else frame_of
+            results.append(make(of_one if sampled else of_one[0], index, names))
+        return results[0] if self.single else results
 
 
 def _check_network(options: dict[str, Any]) -> None:
@@ -191,72 +183,9 @@ def _with_batch_axis(state: State) -> StateArrays:
         raise TypeError("state: expected pairs (h, c), one per layer, got others") from None
 
 
-def _feedback(
-    net: ModelWithScalings,
-    columns: Sequence[int] | None,
-    loss: Distribution | None,
-    samples: int | None,
-    seed: Seed,
-) -> _Feedback:
-    outputs, softmax = int(net.options["output_size"]), net.options["head"] == "softmax"
-    if loss is not None:
-        if not isinstance(loss, Distribution):
-            raise TypeError(f"loss: expected a peephole.losses.Distribution or None, got {loss!r}")
-        if net.options["head"] not in loss.heads:
-            raise ValueError(f"loss: expected None for a {net.options['head']} head, got {loss!r}")
-        loss.check(outputs)
-    elif samples is not None and not softmax:
-        raise ValueError(
-            "samples: allowed only with a loss that is a distribution, or a softmax head"
-        )
-    width = outputs if loss is None else loss.width(outputs)
-    chosen = _read_columns(columns, width, net.input_size)
-    others = np.setdiff1d(np.arange(net.input_size), chosen)
-    random = None
-    if samples is not None:
-        is_generator = isinstance(seed, np.random.Generator)
-        random = np.random.default_rng(seed if is_generator else seed_number(seed))
-    return _Feedback(chosen, others, loss, softmax, random, _conversion(net, chosen))
-
-
-def _read_columns(columns: Sequence[int] | None, width: int, features: int) -> NDArray[np.intp]:
-    if width > features:
-        raise ValueError(
-            f"x: expected at least {width} features, one for each value that is fed back, "
-            f"got input_size={features}"
-        )
-    if columns is None:
-        return np.arange(width)
-    if isinstance(columns, (str, bytes)) or not np.iterable(columns):
-        raise TypeError(f"columns: expected {width} columns of x, got {columns!r}")
-    chosen = [integer(column, "columns") for column in columns]
-    if len(chosen) != width or len({*chosen}) != width:
-        raise ValueError(f"columns: expected {width} different columns of x, got {columns!r}")
-    if min(chosen) < 0 or max(chosen) >= features:
-        raise ValueError(f"columns: expected columns in 0..{features - 1}, got {columns!r}")
-    return np.array(chosen, np.intp)
-
-
-def _conversion(net: ModelWithScalings, columns: NDArray[np.intp]) -> _Conversion:
-    scale, shift = np.ones(len(columns)), np.zeros(len(columns))
-    if net.target_scaling is not None:
-        if net.target_scaling.features != len(columns):
-            raise ValueError(
-                f"target_scaling: expected a Standardiser of {len(columns)} features, the values "
-                f"that are fed back, got one of {net.target_scaling.features}"
-            )
-        scale, shift = net.target_scaling.scale_, net.target_scaling.mean_
-    if net.input_scaling is not None:
-        mean, deviation = net.input_scaling.mean_[columns], net.input_scaling.scale_[columns]
-        if np.array_equal(scale, deviation) and np.array_equal(shift, mean):
-            return None
-        scale, shift = scale / deviation, (shift - mean) / deviation
-    return None if (scale == 1).all() and (shift == 0).all() else (scale, shift)
-
-
 def _read_future(
     net: ModelWithScalings,
-    feedback: _Feedback,
+    feedback: Feedback,
     future: ArrayLike | None,
     n: int,
     steps: int,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
 from peephole._checks import at_least_one, flag, given, input_array
+from peephole._frames import framed
 from peephole._keywords import explains_keywords, unexpected
 from peephole._sequences import batches_of, gives_batches, is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
@@ -173,7 +174,9 @@ class Network(Trainable, NetworkDerivatives, Generative):
         Returns:
             y: For readout "all" (n, T, O), 0 beyond a sequence's length; if x is a list, a list of
                 (T_i, O) arrays. For the other readouts (n, O). For a single sequence (T, O) or
-                (O,). For batches a generator, which computes one batch at a time.
+                (O,). For batches a generator, which computes one batch at a time. If x is a pandas
+                DataFrame, or a list of them for readout "all", so is y, with the index of x; for
+                the other readouts with the last label of it.
 
         Raises:
             ValueError, TypeError: If an argument is wrong; the message names it.
@@ -186,6 +189,7 @@ class Network(Trainable, NetworkDerivatives, Generative):
                     raise ValueError(f"{name}: allowed only with data in memory, not with batches")
             return self._predict_batches(x, return_state, batch_size)
         result: tuple[Any, StateArrays]
+        given_x = x
         if not is_ragged(x):
             x = input_array(x)
         if not is_ragged(x) and (x.ndim != 3 or len(x) <= batch_size):
@@ -193,7 +197,8 @@ class Network(Trainable, NetworkDerivatives, Generative):
         else:
             inputs = read_sequences(x, lengths, self.input_size, self.dtype)
             result = predict(self._core, inputs, batch_size, state)
-        return result if return_state else result[0]
+        y = framed(given_x, result[0])
+        return (y, result[1]) if return_state else y
 
     def _predict_batches(self, batches: Any, return_state: bool, batch_size: int) -> Iterator[Any]:
         for number, item in enumerate(batches_of(batches, "x")):

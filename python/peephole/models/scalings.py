@@ -66,8 +66,8 @@ class ModelWithScalings(Model):
         An existing file at `path` is replaced only once the new one is complete. The scalings are
         JSON in the metadata "input_scaling" and "target_scaling": an object of "kind", which is
         "Standardiser", and lists of a number for each feature: "mean", "scale", "variance",
-        "count". Programs in C++ can read them by `peephole::TensorFile`; `peephole::load` ignores
-        them.
+        "count"; and "missing" and "indicators" where they are not the default. Programs in C++ can
+        read them by `peephole::TensorFile`; `peephole::load` ignores them.
 
         Raises:
             OSError: If the file cannot be written.
@@ -96,8 +96,10 @@ def check_scaling(scaling: Any, name: str, features: int | None) -> Standardiser
         raise TypeError(f"{name}: expected a peephole.Standardiser or None, got {scaling!r}")
     if scaling.features is None:
         raise ValueError(f"{name}: expected a Standardiser that is fitted, got one that is not")
-    if features not in (None, scaling.features):
+    if features not in (None, scaling.outputs):
         raise ValueError(
-            f"{name}: expected a Standardiser of {features} features, got one of {scaling.features}"
+            f"{name}: expected a Standardiser of {features} features, got one of {scaling.outputs}"
         )
+    if name == "target_scaling" and scaling.indicators:
+        raise ValueError(f"{name}: expected a Standardiser without indicators, got {scaling!r}")
     return scaling

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import array, input_array
+from peephole._checks import array, flag, input_array
+from peephole._frames import are_frames, is_frame, scaled_frame
+from peephole._keywords import call_text
 from peephole._sequences import Sequences, is_ragged, read_sequences, real_steps
+from peephole.scaling.missing import FILLS, filled, with_indicators
 from peephole.scaling.statistics import AT_A_TIME, Statistics, statistics_of
 
 if TYPE_CHECKING:
@@ -27,9 +30,19 @@ class Standardiser:
     which is left out of the statistics and stays NaN. As in scikit-learn's `StandardScaler`, the
     variance is Σ (x - mean)² / n, and a constant feature has scale 1.
 
+    `transform` can fill missing values and mark them, so that networks can take them as inputs.
+    What is filled at a step depends on no later step.
+
     All methods take features on the last axis: sequences (T, I), (B, T, I) with `lengths`, or a
     list of (T_i, I) arrays. `Network.input_scaling` and `Network.target_scaling` keep one with a
     network and in its file.
+
+    Args:
+        missing: What `transform` puts in the place of NaN: "keep" leaves it; "mean" is the mean of
+            the feature, 0 after scaling; "forward" is the last value before it in the same sequence
+            (time on the axis before the last), and the mean before the first value.
+        indicators: Whether `transform` adds a feature for each of the I, after them: 1 where it was
+            NaN, 0 elsewhere. A network then has input_size 2 I.
 
     Attributes:
         mean_: (I,) float64.
@@ -45,8 +58,21 @@ class Standardiser:
         >>> net.save("model.safetensors")
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, missing: str = "keep", indicators: bool = False) -> None:
+        if not isinstance(missing, str) or missing not in FILLS:
+            raise ValueError(f"missing: expected one of {', '.join(FILLS)}, got {missing!r}")
+        self._missing, self._indicators = missing, flag(indicators, "indicators")
         self._statistics: Statistics | None = None
+
+    @property
+    def missing(self) -> str:
+        """What `transform` puts in the place of NaN: "keep", "mean" or "forward"."""
+        return self._missing
+
+    @property
+    def indicators(self) -> bool:
+        """Whether `transform` adds a feature for each one, which is 1 where it was NaN."""
+        return self._indicators
 
     @property
     def mean_(self) -> NDArray[np.float64]:
@@ -73,6 +99,11 @@ class Standardiser:
         """I, the number of features; None before the first fit."""
         return None if self._statistics is None else len(self._statistics.mean)
 
+    @property
+    def outputs(self) -> int | None:
+        """The features after `transform`, I or 2 I; None before the first fit."""
+        return None if self.features is None else self.features * (2 if self._indicators else 1)
+
     def fit(self, x: Any, lengths: ArrayLike | None = None) -> Self:
         """Computes mean and scale from x, instead of any earlier ones.
 
@@ -98,29 +129,47 @@ class Standardiser:
         return self._update(x, lengths, self._statistics)
 
     def transform(self, x: Any, lengths: ArrayLike | None = None) -> Any:
-        """(x - mean_) / scale_, in new arrays of x's shape.
+        """(x - mean_) / scale_, filled and marked as `missing` and `indicators` say.
 
         Args:
-            x: (..., I), or a list of such arrays.
-            lengths: (B,) integers in 0..T, only with (B, T, I). Padding is left unchanged.
+            x: (..., I), or a list of such arrays. With missing="forward" (..., T, I).
+            lengths: (B,) integers in 0..T, only with (B, T, I). Padding is left unchanged, with
+                indicators of 0.
 
         Returns:
-            An array, or a list of arrays if x is a list. Values are computed in float64 and
-            returned in x's dtype; integers give float64.
+            New arrays (..., I), or (..., 2 I) with indicators; a list of arrays if x is a list.
+            Values are computed in float64 and returned in x's dtype; integers give float64. For
+            pandas DataFrames, DataFrames; the indicators of a column "a" are "a_missing".
 
         Raises:
             ValueError, TypeError: Before a fit, or if an argument is wrong.
         """
-        return self._apply(x, lengths, _scaled)
+        return self._apply(x, lengths, self._transformed)
 
     def inverse_transform(self, x: Any, lengths: ArrayLike | None = None) -> Any:
-        """The inverse of `transform`, x * scale_ + mean_, with the same arguments."""
-        return self._apply(x, lengths, _unscaled)
+        """The inverse of the scaling, x * scale_ + mean_, of x without indicators.
+
+        The arguments are those of `transform`. What was filled stays filled.
+        """
+        return self._apply(x, lengths, self._restored)
+
+    def _transformed(self, x: NDArray[Any], name: str) -> NDArray[Any]:
+        if self._missing == "forward" and x.ndim < 2:
+            raise ValueError(
+                f'{name}: expected (..., time, features) with missing="forward", got {x.shape}'
+            )
+        scaled = filled(_applied(_scaled, x, self._fitted()), self._missing)
+        return with_indicators(x, scaled) if self._indicators else scaled
+
+    def _restored(self, x: NDArray[Any], name: str) -> NDArray[Any]:
+        return _applied(_unscaled, x, self._fitted())
 
     def __eq__(self, other: object) -> bool:
-        """Whether the statistics are equal, bit for bit."""
+        """Whether the options are the same, and the statistics are equal, bit for bit."""
         if not isinstance(other, Standardiser):
             return NotImplemented
+        if (self._missing, self._indicators) != (other._missing, other._indicators):
+            return False
         mine, others = self._statistics, other._statistics
         if mine is None or others is None:
             return mine is others
@@ -129,15 +178,20 @@ class Standardiser:
     __hash__ = None  # type: ignore[assignment]  # it changes
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"statistics": None if self._statistics is None else asdict(self._statistics)}
+        statistics = None if self._statistics is None else asdict(self._statistics)
+        options = {"missing": self._missing, "indicators": self._indicators}
+        return {"statistics": statistics, **options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         values = state["statistics"]
+        # Pickles of earlier releases have no options.
+        self._missing = state.get("missing", "keep")
+        self._indicators = state.get("indicators", False)
         self._statistics = None if values is None else Statistics(**values)
 
     def __repr__(self) -> str:
         state = "not fitted" if self.features is None else f"fitted to {self.features} features"
-        return f"Standardiser()  # {state}"
+        return f"{call_text(self)}  # {state}"
 
     def _fitted(self) -> Statistics:
         if self._statistics is None:
@@ -149,20 +203,32 @@ class Standardiser:
         self._statistics = statistics_of(sequences, before)
         return self
 
-    def _apply(self, x: Any, lengths: ArrayLike | None, function: _Function) -> Any:
-        statistics = self._fitted()
+    def _apply(
+        self,
+        x: Any,
+        lengths: ArrayLike | None,
+        function: Callable[[NDArray[Any], str], NDArray[Any]],
+    ) -> Any:
+        features = len(self._fitted().mean)
+        if is_frame(x):
+            return scaled_frame(x, self._apply(x.to_numpy(), lengths, function))
+        if are_frames(x):
+            arrays = self._apply([item.to_numpy() for item in x], lengths, function)
+            return [scaled_frame(item, values) for item, values in zip(x, arrays, strict=True)]
         if is_ragged(x):
             if lengths is not None:
                 raise ValueError("lengths: allowed only with an array x, not with a list")
-            items = [_read_array(item, f"x[{k}]", len(statistics.mean)) for k, item in enumerate(x)]
-            return [_applied(function, item, statistics) for item in items]
-        values = _read_array(x, "x", len(statistics.mean))
+            names = [f"x[{k}]" for k in range(len(x))]
+            items = [_read_array(i, n, features) for i, n in zip(x, names, strict=True)]
+            return [function(item, name) for item, name in zip(items, names, strict=True)]
+        values = _read_array(x, "x", features)
         if lengths is None:
-            return _applied(function, values, statistics)
-        sequences = _read(values, lengths, len(statistics.mean))
-        result = _applied(function, values, statistics)
+            return function(values, "x")
+        sequences = _read(values, lengths, features)
+        result = function(values, "x")
         padding = ~real_steps(sequences.lengths, values.shape[1])
-        result[padding] = values[padding]
+        result[padding, :features] = values[padding]
+        result[padding, features:] = 0
         return result
 
 

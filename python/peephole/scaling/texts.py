@@ -18,17 +18,22 @@ NAMES = ("input_scaling", "target_scaling")
 
 _KIND = "Standardiser"
 _FIELDS = {"kind", "mean", "scale", "variance", "count"}
+# Written only if they are not the default, so that older releases read the file.
+_OPTIONS = {"missing": "keep", "indicators": False}
 
 
 def scaling_text(scaling: Standardiser) -> str:
     """A fitted scaling as JSON, for the metadata of files.
 
     An object of "kind", which is "Standardiser", and lists of I numbers: "mean", "scale",
-    "variance", "count". They give the same float64 values when they are read.
+    "variance", "count". They give the same float64 values when they are read. "missing" and
+    "indicators" are those of the `Standardiser`, if they are not its defaults.
     """
     statistics = scaling._fitted()
-    lists = {name: values.tolist() for name, values in asdict(statistics).items()}
-    return json.dumps({"kind": _KIND, "scale": statistics.scale.tolist(), **lists})
+    fields = {name: values.tolist() for name, values in asdict(statistics).items()}
+    options = {name: getattr(scaling, name) for name in _OPTIONS}
+    fields |= {k: v for k, v in options.items() if v != _OPTIONS[k]}
+    return json.dumps({"kind": _KIND, "scale": statistics.scale.tolist(), **fields})
 
 
 def scaling_texts(model: Any) -> dict[str, str]:
@@ -50,7 +55,7 @@ def read_scaling(text: str, name: str) -> Standardiser:
         fields = json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError(f"{name}: expected JSON, got {text[:60]!r}") from None
-    if not isinstance(fields, dict) or fields.keys() != _FIELDS:
+    if not isinstance(fields, dict) or fields.keys() - _OPTIONS.keys() != _FIELDS:
         raise ValueError(f"{name}: expected the fields of a {_KIND}, got {text[:60]!r}")
     if fields["kind"] != _KIND:
         raise ValueError(f"{name}: expected kind {_KIND!r}, got {str(fields['kind'])[:60]!r}")
@@ -64,7 +69,10 @@ def read_scaling(text: str, name: str) -> Standardiser:
         raise ValueError(f"{name}: expected variances and counts of 0 or more, got others")
     if not np.array_equal(scale, statistics.scale):
         raise ValueError(f"{name}: expected the scale of the variance, got another")
-    scaling = Standardiser()
+    try:
+        scaling = Standardiser(**{k: v for k, v in fields.items() if k in _OPTIONS})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from None
     scaling._statistics = statistics
     return scaling
 

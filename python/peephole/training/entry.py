@@ -78,7 +78,8 @@ class Trainable:
                 have no first axis either. For data larger than memory: an iterable of batches
                 (x, y), (x, y, lengths), (x, y, lengths, sample_weight) or, if `stateful`, (x, y,
                 lengths, sample_weight, reset) that can be iterated once per epoch, or a function
-                that returns one. None stands for what a batch does not have.
+                that returns one. None stands for what a batch does not have. A pandas DataFrame
+                with a row for each step counts as an array (T, I).
             y: Softmax head: class labels, integers in 0..O-1, (n,) for readout "last", (n, T) or a
                 list of (T_i,) for "all"; for the loss "ctc" a list of label sequences (S_i,).
                 Otherwise target values, with another axis of O (optional for O = 1). Entries beyond
