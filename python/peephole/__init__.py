@@ -1,6 +1,16 @@
 """LSTM networks with peephole connections on all four gates, over a C++ core."""
 
-from peephole import datasets, inspection, losses, metrics, optim, plot, schedules, training
+from peephole import (
+    datasets,
+    inspection,
+    losses,
+    masks,
+    metrics,
+    optim,
+    plot,
+    schedules,
+    training,
+)
 from peephole._core import __version__
 from peephole._runtime import (
     build_info,
@@ -32,6 +42,7 @@ __all__ = [
     "inspection",
     "load",
     "losses",
+    "masks",
     "metrics",
     "num_threads",
     "optim",

@@ -94,6 +94,9 @@ class LSTM(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        initial_state: str = "zeros",
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
     ) -> None: ...
     def forward(
         self,
@@ -154,6 +157,7 @@ class LSTM(_Model):
         seed: int | None,
         time_major: bool,
         inputs: bool,
+        state_given: bool,
     ) -> tuple[Any, _Array, _Array, _Array]:
         """Gradients of x or None, h, c and the parameters."""
 
@@ -177,6 +181,9 @@ class Network(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        initial_state: str = "zeros",
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
     ) -> None: ...
     @property
     def lstm(self) -> LSTM:
@@ -256,10 +263,10 @@ def clip_value(gradients: Mapping[str, _Array], max_value: float) -> None:
 def load(path: str | bytes) -> LSTM | Network:
     """The model in a file, of a class for float32 or float64."""
 
-def load_nam_float32(path: str | bytes) -> tuple[Network, tuple[tuple[_Array, _Array], ...]]:
-    """(network, state) of a NeuralAmpModeler file: of each layer a pair (h, c), each (H,)."""
+def load_nam_float32(path: str | bytes) -> Network:
+    """The network of a NeuralAmpModeler file, with the initial state as parameters."""
 
-def load_nam_float64(path: str | bytes) -> tuple[Network, tuple[tuple[_Array, _Array], ...]]: ...
+def load_nam_float64(path: str | bytes) -> Network: ...
 def load_rtneural_float32(path: str | bytes) -> LSTM | Network:
     """The model in an RTNeural file."""
 

@@ -5,6 +5,8 @@
     c_t = f * c_{t-1} + g * i
     h_t = h(c_t) * o
 
+preactivation_clip is the bound of each a_k, and cell_clip that of c_t.
+
 Options are the keyword arguments of peephole.LSTM as a dict. Forward only, but it gives exact
 derivatives by complex steps, since every function takes complex numbers (Squire & Trapp 1998,
 doi:10.1137/S003614459631241X), and any array may have leading axes (...) in front of its shape, for
@@ -93,6 +95,8 @@ def parameter_shapes(options):
                 shapes[f"weight_ch_l{k}{suffix}"] = (rows, units)
             if options.get("bias", True):
                 shapes[f"bias_l{k}{suffix}"] = (4 * units,)
+            if options.get("initial_state") == "learned":
+                shapes[f"h0_l{k}{suffix}"] = shapes[f"c0_l{k}{suffix}"] = (units,)
         inputs = units * len(suffixes(options))
     return shapes
 
@@ -100,6 +104,18 @@ def parameter_shapes(options):
 def state_sizes(options):
     """H of every state pair: layer 0 forward, layer 0 reverse, layer 1 forward, ..."""
     return [units for units in hidden_sizes(options) for _ in suffixes(options)]
+
+
+def initial_states(options, parameters, batch):
+    """A pair (h, c) (..., B, H) for each layer and direction: zeros, or what is learned."""
+    if options.get("initial_state") != "learned":
+        return [(np.zeros((batch, H)), np.zeros((batch, H))) for H in state_sizes(options)]
+    names = [name for name in parameter_shapes(options) if name.startswith("h0")]
+
+    def repeat(value):
+        return np.repeat(value[..., None, :], batch, axis=-2)
+
+    return [(repeat(parameters[h]), repeat(parameters["c" + h[1:]])) for h in names]
 
 
 def times(matrix, vector):
@@ -116,6 +132,8 @@ class Layer:
         self.coupled = options.get("coupled_input_forget", False)
         self.output_reads_current = options.get("output_peephole", "previous") == "current"
         self.diagonal = options.get("peephole", "diagonal") == "diagonal"
+        self.cell_clip = options.get("cell_clip")
+        self.preactivation_clip = options.get("preactivation_clip")
         gates = options.get("peephole_gates", GATES)
         self.W, self.R, self.P, self.b = {}, {}, {}, {}
         for index, gate in enumerate(GATES):
@@ -136,7 +154,16 @@ class Layer:
             return 0.0
         return self.P[gate] * c if self.diagonal else times(self.P[gate], c)
 
+    def clip(self, values, bound, regions):
+        if bound is None:
+            return values
+        if regions is not None:
+            regions.append(np.searchsorted([-bound, bound], values.real))
+        return np.where(values.real > bound, bound, np.where(values.real < -bound, -bound, values))
+
     def activate(self, gate, a, regions):
+        if gate != "c":
+            a = self.clip(a, self.preactivation_clip, regions)
         name = self.activations[gate]
         if regions is not None and name in KINKS:
             regions.append(np.searchsorted(KINKS[name], a.real))
@@ -152,7 +179,7 @@ class Layer:
         else:
             f = self.activate("f", a["f"] + self.peephole("f", previous), regions)
         g = self.activate("g", a["g"] + self.peephole("g", previous), regions)
-        c = f * previous + g * i
+        c = self.clip(f * previous + g * i, self.cell_clip, regions)
         read = c if self.output_reads_current else previous
         o = self.activate("o", a["o"] + self.peephole("o", read), regions)
         h = self.activate("c", c, regions) * o
@@ -173,7 +200,7 @@ def forward(options, parameters, x, state=None, lengths=None, masks=None, region
     batch, time = x.shape[-3:-1]
     lengths = [time] * batch if lengths is None else [int(n) for n in lengths]
     if state is None:
-        state = [(np.zeros((batch, H)), np.zeros((batch, H))) for H in state_sizes(options)]
+        state = initial_states(options, parameters, batch)
     shapes = parameter_shapes(options)
     lead = np.broadcast_shapes(
         x.shape[:-3],

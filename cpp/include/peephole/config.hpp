@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ enum class Peephole { none, diagonal, dense };
 /// The cell state that the output gate's peephole reads: c_{t-1} (the note) or c_t (Gers 2002,
 /// Graves 2013, ONNX).
 enum class OutputPeephole { previous, current };
+
+/// The state in which a sequence begins whose caller gives none: zeros, or parameters.
+enum class InitialState { zeros, learned };
 
 /// A subset of the gates.
 class GateSet {
@@ -42,6 +46,10 @@ struct LSTMConfig {
   std::vector<Activations> activations;  // (L,), or empty: the defaults in every layer
   bool coupled_input_forget = false;     // f = 1 - i (CIFG, Greff et al. 2017)
   bool bidirectional = false;
+  InitialState initial_state = InitialState::zeros;
+  // Bounds ±clip, above 0; none: no bound. A gradient passes up to the bound, and is 0 beyond it.
+  std::optional<double> cell_clip;           // of c_t, before anything reads it
+  std::optional<double> preactivation_clip;  // of each a_k, before its activation
 
   // Regularisation, probabilities in [0, 1). LSTM::forward draws; inference has no dropout, and
   // instead of drawing mixes the two that zoneout chooses from by their probabilities.
@@ -92,6 +100,7 @@ void validate(const NetworkConfig& config);
 ///   weight_hh_l{k}  (4H, H)
 ///   weight_ch_l{k}  (4, H) diagonal, (4H, H) dense, absent for none
 ///   bias_l{k}       (4H,)                       absent without bias
+///   h0_l{k}, c0_l{k}  (H,)                      InitialState::learned only
 /// and for a network head.weight (O, D * H), head.bias (O,).
 std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config);
 std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config);

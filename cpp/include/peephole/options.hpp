@@ -32,6 +32,8 @@ Span<const Name<Peephole>> names<Peephole>() noexcept;
 template <>
 Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept;
 template <>
+Span<const Name<InitialState>> names<InitialState>() noexcept;
+template <>
 Span<const Name<HeadActivation>> names<HeadActivation>() noexcept;
 template <>
 Span<const Name<Readout>> names<Readout>() noexcept;
@@ -93,7 +95,8 @@ inline constexpr auto kLSTMSizes =
 inline constexpr auto kNetworkSizes =
     std::make_tuple(Option{"output_size", &NetworkConfig::output_size, InFiles::always});
 
-/// The choices: keyword arguments in Python. A double is a probability in [0, 1).
+/// The choices: keyword arguments in Python. A double is a probability in [0, 1), an optional one a
+/// number above 0.
 inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"peephole", &LSTMConfig::peephole, InFiles::always},
     Option{"peephole_gates", &LSTMConfig::peephole_gates, InFiles::always},
@@ -104,7 +107,10 @@ inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"bidirectional", &LSTMConfig::bidirectional, InFiles::always},
     Option{"dropout", &LSTMConfig::dropout, InFiles::added},
     Option{"recurrent_dropout", &LSTMConfig::recurrent_dropout, InFiles::added},
-    Option{"zoneout", &LSTMConfig::zoneout, InFiles::added});
+    Option{"zoneout", &LSTMConfig::zoneout, InFiles::added},
+    Option{"initial_state", &LSTMConfig::initial_state, InFiles::unless_default},
+    Option{"cell_clip", &LSTMConfig::cell_clip, InFiles::unless_default},
+    Option{"preactivation_clip", &LSTMConfig::preactivation_clip, InFiles::unless_default});
 inline constexpr auto kNetworkOptions =
     std::make_tuple(Option{"head", &NetworkConfig::head, InFiles::always},
                     Option{"readout", &NetworkConfig::readout, InFiles::always});

@@ -57,6 +57,7 @@ std::vector<double> draw(const ParameterSpec& spec, Index H, Initialisation recu
     return orthogonal(random, H);
   }
   std::vector<double> values(static_cast<std::size_t>(spec.size()), 0.0);
+  if (begins_with(spec.name, "h0") || begins_with(spec.name, "c0")) return values;
   if (begins_with(spec.name, "bias")) {
     std::fill_n(values.begin() + index(Gate::forget) * H, H, 1.0);
   } else if (spec.name != "head.bias") {
@@ -79,7 +80,8 @@ void initialise(const LSTMConfig& config, Parameters<T>& parameters, std::size_t
     parameters.assign(static_cast<Index>(i), values.data());
     ++i;
   };
-  const std::size_t per_pass = 2 + (config.peephole != Peephole::none) + config.bias;
+  const std::size_t per_pass = 2 + (config.peephole != Peephole::none) + config.bias +
+                               (config.initial_state == InitialState::learned ? 2 : 0);
   for (Index H : config.hidden_sizes) {
     for (std::size_t j = 0; j < per_pass * static_cast<std::size_t>(config.directions()); ++j) {
       next(H);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
@@ -91,7 +92,7 @@ class OptionsReader : public JsonEvents {
 
   void whole_number(std::uint64_t number) override {
     constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
-    if (set<double>(static_cast<double>(number))) return;
+    if (set_number(static_cast<double>(number))) return;
     const auto size = static_cast<Index>(number <= kLargest ? number : 0);
     if (size == 0) unexpected(std::to_string(number));
     if (place_ == Place::sizes) {
@@ -113,7 +114,7 @@ class OptionsReader : public JsonEvents {
   void null() override { unexpected("null"); }
   void negative_number(std::int64_t number) override { unexpected(std::to_string(number)); }
   void real_number(double number, const std::string& text) override {
-    if (!set<double>(number)) unexpected(text.substr(0, kLongestName));
+    if (!set_number(number)) unexpected(text.substr(0, kLongestName));
   }
   void error(std::size_t) override { refuse_options("expected JSON, got something else"); }
 
@@ -180,6 +181,11 @@ class OptionsReader : public JsonEvents {
     return visit<Value>([&](Value& target) { target = value; });
   }
 
+  /// The same for an option that is a number, which may be none.
+  bool set_number(double number) const {
+    return set<double>(number) || set<std::optional<double>>(number);
+  }
+
   /// The same for an option whose values have names.
   bool set_name(const std::string& text) {
     if (place_ != Place::options) return false;
@@ -219,6 +225,9 @@ class OptionsReader : public JsonEvents {
 // JSON of an option's value.
 std::string text_of(bool value) { return to_json(value); }
 std::string text_of(double value) { return to_json(value); }
+std::string text_of(const std::optional<double>& value) {
+  return value ? to_json(*value) : "null";  // the default, which files leave out
+}
 std::string text_of(Index size) { return to_json(std::int64_t{size}); }
 std::string text_of(GateSet gates) { return to_json(to_string(gates)); }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include "layer/schedule.hpp"
 #include "peephole/config.hpp"
 
@@ -7,6 +9,9 @@
 /// over the packed rows of a Schedule (N of them) or over its ranks (B); all memory is the
 /// caller's.
 namespace peephole {
+
+/// A bound that clips nothing.
+inline constexpr double kNoClip = std::numeric_limits<double>::infinity();
 
 /// What a layer is.
 struct LayerSpec {
@@ -17,7 +22,11 @@ struct LayerSpec {
   OutputPeephole output_peephole;
   Activations activations;
   bool coupled_input_forget;
+  double cell_clip = kNoClip;           // the bound of c_t
+  double preactivation_clip = kNoClip;  // the bound of each a_k
 
+  bool clips_cell() const noexcept { return cell_clip != kNoClip; }
+  bool clips_preactivations() const noexcept { return preactivation_clip != kNoClip; }
   bool has_peephole(Gate gate) const noexcept {
     return peephole != Peephole::none && peephole_gates.contains(gate);
   }
@@ -75,6 +84,9 @@ struct LayerForward {
   T* c;                 // (N, H), overwritten; null in inference
   T* state_h;           // (B, H): the initial state, replaced by the final one
   T* state_c;           // (B, H)
+  /// (N, H), overwritten: the sum of 1 << gate over the gates whose a_k was clipped. Null in
+  /// inference, and without preactivation_clip.
+  T* clipped = nullptr;
 };
 
 /// The exact gradient of LayerForward.
@@ -84,18 +96,19 @@ struct LayerBackward {
   const Schedule& schedule;
   Direction direction;
   LayerWeights<const T> weights;
-  Rows<const T> x;           // (N, I), read
-  Rows<const T> h;           // (N, H), read
-  const T* gates;            // (N, 4H), read
-  const T* c;                // (N, H), read
-  const T* initial_h;        // (B, H), read
-  const T* initial_c;        // (B, H), read
-  Rows<const T> dh;          // (N, H): gradient of h from above, read
-  Rows<T> dx;                // (N, I), overwritten; data null: not wanted
-  T* dstate_h;               // (B, H): gradient of the final state, replaced by the initial one's
-  T* dstate_c;               // (B, H)
-  LayerWeights<T> dweights;  // overwritten; entries of masked weights may hold anything
-  bool accumulate = false;   // add to dweights instead: this is not the first part of a pass
+  Rows<const T> x;             // (N, I), read
+  Rows<const T> h;             // (N, H), read
+  const T* gates;              // (N, 4H), read
+  const T* c;                  // (N, H), read
+  const T* initial_h;          // (B, H), read
+  const T* initial_c;          // (B, H), read
+  Rows<const T> dh;            // (N, H): gradient of h from above, read
+  Rows<T> dx;                  // (N, I), overwritten; data null: not wanted
+  T* dstate_h;                 // (B, H): gradient of the final state, replaced by the initial one's
+  T* dstate_c;                 // (B, H)
+  LayerWeights<T> dweights;    // overwritten; entries of masked weights may hold anything
+  bool accumulate = false;     // add to dweights instead: this is not the first part of a pass
+  const T* clipped = nullptr;  // (N, H), read; null without preactivation_clip
 };
 
 }  // namespace peephole

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "reference/activations.hpp"
+#include "reference/clip.hpp"
 #include "reference/eigen.hpp"
 #include "reference/layer.hpp"
 #include "reference/layer_noise.hpp"
@@ -44,6 +45,13 @@ void peephole_gradient(const LayerBackward<T>& layer, Gate gate, const DA& da, c
   }
 }
 
+/// c = f ⊙ c_{t-1} + g ⊙ i: before it is clipped, or zoneout replaces it by c_{t-1}.
+template <class G, class S, class C>
+void update_again(const G& gates, const S& previous_c, C&& c) {
+  c.array() = of_gate(gates, Gate::forget).array() * previous_c.array() +
+              of_gate(gates, Gate::cell).array() * of_gate(gates, Gate::input).array();
+}
+
 /// do = dh ⊙ h(c_t)            da_o = do ⊙ σ_o'(a_o)
 /// dc += dh ⊙ o ⊙ h'(c_t)      [o reads c_t:  dc += P_oᵀ da_o]
 /// di = dc ⊙ g                 da_i = di ⊙ σ_i'
@@ -51,10 +59,13 @@ void peephole_gradient(const LayerBackward<T>& layer, Gate gate, const DA& da, c
 /// dg = dc ⊙ i                 da_g = dg ⊙ g'
 /// dc_{t-1} = dc ⊙ f + P_iᵀ da_i + P_fᵀ da_f + P_gᵀ da_g   [o reads c_{t-1}:  + P_oᵀ da_o]
 ///
-/// All (n, H) but gates, da (n, 4H). dc holds the carry from t+1, replaced by dc_{t-1}.
+/// Where c_t was clipped, dc is 0 before it goes on to the gates; where a_k was, da_k is 0.
+///
+/// All (n, H) but gates, da (n, 4H). dc holds the carry from t+1, replaced by dc_{t-1}. clipped:
+/// see LayerForward.
 template <class T, class G, class C, class S, class DH, class DC, class DA>
 void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, const S& previous_c,
-                    const DH& dh, DC&& dc, DA&& da) {
+                    const DH& dh, const T* clipped, DC&& dc, DA&& da) {
   const LayerSpec& spec = layer.spec;
   const auto i = of_gate(gates, Gate::input).array();
   const auto f = of_gate(gates, Gate::forget).array();
@@ -65,12 +76,21 @@ void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, c
   auto da_g = of_gate(da, Gate::cell);
   auto da_o = of_gate(da, Gate::output);
 
+  const auto drop = [&](Gate gate, auto& da_k) {
+    if (clipped != nullptr) drop_clipped(gate, matrix(clipped, da_k.rows(), da_k.cols()), da_k);
+  };
   Matrix<T> h_of_c = c;
   activate_all(spec.activations.c, h_of_c);
   da_o.array() = dh.array() * h_of_c.array() * derivatives(spec.activations.o, o);
+  drop(Gate::output, da_o);
   dc.array() += dh.array() * o * derivatives(spec.activations.c, h_of_c.array());
   if (spec.output_reads_current()) peephole_gradient(layer, Gate::output, da_o, c, dc);
 
+  if (spec.clips_cell()) {
+    Matrix<T> unclipped = c;
+    update_again(gates, previous_c, unclipped);
+    clip_gradient(spec.cell_clip, unclipped, dc);
+  }
   da_i.array() = dc.array() * g;
   if (spec.coupled_input_forget) {
     da_i.array() -= dc.array() * previous_c.array();
@@ -80,6 +100,9 @@ void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, c
   }
   da_i.array() *= derivatives(spec.activations.i, i);
   da_g.array() = dc.array() * i * derivatives(spec.activations.g, g);
+  drop(Gate::input, da_i);
+  drop(Gate::forget, da_f);
+  drop(Gate::cell, da_g);
 
   dc.array() *= f;
   for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
@@ -107,13 +130,6 @@ void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, cons
   multiply_transposed(Product::add, operand(da), matrix(layer.x, at, n, I), dW);
   multiply_transposed(Product::add, operand(da), operand(previous_h), dR);
   if (layer.dweights.bias) row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
-}
-
-/// c = f ⊙ c_{t-1} + g ⊙ i: what zoneout may have replaced by c_{t-1}.
-template <class G, class S, class C>
-void update_again(const G& gates, const S& previous_c, C&& c) {
-  c.array() = of_gate(gates, Gate::forget).array() * previous_c.array() +
-              of_gate(gates, Gate::cell).array() * of_gate(gates, Gate::input).array();
 }
 
 /// kept = z ⊙ d: the share of d that went to the step before; the rest stays in d.
@@ -158,10 +174,13 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
       draws.draw_zoneout(t);
       divide(draws.zoned_h(n), dh, kept_dh);
       divide(draws.zoned_c(n), dc, kept_dc);
-      update_again(gates, previous_c, matrix(updated_c_rows, n, H));
+      auto updated_c = matrix(updated_c_rows, n, H);
+      update_again(gates, previous_c, updated_c);
+      clip_all(layer.spec.cell_clip, updated_c);
     }
     const T* const c = draws.zones() ? updated_c_rows : layer.c + at * H;
-    gate_gradients(layer, gates, matrix(c, n, H), previous_c, dh, dc, da);
+    const T* const clipped = layer.clipped ? layer.clipped + at * H : nullptr;
+    gate_gradients(layer, gates, matrix(c, n, H), previous_c, dh, clipped, dc, da);
     if (draws.drops()) previous_h.array() *= draws.recurrent(n);
     linear_gradients(layer, t, da, previous_h, dh);
     if (draws.drops()) dh.array() *= draws.recurrent(n);

@@ -81,7 +81,8 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
           Rows<const T>{h + d * H, D * H}, kept.gates.data(), kept.c.data(), kept.initial_h.data(),
           kept.initial_c.data(), Rows<const T>{dh.data + d * H, dh.stride},
           Rows<T>{d == 0 ? dx.data : second_part, I}, dstate_h, dstate_c,
-          gradients_of(pass(layer, d), dparameters)},
+          gradients_of(pass(layer, d), dparameters), /*accumulate=*/false,
+          config_.preactivation_clip ? kept.clipped.data() : nullptr},
          noise,
          backend,
          pack_backward(pass(layer, d), backend, schedule)});
@@ -97,6 +98,10 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
     run(work.directions, work.scratch);
   }
   for (Index i = 0; two_parts && i < N * I; ++i) dx.data[i] += second_part[i];
+  for (Index d = 0; d < D; ++d) {
+    initial_gradients(layer, d, tape, work.dstate_h[d].data(), work.dstate_c[d].data(),
+                      dparameters);
+  }
   for (Index d = 0; d < D && !dinitial.empty(); ++d) {
     scatter_state(schedule, H, work.dstate_h[d].data(), dinitial[pass_index(layer, d)].h);
     scatter_state(schedule, H, work.dstate_c[d].data(), dinitial[pass_index(layer, d)].c);

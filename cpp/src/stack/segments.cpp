@@ -52,6 +52,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
     const T* const initial_c = kept.initial_c.data() + n * state;
     T* const gates = work.gates.reserve(rows * kGates * H);
     T* const c = work.c.reserve(rows * H);
+    T* const clipped = whole.spec.clips_preactivations() ? work.clipped.reserve(rows * H) : nullptr;
     const Rows<const T> x{whole.x.row(row), whole.x.stride};
 
     std::copy_n(initial_h, state, state_h);
@@ -60,7 +61,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
     again->directions.push_back(
         {{whole.spec, work.part, whole.direction, whole.weights,
           StepRows<const T>{x.data, x.stride}, StepRows<T>{work.h.reserve(rows * H), H}, gates, c,
-          state_h, state_c},
+          state_h, state_c, clipped},
          direction.noise,
          forward,
          packed});
@@ -71,7 +72,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
                     Rows<const T>{whole.h.row(row), whole.h.stride}, gates, c, initial_h, initial_c,
                     Rows<const T>{whole.dh.row(row), whole.dh.stride},
                     Rows<T>{whole.dx.data ? whole.dx.row(row) : nullptr, I}, whole.dstate_h,
-                    whole.dstate_c, whole.dweights, accumulate},
+                    whole.dstate_c, whole.dweights, accumulate, clipped},
                    direction.noise,
                    direction.backend,
                    direction.packed});

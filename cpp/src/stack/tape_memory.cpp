@@ -29,6 +29,7 @@ std::vector<TapeArray<T>> arrays_of(const LSTMConfig& config, StackTape<T>& tape
       auto& kept = tape.layers[at(layer * D + d)];
       arrays.push_back({kept.gates, kGates * H, 0});
       arrays.push_back({kept.c, H, 0});
+      if (config.preactivation_clip) arrays.push_back({kept.clipped, H, 0});
       arrays.push_back({kept.initial_h, 0, H});
       arrays.push_back({kept.initial_c, 0, H});
     }

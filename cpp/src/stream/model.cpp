@@ -34,6 +34,11 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, IsaChoice isa) {
     move(layer.weights.weight_ch);
     move(layer.weights.bias);
   }
+  for (Index l = 0; l < stack.config().layers(); ++l) {
+    const auto offsets = stack.initial_offsets(l, 0);
+    auto& state = initial.emplace_back();
+    if (offsets.h >= 0) state = {copy + offsets.h, copy + offsets.c};
+  }
 }
 
 template <class T>

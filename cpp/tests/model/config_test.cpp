@@ -1,7 +1,9 @@
 #include "peephole/config.hpp"
 
 #include <limits>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "peephole/options.hpp"
 #include "support/check.hpp"
@@ -86,6 +88,20 @@ void validation() {
     }
   }
 
+  const std::pair<const char*, std::optional<double> LSTMConfig::*> bounds[] = {
+      {"cell_clip: expected", &LSTMConfig::cell_clip},
+      {"preactivation_clip: expected", &LSTMConfig::preactivation_clip}};
+  for (const auto& [complaint, member] : bounds) {
+    LSTMConfig config = stack(2, {3});
+    config.*member = 1e-3;
+    validate(config);
+    for (double wrong : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN(),
+                         std::numeric_limits<double>::infinity()}) {
+      config.*member = wrong;
+      CHECK_THROWS(validate(config), complaint);
+    }
+  }
+
   LSTMConfig activations = stack(2, {3, 3});
   activations.activations.resize(1);
   CHECK_THROWS(validate(activations), "activations: expected");
@@ -136,6 +152,7 @@ void check_names(const std::string& argument, const std::set<std::string>& expec
 void all_names() {
   check_names<Peephole>("peephole", {"diagonal", "dense", "none"});
   check_names<OutputPeephole>("output_peephole", {"previous", "current"});
+  check_names<InitialState>("initial_state", {"zeros", "learned"});
   check_names<HeadActivation>("head", {"identity", "sigmoid", "tanh", "softmax"});
   check_names<Readout>("readout", {"all", "last", "mean", "max"});
   check_names<Activation>("activations", {"sigmoid", "tanh", "identity", "relu", "softsign",
@@ -146,6 +163,7 @@ void all_names() {
 /// Sets a member to a value that is not its default.
 void change(bool& value) { value = !value; }
 void change(double& value) { value = 0.5; }
+void change(std::optional<double>& value) { value = 0.5; }
 void change(GateSet& gates) { gates = GateSet().with(Gate::forget); }
 void change(std::vector<Activations>& layers) {
   layers.resize(1);

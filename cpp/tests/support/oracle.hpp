@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cmath>
+#include <optional>
+
 #include "support/activate.hpp"
 #include "support/arrays.hpp"
 
@@ -19,6 +22,12 @@ Row parameter(const Parameters<T>& parameters, const std::string& name) {
   const Index i = parameters.find(name);
   if (i < 0) return {};
   return Row(parameters.data(i), parameters.data(i) + parameters.specs()[at(i)].size());
+}
+
+/// NaN stays NaN.
+inline double clipped(double value, std::optional<double> bound) {
+  if (!bound || std::isnan(value)) return value;
+  return std::fmin(std::fmax(value, -*bound), *bound);
 }
 
 /// One layer in one direction: x (T, I) -> h (T, H); `state` goes from initial to final.
@@ -47,7 +56,7 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
     double a = (b.empty() ? 0 : b[row]) + peephole(gate, n, c);
     for (std::size_t m = 0; m < x_t.size(); ++m) a += W[row * x_t.size() + m] * x_t[m];
     for (std::size_t m = 0; m < H; ++m) a += R[row * H + m] * state.h[m];
-    return activate(activations.of(gate), a);
+    return activate(activations.of(gate), clipped(a, config.preactivation_clip));
   };
 
   std::vector<Row> h(x.size());
@@ -59,7 +68,7 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
       const double f =
           config.coupled_input_forget ? 1 - i : gate_of(Gate::forget, n, x[t], state.c);
       const double g = gate_of(Gate::cell, n, x[t], state.c);
-      c_t[n] = f * state.c[n] + g * i;
+      c_t[n] = clipped(f * state.c[n] + g * i, config.cell_clip);
     }
     const Row& c_read = config.output_peephole == OutputPeephole::current ? c_t : state.c;
     for (std::size_t n = 0; n < H; ++n) {

@@ -51,6 +51,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        initial_state: Literal["zeros", "learned"] = "zeros",
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
         dtype: Any = "float32",
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
         epochs: int = 50,
@@ -75,6 +78,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
         self.zoneout = zoneout
+        self.initial_state = initial_state
+        self.cell_clip = cell_clip
+        self.preactivation_clip = preactivation_clip
         self.dtype = dtype
         self.recurrent_init = recurrent_init
         self.epochs = epochs

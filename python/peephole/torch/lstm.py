@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 import peephole.torch.ops  # noqa: F401  (registers the operators)
-from peephole._types import Activations
+from peephole._types import Activations, Columns
 from peephole.torch.packed import pack_again, padded
 from peephole.torch.states import batched, check_tensor, flat_state, single, states
 from peephole.torch.tensors import refuse_transforms
@@ -33,8 +33,10 @@ class LSTM(Weights):
         dtype: torch.float32 or torch.float64; None stands for `torch.get_default_dtype()`.
         masks: {parameter name: bool tensor of its shape}: weights are not connected where it is
             False.
+        gate_inputs: As in `peephole.LSTM`.
         peephole, peephole_gates, output_peephole, activations, coupled_input_forget,
-            recurrent_dropout, zoneout, recurrent_init: As in `peephole.LSTM`.
+            recurrent_dropout, zoneout, initial_state, cell_clip, preactivation_clip,
+            recurrent_init: As in `peephole.LSTM`.
 
     Attributes:
         weight_ih_l{k} (4H, I), weight_hh_l{k} (4H, H), bias_ih_l{k} (4H,): As in `torch.nn.LSTM`,
@@ -42,6 +44,7 @@ class LSTM(Weights):
             bias: `state_dict()` adds a `bias_hh_l{k}` of zeros, and `load_state_dict()` adds the
             two.
         weight_ch_l{k} (4, H) or dense (4H, H): The peepholes; absent with peephole="none".
+        h0_l{k}, c0_l{k} (H,): The initial state, with initial_state="learned" only.
 
     The weights are initialised as in `peephole.LSTM`, from torch's random numbers.
 
@@ -84,7 +87,11 @@ class LSTM(Weights):
         coupled_input_forget: bool = False,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        initial_state: Literal["zeros", "learned"] = "zeros",
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
         masks: Mapping[str, Tensor] | None = None,
+        gate_inputs: Mapping[str, Columns] | None = None,
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
     ) -> None:
         if proj_size != 0:
@@ -98,6 +105,7 @@ class LSTM(Weights):
             device,
             dtype,
             masks,
+            gate_inputs,
             recurrent_init,
             noise={
                 "dropout": dropout,
@@ -111,6 +119,9 @@ class LSTM(Weights):
             activations=activations,
             coupled_input_forget=coupled_input_forget,
             bidirectional=bidirectional,
+            initial_state=initial_state,
+            cell_clip=cell_clip,
+            preactivation_clip=preactivation_clip,
         )
         self.batch_first, self.proj_size = batch_first, 0
 
@@ -127,7 +138,7 @@ class LSTM(Weights):
                 PackedSequence.
             hx: (h_0, c_0), each (L * D, B, H), or (L * D, H) for a single sequence; with a size
                 for each layer, two lists of one tensor (D, B, H_k) per layer. None stands for
-                zeros.
+                zeros, or for the learned initial state.
 
         Returns:
             output (T, B, D * H), in the form of `input`, and (h_n, c_n) in the form of `hx`.

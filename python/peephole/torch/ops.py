@@ -34,8 +34,8 @@ _library.define(
 )
 _library.define(
     "lstm_backward(Tensor dy, Tensor? dh, Tensor? dc, Tensor parameters, Tensor tape, "
-    "Tensor? lengths, Tensor? seed, str options, str slot, bool time_major, bool inputs) "
-    "-> (Tensor, Tensor, Tensor, Tensor)"
+    "Tensor? lengths, Tensor? seed, str options, str slot, bool time_major, bool inputs, "
+    "bool state_given) -> (Tensor, Tensor, Tensor, Tensor)"
 )
 
 
@@ -56,7 +56,8 @@ def lstm_inference(
         x: (B, T, I), or with `time_major` (T, B, I).
         parameters: In the order of `peephole.LSTM.parameters`.
         h, c: (L * D, B, H). Where layers differ in H, flat: B * S values, S = sum of D * H_k,
-            (B, H_k) for each layer and direction, one after the other. None stands for zeros.
+            (B, H_k) for each layer and direction, one after the other. None stands for zeros,
+            or for the learned initial state.
         lengths: (B,) int64; None: every sequence has T steps.
         options, slot: See `peephole.torch.models`.
 
@@ -183,6 +184,7 @@ def lstm_backward(
     slot: str,
     time_major: bool,
     inputs: bool,
+    state_given: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The backward pass.
 
@@ -190,6 +192,8 @@ def lstm_backward(
         dy, dh, dc: Gradients of the results of `lstm`.
         parameters, tape: Of the call of `lstm`.
         inputs: Whether the gradient of x is wanted.
+        state_given: Whether that call was given h and c: the gradient of a learned initial state
+            is then 0.
 
     Returns:
         Gradients of x (empty if not wanted), h, c and, in one array, of the parameters.
@@ -205,6 +209,7 @@ def lstm_backward(
             seed_number(seed),
             time_major,
             inputs,
+            state_given,
         )
     if dx is None:
         dx = np.empty(0, model.dtype)
@@ -225,6 +230,7 @@ def _(
     slot: str,
     time_major: bool,
     inputs: bool,
+    state_given: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     first, second, _ = dy.shape
     batch = second if time_major else first
@@ -261,7 +267,16 @@ def _backward(
         dc = torch.zeros_like(dh)
     wants_x = ctx.needs_input_grad[0]
     dx, dh_0, dc_0, dparameters = torch.ops.peephole.lstm_backward(
-        dy, dh, dc, parameters, tape, lengths, seed, *ctx.arguments, wants_x
+        dy,
+        dh,
+        dc,
+        parameters,
+        tape,
+        lengths,
+        seed,
+        *ctx.arguments,
+        wants_x,
+        ctx.shapes_of_state is not None,
     )
     state: tuple[Tensor | None, Tensor | None] = None, None
     if ctx.shapes_of_state is not None:

@@ -63,6 +63,8 @@ def parameter_shapes(options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
                 shapes[f"weight_ch{suffix}"] = (rows, units)
             if options["bias"]:
                 shapes[f"bias{suffix}"] = (4 * units,)
+            if options["initial_state"] == "learned":
+                shapes[f"h0{suffix}"] = shapes[f"c0{suffix}"] = (units,)
         width = units * len(layer.suffixes)
     if "output_size" in options:
         shapes["head.weight"] = (options["output_size"], width)

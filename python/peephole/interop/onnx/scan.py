@@ -9,6 +9,7 @@ after its options, so a name always means the same computation. Its inputs are
     W      (4H, I), R (4H, H), P (4, H) or dense (4H, H), b (4H,): our parameters, P and b only
            where the layer has them
     z      the probability of zoneout, where the layer has it
+    clip_a, clip_c   the bounds of the gates' sums and of the cell state, where the layer has them
 
 and its outputs y (T, B, H), 0 beyond a sequence's length, and the final h and c (B, H).
 """
@@ -26,6 +27,14 @@ from peephole.interop.onnx.package import onnx_package
 
 _OPSET = 17
 
+# Options that are numbers: by their part of a function's name, and the function's input of it.
+_NUMBERS = {
+    "zoneout": "zoneout",
+    "clipped": "preactivation_clip",
+    "cell_clipped": "cell_clip",
+}
+_INPUTS = {"zoneout": "z", "clipped": "clip_a", "cell_clipped": "clip_c"}
+
 
 def function_name(layer: Layer, reverse: bool) -> str:
     """The name of the function of one direction of a layer."""
@@ -35,7 +44,7 @@ def function_name(layer: Layer, reverse: bool) -> str:
         parts += [options["peephole_gates"] or "no_gates", options["output_peephole"]]
     parts += [layer.activations[gate] for gate in "ifgoc"]
     parts += ["bias"] * options["bias"] + ["coupled"] * options["coupled_input_forget"]
-    parts += ["zoneout"] * (options["zoneout"] > 0) + ["reverse"] * reverse
+    parts += [name for name in _NUMBERS if options[_NUMBERS[name]]] + ["reverse"] * reverse
     return "_".join(parts)
 
 
@@ -49,8 +58,8 @@ def write_layer(
     ys, final = [], []
     for d, suffix in enumerate(layer.suffixes):
         weights = [f"{name}{suffix}" for name in _weights(layer)]
-        if layer.options["zoneout"] > 0:
-            weights.append(nodes.constant(layer.options["zoneout"], sequences.dtype))
+        numbers = [layer.options[option] for option in _numbers(layer).values()]
+        weights += [nodes.constant(number, sequences.dtype) for number in numbers]
         y, h, c = nodes.add_many(
             function_name(layer, bool(d)),
             x,
@@ -63,6 +72,11 @@ def write_layer(
         ys.append(y)
         final.append((h, c))
     return (ys[0] if len(ys) == 1 else nodes.add("Concat", *ys, axis=-1)), final
+
+
+def _numbers(layer: Layer) -> dict[str, str]:
+    """{the function's name of a number: our option}, of the options that the layer has."""
+    return {_INPUTS[k]: option for k, option in _NUMBERS.items() if layer.options[option]}
 
 
 def _weights(layer: Layer) -> dict[str, str]:
@@ -83,8 +97,7 @@ def functions(layer: Layer, dtype: Any) -> dict[str, Any]:
 
 def _function(layer: Layer, reverse: bool, dtype: Any) -> Any:
     helper = onnx_package().helper
-    zoned = layer.options["zoneout"] > 0
-    inputs = ["x", "steps", "h", "c", *_weights(layer).values(), *(["z"] * zoned)]
+    inputs = ["x", "steps", "h", "c", *_weights(layer).values(), *_numbers(layer)]
     nodes = Nodes()
     a = nodes.add("MatMul", "x", nodes.add("Transpose", "W", perm=[1, 0]))
     if layer.options["bias"]:
@@ -132,6 +145,8 @@ class Step:
         c_t = f ⊙ c_{t-1} + g ⊙ i
         h_t = h(c_t) ⊙ o
 
+    with a_k and c_t clipped, where the layer has bounds.
+
     Args:
         layer: The layer.
         dtype: Of all values.
@@ -174,6 +189,8 @@ class Step:
             f = self._gate("f", each, c)
         g = self._gate("g", each, c)
         new_c = nodes.add("Add", nodes.add("Mul", f, c), nodes.add("Mul", g, i))
+        if options["cell_clip"] is not None:
+            new_c = self._clip(new_c, "clip_c")
         read = new_c if options["output_peephole"] == "current" else c
         o = self._gate("o", each, read)
         new_h = nodes.add("Mul", self._activate("c", new_c), o)
@@ -186,7 +203,12 @@ class Step:
         if gate in self._peepholes:
             product = "Mul" if self._layer.options["peephole"] == "diagonal" else "MatMul"
             a = self._nodes.add("Add", a, self._nodes.add(product, c, self._peepholes[gate]))
+        if self._layer.options["preactivation_clip"] is not None:
+            a = self._clip(a, "clip_a")
         return self._activate(gate, a)
+
+    def _clip(self, value: str, bound: str) -> str:
+        return self._nodes.add("Clip", value, self._nodes.add("Neg", bound), bound)
 
     def _expected(self, old: str, new: str) -> str:
         """The value z old + (1 - z) new, the expected value of zoneout."""
