@@ -13,6 +13,7 @@ import peephole
 
 from bench import (
     calls,
+    cells,
     comparisons,
     fit,
     head,
@@ -47,6 +48,7 @@ MODES = (
     "threads",
     "torch",
     "jax",
+    "cells",
 )
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
@@ -203,6 +205,9 @@ class Run:
         elif mode == "torch":
             records, table = self._through("torch", through_torch)
             title = f"peephole.torch.LSTM and nn.LSTM in one process, {dtype}"
+        elif mode == "cells":
+            records, table = self._through("torch", cells)
+            title = f"Other cells, {dtype}, 1 thread: fastest calls"
         elif mode == "jax":
             records, table = self._through("jax", through_jax)
             title = f"Through JAX, {dtype}: fastest calls"

@@ -2,6 +2,7 @@
 
 from peephole import (
     datasets,
+    decoding,
     inspection,
     losses,
     masks,
@@ -21,7 +22,7 @@ from peephole._runtime import (
     set_isa,
     set_num_threads,
 )
-from peephole._types import Gradients
+from peephole._types import Gradients, Tangents
 from peephole.models.files import load
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
@@ -35,9 +36,11 @@ __all__ = [
     "Network",
     "Standardiser",
     "Stream",
+    "Tangents",
     "__version__",
     "build_info",
     "datasets",
+    "decoding",
     "executor",
     "inspection",
     "load",
@@ -57,7 +60,7 @@ __all__ = [
 ]
 
 # Pickles and messages use the public place of these names, not the module that defines them.
-for _public in (LSTM, Gradients, Network, Standardiser, Stream, executor, load):
+for _public in (LSTM, Gradients, Network, Standardiser, Stream, Tangents, executor, load):
     _public.__module__ = __name__
 
 

@@ -46,7 +46,9 @@ class Builder:
         operator.builtinOptionsType, operator.builtinOptions = kind, options
         self.operators.append(operator)
 
-    def lstm(self, features, units, peephole=False, coupled=False, activation=4, **changes):
+    def lstm(
+        self, features, units, peephole=False, coupled=False, activation=4, norm=False, **changes
+    ):
         inputs = [self.weights(units, features) for _ in range(4)]
         inputs += [self.weights(units, units) for _ in range(4)]
         inputs += [self.weights(units) if peephole else -1 for _ in range(3)]
@@ -54,8 +56,11 @@ class Builder:
         if coupled:
             for k in (0, 4, 8, 11):
                 inputs[k] = -1
+        gains = [self.weights(units) if norm else -1 for _ in range(4)]
+        if coupled:
+            gains[0] = -1
         inputs += [-1, -1, *(self.tensor((B, units), variable=True) for _ in range(2))]
-        inputs += [-1] * 4
+        inputs += gains
         for place, tensor in changes.pop("inputs", {}).items():
             inputs[place - 1] = tensor
         options = schema.UnidirectionalSequenceLSTMOptionsT()
@@ -131,6 +136,20 @@ def test_cell_clip(agree, tmp_path, peephole, coupled):
     assert np.abs(without(x)[0] - model(x)[0]).max() > 0.01
 
 
+@pytest.mark.parametrize("peephole", [False, True])
+@pytest.mark.parametrize("coupled", [False, True])
+def test_layer_normalisation(agree, tmp_path, peephole, coupled):
+    graph = Builder(3).lstm(3, 5, peephole, coupled, norm=True)
+    graph.lstm(5, 4, peephole, coupled, norm=True)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(graph.bytes())
+    x = np.random.default_rng(9).standard_normal((B, T, 3)).astype(np.float32)
+    model = interop.from_litert(path)
+    agree(model(x)[0], run(graph.bytes(), x))
+    names = ("layer_norm", "layer_norm_cell", "layer_norm_epsilon")
+    assert [model.options[name] for name in names] == ["gates", "none", 1e-8]
+
+
 def test_head(agree, tmp_path):
     graph = Builder(3).lstm(3, 5).dense(5, 4).softmax(4)
     path = tmp_path / "model.tflite"
@@ -182,7 +201,8 @@ def cycle():
         (lambda: Builder(3).lstm(3, 5, cellClip=2.0).lstm(5, 4), "options of the first one"),
         (lambda: Builder(3).lstm(3, 5, diagonalRecurrentTensors=True), "diagonal recurrent"),
         (lambda: Builder(3).lstm(3, 5, inputs={16: 1}), "projections"),
-        (lambda: Builder(3).lstm(3, 5, inputs={21: 1}), "layer normalisation"),
+        (lambda: Builder(3).lstm(3, 5, inputs={21: 1}), r"expected shape|no tensor|\\[2, 7, 3\\]"),
+        (lambda: Builder(3).lstm(3, 5, norm=True).lstm(5, 4), "options of the first one"),
         (lambda: Builder(3).lstm(3, 5, inputs={7: -1}), "no tensor -1"),
         (lambda: Builder(3).lstm(3, 5, inputs={7: 10**6}), "no tensor 1000000"),
         (lambda: Builder(3).lstm(3, 5, activation=3), "activation 3"),

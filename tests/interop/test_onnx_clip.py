@@ -93,7 +93,7 @@ def test_three_agree(activations, input_forget, clip):
         (our_c, c),
     ):
         assert np.abs(found - wanted).max() <= 2 * PEERS["float32"] * scale
-    if clip < 1:
+    if clip < 1 and activations[0] == "Sigmoid":  # Relu overflows without a bound
         unclipped, _ = numpy_model(arrays, x.astype(float), np.inf, activations, input_forget)
         assert np.abs(unclipped - expected).max() > 0.01
 

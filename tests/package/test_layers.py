@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "_runtime": "_checks _core _fork_gate",
     "parameters": "_checks _core",
     "datasets": "_fork_gate",
-    "losses": "_checks _keywords",
+    "decoding": "_checks _sequences",
+    "losses": "_checks _core _keywords decoding",
     "masks": "_checks _types",
     "metrics": "_checks",
     "schedules": "_checks _keywords",
@@ -39,8 +40,8 @@ MAY_IMPORT = {
     "jax": "_checks _keywords _types interop.packages models",
     "demo": "_fork_gate datasets models views",
     "__main__": "_core demo interop",
-    "": "_core _types _runtime datasets inspection losses masks metrics models optim plot scaling "
-    "schedules training windows",
+    "": "_core _types _runtime datasets decoding inspection losses masks metrics models optim plot "
+    "scaling schedules training windows",
 }
 
 

@@ -28,6 +28,20 @@ activation_mappings = st.dictionaries(st.sampled_from("ifgoc"), activation_names
 
 
 @st.composite
+def layer_norms(draw):
+    """The options of layer normalisation, in one of three examples."""
+    form = draw(st.sampled_from([None, None, None, None, "gates", "products"]))
+    if form is None:
+        return {}
+    return {
+        "layer_norm": form,
+        "layer_norm_cell": draw(st.sampled_from(["state", "output", "none"])),
+        # Large ones: around equal values, the function bends within about their square root.
+        "layer_norm_epsilon": draw(st.sampled_from([1.0, 0.1])),
+    }
+
+
+@st.composite
 def lstm_options(draw, **fixed):
     """Arguments of peephole.LSTM except masks, dtype and seed; `fixed` ones as given."""
     layers = draw(st.integers(1, MOST_LAYERS))
@@ -52,6 +66,7 @@ def lstm_options(draw, **fixed):
         "initial_state": draw(st.sampled_from(["zeros", "learned"])),
         "cell_clip": draw(clips),
         "preactivation_clip": draw(clips),
+        **draw(layer_norms()),
     }
     return options | fixed
 

@@ -45,13 +45,22 @@ void note_clipped(double bound, Gate gate, const A& a, Clipped&& clipped) {
   }
 }
 
+/// Whether `clipped`, the sum of 1 << gate over some gates, has this one.
+template <class T>
+bool has_gate(Gate gate, T clipped) noexcept {
+  for (int higher = kGates - 1; higher > index(gate); --higher) {
+    if (clipped >= static_cast<T>(1 << higher)) clipped -= static_cast<T>(1 << higher);
+  }
+  return clipped >= static_cast<T>(1 << index(gate));
+}
+
 /// da (n, H) of a gate = 0 where its a was clipped.
 template <class Clipped, class DA>
 void drop_clipped(Gate gate, const Clipped& clipped, DA&& da) {
   using T = typename std::decay_t<DA>::Scalar;
   for (Index row = 0; row < da.rows(); ++row) {
     for (Index k = 0; k < da.cols(); ++k) {
-      if ((static_cast<int>(clipped(row, k)) >> index(gate) & 1) != 0) da(row, k) = T{0};
+      if (has_gate<T>(gate, clipped(row, k))) da(row, k) = T{0};
     }
   }
 }

@@ -17,6 +17,10 @@ struct Scratch {
   Buffer<T> c;           // (B, H)
   Buffer<T> previous_h;  // (B, H)
   Buffer<T> previous_c;  // (B, H)
+  // Of layer normalisation:
+  Buffer<T> normalised, scales;      // of NormTape at inference, (B, ...)
+  Buffer<T> normalised_c, scales_c;  // (B, H), (B,): LN of c
+  Buffer<T> dh_part, da_h;  // (B, H), (B, 4H): backward's gradients of h(c)'s argument, R h
   // Where there is noise:
   Buffer<T> recurrent;             // (B, H) factors of h_{t-1}
   Buffer<T> zoned_h, zoned_c;      // (B, H) z, 1: the unit keeps its value

@@ -5,6 +5,7 @@
 #include "reference/eigen.hpp"
 #include "reference/layer.hpp"
 #include "reference/layer_noise.hpp"
+#include "reference/layer_norm.hpp"
 #include "reference/products.hpp"
 #include "runtime/interruption.hpp"
 
@@ -45,11 +46,37 @@ void peephole_gradient(const LayerBackward<T>& layer, Gate gate, const DA& da, c
   }
 }
 
-/// c = f ⊙ c_{t-1} + g ⊙ i: before it is clipped, or zoneout replaces it by c_{t-1}.
-template <class G, class S, class C>
-void update_again(const G& gates, const S& previous_c, C&& c) {
-  c.array() = of_gate(gates, Gate::forget).array() * previous_c.array() +
-              of_gate(gates, Gate::cell).array() * of_gate(gates, Gate::input).array();
+/// da_k, the gradient of γ_k ⊙ LN(z_k) + b_k, replaced by that of z_k. Adds to those of γ and b.
+template <class T, class DA>
+void gate_norm_gradient(const LayerBackward<T>& layer, Gate gate, const NormRows<const T>& rows,
+                        DA&& da) {
+  const Index H = layer.spec.hidden_size, first = index(gate) * H;
+  auto da_k = of_gate(da, gate);
+  const auto normalised = rows.group(index(gate), da.rows());
+  row_vector(layer.dweights.gain + first, H).array() +=
+      (da_k.array() * normalised.array()).colwise().sum();
+  if (layer.dweights.bias) row_vector(layer.dweights.bias + first, H) += da_k.colwise().sum();
+  da_k.array().rowwise() *= row_vector(layer.weights.gain + first, H).array();
+  normalise_gradient(normalised, rows.scales_of(index(gate)), da_k);
+}
+
+/// da, the gradient of γ_x ⊙ LN(W x) + γ_h ⊙ LN(R h) + b, replaced by that of W x; da_h = that of
+/// R h. Adds to those of γ_x, γ_h and b.
+template <class T, class DA>
+void product_norm_gradient(const LayerBackward<T>& layer, const NormRows<const T>& rows, DA&& da,
+                           MatrixMap<T> da_h) {
+  const Index n = da.rows(), size = da.cols();
+  const LayerWeights<T>& dweights = layer.dweights;
+  if (dweights.bias) row_vector(dweights.bias, size) += da.colwise().sum();
+  da_h = da;
+  const auto one = [&](Index group, const T* gain, T* dgain, MatrixMap<T> d) {
+    const auto normalised = rows.group(group, n);
+    row_vector(dgain, size).array() += (d.array() * normalised.array()).colwise().sum();
+    d.array().rowwise() *= row_vector(gain, size).array();
+    normalise_gradient(normalised, rows.scales_of(group), d);
+  };
+  one(0, layer.weights.gain_ih, dweights.gain_ih, result(da));
+  one(1, layer.weights.gain_hh, dweights.gain_hh, da_h);
 }
 
 /// do = dh ⊙ h(c_t)            da_o = do ⊙ σ_o'(a_o)
@@ -59,12 +86,14 @@ void update_again(const G& gates, const S& previous_c, C&& c) {
 /// dg = dc ⊙ i                 da_g = dg ⊙ g'
 /// dc_{t-1} = dc ⊙ f + P_iᵀ da_i + P_fᵀ da_f + P_gᵀ da_g   [o reads c_{t-1}:  + P_oᵀ da_o]
 ///
-/// Where c_t was clipped, dc is 0 before it goes on to the gates; where a_k was, da_k is 0.
+/// With LayerNorm::gates, da becomes the gradient of what was normalised before the peepholes read
+/// it. Where c_t was clipped, dc is 0 before it goes on to the gates; where a_k was, da_k is 0.
 ///
 /// All (n, H) but gates, da (n, 4H). dc holds the carry from t+1, replaced by dc_{t-1}. clipped:
 /// see LayerForward.
 template <class T, class G, class C, class S, class DH, class DC, class DA>
-void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, const S& previous_c,
+void gate_gradients(const LayerBackward<T>& layer, const NormRows<const T>& rows,
+                    Scratch<T>& scratch, const G& gates, const C& c, const S& previous_c,
                     const DH& dh, const T* clipped, DC&& dc, DA&& da) {
   const LayerSpec& spec = layer.spec;
   const auto i = of_gate(gates, Gate::input).array();
@@ -79,18 +108,38 @@ void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, c
   const auto drop = [&](Gate gate, auto& da_k) {
     if (clipped != nullptr) drop_clipped(gate, matrix(clipped, da_k.rows(), da_k.cols()), da_k);
   };
+  const Index n = c.rows(), H = c.cols();
+  auto normalised_c = matrix(scratch.normalised_c.reserve(n * H), n, H);
+  T* const scales_c = scratch.scales_c.reserve(n);
+  const auto norm_gradient = [&](MatrixMap<T> d) {
+    normalise_state_gradient(spec, layer.weights, layer.dweights, operand(normalised_c), scales_c,
+                             d);
+  };
   Matrix<T> h_of_c = c;
+  if (spec.layer_norm_cell == LayerNormCell::output) {
+    normalise_state(spec, layer.weights, result(h_of_c), normalised_c, scales_c);
+  }
   activate_all(spec.activations.c, h_of_c);
   da_o.array() = dh.array() * h_of_c.array() * derivatives(spec.activations.o, o);
   drop(Gate::output, da_o);
-  dc.array() += dh.array() * o * derivatives(spec.activations.c, h_of_c.array());
-  if (spec.output_reads_current()) peephole_gradient(layer, Gate::output, da_o, c, dc);
-
-  if (spec.clips_cell()) {
-    Matrix<T> unclipped = c;
-    update_again(gates, previous_c, unclipped);
-    clip_gradient(spec.cell_clip, unclipped, dc);
+  auto read = matrix(scratch.dh_part.reserve(n * H), n, H);
+  read.array() = dh.array() * o * derivatives(spec.activations.c, h_of_c.array());
+  if (spec.layer_norm_cell == LayerNormCell::output) norm_gradient(read);
+  dc += read;
+  const bool normalises = spec.layer_norm == LayerNorm::gates;
+  if (spec.output_reads_current()) {
+    if (normalises) gate_norm_gradient(layer, Gate::output, rows, da);
+    peephole_gradient(layer, Gate::output, da_o, c, dc);
   }
+  const bool normalises_c = spec.layer_norm_cell == LayerNormCell::state;
+  if (normalises_c || spec.clips_cell()) {
+    auto updated = read;
+    updated.array() = f * previous_c.array() + g * i;
+    if (normalises_c) normalise_state(spec, layer.weights, updated, normalised_c, scales_c);
+    clip_gradient(spec.cell_clip, updated, dc);
+    if (normalises_c) norm_gradient(result(dc));
+  }
+
   da_i.array() = dc.array() * g;
   if (spec.coupled_input_forget) {
     da_i.array() -= dc.array() * previous_c.array();
@@ -107,6 +156,7 @@ void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, c
   dc.array() *= f;
   for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
     if (gate == Gate::output && spec.output_reads_current()) continue;
+    if (normalises) gate_norm_gradient(layer, gate, rows, da);
     if (spec.has_peephole(gate)) {
       peephole_gradient(layer, gate, of_gate(da, gate), previous_c, dc);
     }
@@ -115,12 +165,14 @@ void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, c
 
 /// dh_{t-1} = Σ_k R_kᵀ da_k        dx_t = Σ_k W_kᵀ da_k
 /// dW_k = Σ_t da_k x_tᵀ   dR_k = Σ_t da_k h_{t-1}ᵀ   db_k = Σ_t da_k
-template <class T, class DA, class S, class DH>
-void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, const S& previous_h,
-                      DH&& dh) {
+///
+/// da_h: the gradients of R h, where they are not da. With layer normalisation that of b is known.
+template <class T, class DA, class DAH, class S, class DH>
+void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, const DAH& da_h,
+                      const S& previous_h, DH&& dh) {
   const Index I = layer.spec.input_size, H = layer.spec.hidden_size;
   const Index n = layer.schedule.rows(t), at = layer.schedule.offset(t);
-  multiply(Product::set, operand(da), matrix(layer.weights.weight_hh, kGates * H, H), result(dh));
+  multiply(Product::set, operand(da_h), matrix(layer.weights.weight_hh, kGates * H, H), result(dh));
   if (layer.dx.data) {
     multiply(Product::set, operand(da), matrix(layer.weights.weight_ih, kGates * H, I),
              matrix(layer.dx, at, n, I));
@@ -128,8 +180,24 @@ void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, cons
   auto dW = matrix(layer.dweights.weight_ih, kGates * H, I);
   auto dR = matrix(layer.dweights.weight_hh, kGates * H, H);
   multiply_transposed(Product::add, operand(da), matrix(layer.x, at, n, I), dW);
-  multiply_transposed(Product::add, operand(da), operand(previous_h), dR);
-  if (layer.dweights.bias) row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
+  multiply_transposed(Product::add, operand(da_h), operand(previous_h), dR);
+  if (layer.dweights.bias && !layer.spec.layer_norm)
+    row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
+}
+
+/// c = f ⊙ c_{t-1} + g ⊙ i, normalised and clipped where c_t is: what zoneout may have replaced by
+/// c_{t-1}.
+template <class T, class G, class S>
+void update_again(const LayerBackward<T>& layer, Scratch<T>& scratch, const G& gates,
+                  const S& previous_c, MatrixMap<T> c) {
+  c.array() = of_gate(gates, Gate::forget).array() * previous_c.array() +
+              of_gate(gates, Gate::cell).array() * of_gate(gates, Gate::input).array();
+  if (layer.spec.layer_norm_cell == LayerNormCell::state) {
+    const Index n = c.rows(), H = c.cols();
+    normalise_state(layer.spec, layer.weights, c, matrix(scratch.normalised_c.reserve(n * H), n, H),
+                    scratch.scales_c.reserve(n));
+  }
+  clip_all(layer.spec.cell_clip, c);
 }
 
 /// kept = z ⊙ d: the share of d that went to the step before; the rest stays in d.
@@ -146,6 +214,8 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
   const Schedule& schedule = layer.schedule;
   const Index H = layer.spec.hidden_size, B = schedule.batch();
   T* const da_rows = scratch.gates.reserve(B * kGates * H);
+  const bool by_products = layer.spec.layer_norm == LayerNorm::products;
+  T* const da_h_rows = scratch.da_h.reserve(by_products ? B * kGates * H : 0);
   T* const previous_h_rows = scratch.previous_h.reserve(B * H);
   T* const previous_c_rows = scratch.previous_c.reserve(B * H);
   T* const updated_c_rows = scratch.updated_c.reserve(B * H);
@@ -174,15 +244,16 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
       draws.draw_zoneout(t);
       divide(draws.zoned_h(n), dh, kept_dh);
       divide(draws.zoned_c(n), dc, kept_dc);
-      auto updated_c = matrix(updated_c_rows, n, H);
-      update_again(gates, previous_c, updated_c);
-      clip_all(layer.spec.cell_clip, updated_c);
+      update_again(layer, scratch, gates, previous_c, matrix(updated_c_rows, n, H));
     }
     const T* const c = draws.zones() ? updated_c_rows : layer.c + at * H;
-    const T* const clipped = layer.clipped ? layer.clipped + at * H : nullptr;
-    gate_gradients(layer, gates, matrix(c, n, H), previous_c, dh, clipped, dc, da);
+    const NormRows<const T> norm_rows(layer.spec, layer.norm, at);
+    gate_gradients(layer, norm_rows, scratch, gates, matrix(c, n, H), previous_c, dh,
+                   layer.clipped ? layer.clipped + at * H : nullptr, dc, da);
     if (draws.drops()) previous_h.array() *= draws.recurrent(n);
-    linear_gradients(layer, t, da, previous_h, dh);
+    if (by_products) product_norm_gradient(layer, norm_rows, da, matrix(da_h_rows, n, kGates * H));
+    const auto da_h = matrix(by_products ? da_h_rows : da_rows, n, kGates * H);
+    linear_gradients(layer, t, da, da_h, previous_h, dh);
     if (draws.drops()) dh.array() *= draws.recurrent(n);
     if (draws.zones()) {
       dh += kept_dh;
@@ -193,5 +264,6 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
 
 template void backward(const LayerBackward<float>&, const LayerNoise&, Scratch<float>&);
 template void backward(const LayerBackward<double>&, const LayerNoise&, Scratch<double>&);
+template void backward(const LayerBackward<Dual>&, const LayerNoise&, Scratch<Dual>&);
 
 }  // namespace peephole::reference

@@ -19,6 +19,10 @@ std::size_t kept_values(const LSTMConfig& config, const StackTape<T>& tape) noex
     for (Index d = 0; d < D; ++d) {
       const auto segments = static_cast<Index>(tape.layers[at(layer * D + d)].segments.size());
       values += tape.keep == Keep::all ? N * per_row * H + 2 * B * H : N * H + 2 * segments * B * H;
+      if (tape.keep == Keep::all) {
+        values +=
+            N * (normalised_size(config.layer_norm, H) + normalised_groups(config.layer_norm));
+      }
     }
   }
   return at(values);
@@ -48,7 +52,7 @@ void Stack<T>::open(Index batch, Index time, Span<const Index> lengths, StackTap
                     Mode mode) const {
   check_memory(config_, batch, time, tape.memory);
   tape.filled.reset();  // until all is there
-  tape.isa = chosen_isa();
+  tape.isa = chosen_isa_for<T>();
   tape.revision = ParametersAccess<T>::refresh(*parameters_);
   tape.identity = ParametersAccess<T>::identity(*parameters_);
   tape.schedule.assign(batch, time, lengths);
@@ -169,6 +173,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
           input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
           keeps_all ? kept.gates.reserve(N * kGates * H) : nullptr,
           keeps_all ? kept.c.reserve(N * H) : nullptr, state_h, state_c,
+          keeps_all ? reserve_norm<T>(pass(layer, d).spec, N, kept) : NormTape<T>{},
           keeps_all && clips ? kept.clipped.reserve(N * H) : nullptr},
          noise,
          backend,
@@ -195,6 +200,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   template void Stack<T>::reopen(Index, Index, Span<const Index>, bool, StackTape<T>&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -60,6 +60,7 @@ void Stack<T>::initial_gradients(Index layer, Index direction, const StackTape<T
                                             T*) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -53,6 +53,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
     T* const gates = work.gates.reserve(rows * kGates * H);
     T* const c = work.c.reserve(rows * H);
     T* const clipped = whole.spec.clips_preactivations() ? work.clipped.reserve(rows * H) : nullptr;
+    const NormTape<T> norm = reserve_norm<T>(whole.spec, rows, work);
     const Rows<const T> x{whole.x.row(row), whole.x.stride};
 
     std::copy_n(initial_h, state, state_h);
@@ -61,18 +62,31 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
     again->directions.push_back(
         {{whole.spec, work.part, whole.direction, whole.weights,
           StepRows<const T>{x.data, x.stride}, StepRows<T>{work.h.reserve(rows * H), H}, gates, c,
-          state_h, state_c, clipped},
+          state_h, state_c, norm, clipped},
          direction.noise,
          forward,
          packed});
     run(again->directions, again->scratch);
 
     one.clear();
-    one.push_back({{whole.spec, work.part, whole.direction, whole.weights, x,
-                    Rows<const T>{whole.h.row(row), whole.h.stride}, gates, c, initial_h, initial_c,
+    one.push_back({{whole.spec,
+                    work.part,
+                    whole.direction,
+                    whole.weights,
+                    x,
+                    Rows<const T>{whole.h.row(row), whole.h.stride},
+                    gates,
+                    c,
+                    initial_h,
+                    initial_c,
                     Rows<const T>{whole.dh.row(row), whole.dh.stride},
-                    Rows<T>{whole.dx.data ? whole.dx.row(row) : nullptr, I}, whole.dstate_h,
-                    whole.dstate_c, whole.dweights, accumulate, clipped},
+                    Rows<T>{whole.dx.data ? whole.dx.row(row) : nullptr, I},
+                    whole.dstate_h,
+                    whole.dstate_c,
+                    whole.dweights,
+                    accumulate,
+                    {norm.normalised, norm.scales},
+                    clipped},
                    direction.noise,
                    direction.backend,
                    direction.packed});
@@ -88,6 +102,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
                                             const Backend&, BackwardWorkspace&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

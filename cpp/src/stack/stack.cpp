@@ -47,7 +47,10 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
                           config_.activations[at(layer)],
                           config_.coupled_input_forget,
                           config_.cell_clip.value_or(kNoClip),
-                          config_.preactivation_clip.value_or(kNoClip)};
+                          config_.preactivation_clip.value_or(kNoClip),
+                          config_.layer_norm,
+                          config_.layer_norm ? config_.layer_norm_cell : LayerNormCell::none,
+                          config_.layer_norm_epsilon};
   return {spec,
           direction == 0 ? Direction::forward : Direction::reverse,
           parameters_->find("weight_ih" + suffix),
@@ -56,6 +59,11 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
           parameters_->find("bias" + suffix),
           parameters_->find("h0" + suffix),
           parameters_->find("c0" + suffix),
+          parameters_->find("gain" + suffix),
+          parameters_->find("gain_ih" + suffix),
+          parameters_->find("gain_hh" + suffix),
+          parameters_->find("gain_c" + suffix),
+          parameters_->find("shift_c" + suffix),
           std::make_unique<LayerPacks<T>>()};
 }
 
@@ -64,7 +72,8 @@ template <class U>
 LayerWeights<U> Stack<T>::weights_in(const Pass& pass, U* flat) const noexcept {
   const auto tensor = [&](Index i) { return i < 0 ? nullptr : flat + parameters_->offset(i); };
   return {tensor(pass.weight_ih), tensor(pass.weight_hh), tensor(pass.weight_ch),
-          tensor(pass.bias)};
+          tensor(pass.bias),      tensor(pass.gain),      tensor(pass.gain_ih),
+          tensor(pass.gain_hh),   tensor(pass.gain_c),    tensor(pass.shift_c)};
 }
 
 template <class T>
@@ -128,5 +137,6 @@ void Stack<T>::release_workspaces() const {
 
 template class Stack<float>;
 template class Stack<double>;
+template class Stack<Dual>;
 
 }  // namespace peephole

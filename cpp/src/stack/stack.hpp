@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "base/dual.hpp"
 #include "base/fork_gate.hpp"
 #include "base/pool.hpp"
 #include "compute/layer_packs.hpp"
@@ -38,12 +39,14 @@ struct StackTape {
     Buffer<T> gates;                // (N, 4H), Keep::all only
     Buffer<T> c;                    // (N, H), Keep::all only
     Buffer<T> clipped;              // (N, H), Keep::all with preactivation_clip only
+    Buffer<T> normalised, scales;   // those of NormTape, Keep::all only
     Buffer<T> initial_h;            // (B, H), of each segment: (segments, B, H)
     Buffer<T> initial_c;            // (B, H), likewise
     std::vector<Segment> segments;  // Keep::segments only: in the order of forward
 
     std::size_t bytes() const noexcept {
-      return gates.bytes() + c.bytes() + clipped.bytes() + initial_h.bytes() + initial_c.bytes();
+      return gates.bytes() + c.bytes() + clipped.bytes() + normalised.bytes() + scales.bytes() +
+             initial_h.bytes() + initial_c.bytes();
     }
   };
 
@@ -74,6 +77,15 @@ struct StackTape {
     return sum;
   }
 };
+
+/// The memory of what layer normalisation keeps of some packed rows; null without it. `holder` has
+/// buffers of these names.
+template <class T, class Holder>
+NormTape<T> reserve_norm(const LayerSpec& spec, Index rows, Holder& holder) {
+  if (!spec.layer_norm) return {};
+  return {holder.normalised.reserve(rows * spec.normalised_size()),
+          holder.scales.reserve(rows * spec.normalised_groups())};
+}
 
 /// How much memory place() needs.
 template <class T>
@@ -147,6 +159,7 @@ class Stack {
     LayerSpec spec;
     Direction direction;
     Index weight_ih, weight_hh, weight_ch, bias, h0, c0;
+    Index gain, gain_ih, gain_hh, gain_c, shift_c;
     std::unique_ptr<LayerPacks<T>> packs;
   };
   /// Of the directions of the layer at hand.
@@ -169,12 +182,14 @@ class Stack {
     Buffer<T> factors, dropped;          // (N, I): of dropout, and what it left
     Schedule part;                       // of the segment at hand, and what is computed again:
     Buffer<T> gates, c, h, clipped;      // (rows, 4H), the others (rows, H)
+    Buffer<T> normalised, scales;        // those of NormTape
     std::vector<BackwardDirection<T>> direction_of_part;
 
     /// But for the kernels' own, which are bounded.
     std::size_t bytes() const noexcept {
       return scratch.bytes() + dh[0].bytes() + dh[1].bytes() + dx_part.bytes() + factors.bytes() +
-             dropped.bytes() + gates.bytes() + c.bytes() + h.bytes() + clipped.bytes();
+             dropped.bytes() + gates.bytes() + c.bytes() + h.bytes() + clipped.bytes() +
+             normalised.bytes() + scales.bytes();
     }
   };
 

@@ -115,6 +115,27 @@ void test_every_option() {
   changed.activations[1] = {Activation::hard_sigmoid, Activation::one, Activation::softsign,
                             Activation::softplus, Activation::identity};
   check_round_trips(changed, path);
+  for (const LayerNorm form : {LayerNorm::gates, LayerNorm::products}) {
+    for (const LayerNormCell cell :
+         {LayerNormCell::state, LayerNormCell::output, LayerNormCell::none}) {
+      changed.layer_norm = form;
+      changed.layer_norm_cell = cell;
+      changed.layer_norm_epsilon = cell == LayerNormCell::none ? 1e-12 : 1e-5;
+      check_round_trips(changed, path);
+    }
+  }
+}
+
+/// Files of models without layer normalisation do not mention it: older releases read them.
+void test_new_options_are_left_out() {
+  NetworkConfig config;
+  config.lstm.hidden_sizes = {2};
+  const auto mentions = [&] {
+    return serialise(Network<float>(config, uninitialised)).find("layer_norm") != std::string::npos;
+  };
+  CHECK(!mentions());
+  config.lstm.layer_norm = LayerNorm::gates;
+  CHECK(mentions());
 }
 
 void test_options_of_the_head() {
@@ -204,6 +225,7 @@ void test_a_model_that_no_header_holds() {
 
 int main() {
   test_every_option();
+  test_new_options_are_left_out();
   test_options_of_the_head();
   test_foreign_writer();
   test_the_stack_of_a_network();

@@ -61,6 +61,24 @@ void parameters_of_a_bidirectional_stack() {
   CHECK(network.lstm.output_size() == 4);
 }
 
+void gains() {
+  LSTMConfig config = stack(5, {3});
+  config.layer_norm = LayerNorm::gates;
+  std::vector<ParameterSpec> specs = parameter_specs(config);
+  CHECK(specs.size() == 7);
+  check_spec(specs[4], "gain_l0", 12, 0);
+  check_spec(specs[5], "gain_c_l0", 3, 0);
+  check_spec(specs[6], "shift_c_l0", 3, 0);
+  config.layer_norm = LayerNorm::products;
+  config.layer_norm_cell = LayerNormCell::none;
+  specs = parameter_specs(config);
+  CHECK(specs.size() == 6);
+  check_spec(specs[4], "gain_ih_l0", 12, 0);
+  check_spec(specs[5], "gain_hh_l0", 12, 0);
+  config.layer_norm.reset();
+  CHECK(parameter_specs(config).size() == 4);
+}
+
 void validation() {
   validate(stack(1, {1}));
   const Index huge = std::numeric_limits<Index>::max();
@@ -101,6 +119,23 @@ void validation() {
       CHECK_THROWS(validate(config), complaint);
     }
   }
+
+  LSTMConfig norm = stack(2, {3});
+  norm.layer_norm = LayerNorm::gates;
+  for (double epsilon : {1e-30, 1e-5, 1.0}) {
+    norm.layer_norm_epsilon = epsilon;
+    validate(norm);
+  }
+  for (double wrong : {0.0, -1e-5, 1e-31, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
+    norm.layer_norm_epsilon = wrong;
+    CHECK_THROWS(validate(norm), "layer_norm_epsilon: expected a number in 1e-30..1");
+  }
+  norm.layer_norm = static_cast<LayerNorm>(7);
+  norm.layer_norm_epsilon = 1e-5;
+  CHECK_THROWS(validate(norm), "layer_norm: expected one of gates, products");
+  norm.layer_norm.reset();
+  norm.layer_norm_cell = static_cast<LayerNormCell>(7);
+  CHECK_THROWS(validate(norm), "layer_norm_cell: expected one of state, output, none");
 
   LSTMConfig activations = stack(2, {3, 3});
   activations.activations.resize(1);
@@ -175,6 +210,11 @@ std::enable_if_t<std::is_enum_v<Enum>> change(Enum& value) {
   value = all[0].value == value ? all[1].value : all[0].value;
 }
 
+template <class Enum>
+std::enable_if_t<std::is_enum_v<Enum>> change(std::optional<Enum>& value) {
+  value = names<Enum>()[0].value;
+}
+
 /// Each row has a name and a member of its own, and its default is allowed.
 void the_list_of_options() {
   NetworkConfig config;
@@ -229,6 +269,7 @@ void gates_of_activations() {
 int main() {
   parameters_of_each_kind();
   parameters_of_a_bidirectional_stack();
+  gains();
   validation();
   gate_sets();
   all_names();

@@ -24,6 +24,7 @@ _PLAIN = {
     "initial_state": "zeros",
     "cell_clip": None,
     "preactivation_clip": None,
+    "layer_norm": None,
 }
 
 
@@ -39,6 +40,8 @@ class Direction:
     """(4H,)"""
     weight_ch: NDArray[Any] | None = None
     """(4, H) diagonal, (4H, H) dense"""
+    gains: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """{"gain", "gain_ih", ...: of layer normalisation}, shaped as the parameters."""
 
     @property
     def units(self) -> int:
@@ -134,6 +137,8 @@ class Layers:
                 parameters[f"weight_hh_l{k}{suffix}"] = direction.weight_hh
                 if direction.weight_ch is not None:
                     parameters[f"weight_ch_l{k}{suffix}"] = direction.weight_ch
+                for name, values in direction.gains.items():
+                    parameters[f"{name}_l{k}{suffix}"] = values
                 if (bias := f"bias_l{k}{suffix}") in parameters:
                     zeros = np.zeros(len(direction.weight_ih), model.dtype)
                     parameters[bias] = zeros if direction.bias is None else direction.bias

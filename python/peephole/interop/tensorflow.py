@@ -10,6 +10,8 @@ https://www.tensorflow.org/addons/api_docs/python/tfa/rnn/PeepholeLSTMCell. Kera
 and recurrent_kernel (H, 4H), columns i, f, c, o, and {input,forget,output}_gate_peephole_weights.
 
 In both, o reads c_t (H. Sak, A. Senior, F. Beaufays, 2014, arXiv:1402.1128).
+
+Those with layer normalisation: see tensorflow_norms.
 """
 
 from __future__ import annotations
@@ -27,6 +29,11 @@ from numpy.typing import NDArray
 from peephole._checks import path_text, real
 from peephole.interop.layers import Direction, Head, Layers, common_dtype, gate_rows, weight
 from peephole.interop.packages import needed
+from peephole.interop.tensorflow_norms import (
+    layer_norm_options,
+    norms_of_gates,
+    norms_of_products,
+)
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
@@ -39,8 +46,6 @@ _PEEPHOLES = {
 }
 _NOT_SUPPORTED = {
     "projection/kernel": "projections (num_proj)",
-    "input/gamma": "layer normalisation",
-    "forget/gamma": "layer normalisation",
 }
 _BACKWARD = re.compile(r"(^|/)(bw|backward\w*)(/|$)")
 
@@ -52,6 +57,7 @@ def from_tensorflow(
     *,
     forget_bias: float = 1.0,
     cell_clip: float | None = None,
+    layer_norm_epsilon: float | None = None,
     recurrent_activation: str = "sigmoid",
     activation: str = "identity",
     readout: str = "all",
@@ -73,17 +79,20 @@ def from_tensorflow(
             checkpoint are not used.
         forget_bias: Of TensorFlow 1's cells, which add it when they run. Addons' have none.
         cell_clip: Of the cells, the bound of their states; None: they have none.
+        layer_norm_epsilon: Of cells with layer normalisation: TensorFlow 1's LayerNormBasicLSTMCell
+            and Addons' LayerNormLSTMCell. None: their default, 1e-12 and 1e-3.
         recurrent_activation: Of Addons' cells: "sigmoid" or "hard_sigmoid".
         activation: Of the head: "identity", "sigmoid", "tanh" or "softmax".
         readout: What the head reads: "all", "last", "mean" or "max"; see `Network`.
 
     Returns:
         An `LSTM`, or with a head a `Network`, of the arrays' dtype, float32 or float64. Cells with
-        peepholes give `peephole_gates="ifo", output_peephole="current"`.
+        peepholes give `peephole_gates="ifo", output_peephole="current"`; those with layer
+        normalisation `layer_norm="gates"`, and Addons' `layer_norm="products"`.
 
     Raises:
-        ValueError: For a name or shape that does not fit, for projections and layer normalisation,
-            and for a file that is broken.
+        ValueError: For a name or shape that does not fit, for projections, and for a file that is
+            broken.
         TypeError: If `source` is neither a mapping nor a path.
         OSError: If a file cannot be read.
         ImportError: If a checkpoint is given and tensorflow is not installed.
@@ -98,6 +107,12 @@ def from_tensorflow(
     backward = [bool(_BACKWARD.search(scope)) for scope in scopes]
     directions = _paired(cells, backward, scopes)
     dense = None if head is None else _dense(arrays, head, activation, readout, taken)
+    kinds = {frozenset(cell.gains) for cell in cells}
+    if len(kinds) > 1:
+        raise ValueError(
+            "layers: expected layer normalisation of one kind in all cells or in none, got "
+            f"{dict(zip(scopes, ([*cell.gains] for cell in cells), strict=True))}"
+        )
     with_peepholes = [cell.weight_ch is not None for cell in cells]
     if len(set(with_peepholes)) > 1:
         raise ValueError(
@@ -112,6 +127,7 @@ def from_tensorflow(
             "output_peephole": "current",
         }
     options["cell_clip"] = cell_clip
+    options |= layer_norm_options(cells[0].gains, layer_norm_epsilon)
     options["activations"] = dict.fromkeys("ifo", recurrent_activation)
     return Layers(directions, dense, options).model(common_dtype(taken))
 
@@ -164,7 +180,11 @@ def _scopes(arrays: Mapping[str, Any]) -> list[str]:
         if last == "recurrent_kernel" or (
             last == "kernel"
             and f"{scope}/recurrent_kernel" not in arrays
-            and (peephole or "lstm" in scope.rpartition("/")[2])
+            and (
+                peephole
+                or "lstm" in scope.rpartition("/")[2]
+                or f"{scope}/transform/gamma" in arrays
+            )
         ):
             found.append(scope)
 
@@ -216,14 +236,25 @@ def _cell(
                 f"{scope}/kernel: expected the shape (I + H, 4H) of an LSTM, got {both.shape}"
             )
         kernel, recurrent = both[:-units], both[-units:]
-    bias = take("bias", (4 * units,)) if f"{scope}/bias" in arrays or not keras_layout else None
+    normalises = f"{scope}/input/gamma" in arrays
+    needs_bias = not (keras_layout or normalises)
+    bias = take("bias", (4 * units,)) if f"{scope}/bias" in arrays or needs_bias else None
     peepholes = _peepholes(arrays, scope, units, take)
     if keras_layout:  # i, f, c, o, as here
-        return Direction(kernel.T, recurrent.T, bias, peepholes)
+        gains, shift = norms_of_products(arrays, scope, units, take)
+        if shift is not None:
+            bias = shift if bias is None else bias + shift
+        return Direction(kernel.T, recurrent.T, bias, peepholes, gains)
+    gains, shift = norms_of_gates(units, take) if normalises else ({}, None)
+    if bias is not None:
+        bias = gate_rows(bias, "igfo")
+    if shift is not None:
+        bias = shift if bias is None else bias + shift
     assert bias is not None
-    bias = gate_rows(bias, "igfo")
     bias[units : 2 * units] += bias.dtype.type(forget_bias)
-    return Direction(gate_rows(kernel.T, "igfo"), gate_rows(recurrent.T, "igfo"), bias, peepholes)
+    return Direction(
+        gate_rows(kernel.T, "igfo"), gate_rows(recurrent.T, "igfo"), bias, peepholes, gains
+    )
 
 
 def _peepholes(arrays: Mapping[str, Any], scope: str, units: int, take: Any) -> Any:

@@ -1,9 +1,10 @@
 """Losses for `Network.fit`.
 
 Each loss is a mean over its terms, weighted if there are weights: Σ w l / Σ w. There are terms for
-each valid step of each sequence, or for readout "last" for each sequence. A term of weight 0 or of
-a missing target counts as absent: it has no effect on the loss, and its gradient is 0, even if it
-is not finite. `Network.fit` takes a loss by name, an object of these classes, or a custom function.
+each valid step of each sequence, or for readout "last" for each sequence, as always for `CTC`. A
+term of weight 0 or of a missing target counts as absent: it has no effect on the loss, and its
+gradient is 0, even if it is not finite. `Network.fit` takes a loss by name, an object of these
+classes, or a custom function.
 
 A custom function (y_pred, y_true, lengths) -> (loss, dy) is called for each batch, or with `tbptt`
 for each piece of one. It gets
@@ -21,6 +22,7 @@ classes, if any. An epoch's loss is the mean over its batches, weighted by the s
 that have a step.
 """
 
+from peephole.losses.alignment import CTC
 from peephole.losses.base import Loss, Value
 from peephole.losses.distributions import GaussianNLL, Quantile
 from peephole.losses.labels import CrossEntropy
@@ -32,6 +34,7 @@ from peephole.losses.values import (
 )
 
 __all__ = [
+    "CTC",
     "BinaryCrossEntropy",
     "CrossEntropy",
     "GaussianNLL",

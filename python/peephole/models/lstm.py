@@ -13,8 +13,8 @@ from peephole import _core as core
 from peephole._checks import array
 from peephole._keywords import explains_keywords
 from peephole._types import Activations, Columns, Gradients, Seed, State, StateArrays
-from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
+from peephole.models.derivatives import LSTMDerivatives
 from peephole.models.passes import backward, forward
 from peephole.models.prediction import call
 from peephole.models.stream import Stream
@@ -22,7 +22,7 @@ from peephole.models.stream import Stream
 _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
 
 
-class LSTM(Model):
+class LSTM(LSTMDerivatives):
     r"""A stack of LSTM layers with peephole connections.
 
     For each layer, at each step t::
@@ -71,6 +71,15 @@ class LSTM(Model):
             TensorFlow's LSTMCell and Kaldi. None, here and below: no bound. A gradient passes up to
             a bound, and is 0 beyond it; NaN stays NaN.
         preactivation_clip: The bound of each a_k, before its activation, as `clip` of ONNX's LSTM.
+        layer_norm: Layer normalisation [10]_, LN(z) = (z - mean(z)) / sqrt(var(z) + epsilon), with
+            gains γ. "gates": each gate's sum over its H values,
+            a_k = γ_k ⊙ LN(W_k x_t + R_k h_{t-1} + P_k c_{t-1}) + b_k, as in TensorFlow and LiteRT.
+            "products": each of the two products over all its 4H values, a = γ_x ⊙ LN(W x_t) +
+            γ_h ⊙ LN(R h_{t-1}) + P c_{t-1} + b, as in [10]_. None: none.
+        layer_norm_cell: What `layer_norm` does to the cell state, with a gain γ_c and a shift β_c.
+            "state": c_t = γ_c ⊙ LN(f ⊙ c_{t-1} + g ⊙ i) + β_c, which the next step reads too.
+            "output": h_t = h(γ_c ⊙ LN(c_t) + β_c) ⊙ o alone, as in [10]_. "none": nothing.
+        layer_norm_epsilon: The epsilon of `layer_norm`, in 1e-30..1.
         masks: {parameter name: bool array of its shape}: weights are not connected where it is
             False. They are 0, have gradient 0, and stay 0 in training. `peephole.masks` makes some.
         gate_inputs: {gates: the columns of x that they see}, for the first layer, such as
@@ -89,9 +98,13 @@ class LSTM(Model):
             - weight_ch_l{k}  (4, H) or dense (4H, H)  P, the peepholes; absent for "none"
             - bias_l{k}  (4H,)  b; absent without bias
             - h0_l{k}, c0_l{k}  (H,)  the initial state; only if it is learned
+            - gain_l{k}  (4H,)  γ, with layer_norm="gates"
+            - gain_ih_l{k}, gain_hh_l{k}  (4H,)  γ_x and γ_h, with layer_norm="products"
+            - gain_c_l{k}, shift_c_l{k}  (H,)  γ_c and β_c, with layer_norm and a layer_norm_cell
+              other than "none"
 
             and, if bidirectional, the same again with `_reverse`. Weights start uniform in
-            ±1/sqrt(H), biases as 0, the bias of the forget gate as 1 [5]_.
+            ±1/sqrt(H), biases and shifts as 0, the bias of the forget gate as 1 [5]_, gains as 1.
 
     Raises:
         ValueError, TypeError: If an option is out of its range; the message names it.
@@ -115,6 +128,7 @@ class LSTM(Model):
            activations", ICLR 2017, arXiv:1606.01305.
         .. [9] T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with sublinear memory
            cost", 2016, arXiv:1604.06174.
+        .. [10] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016, arXiv:1607.06450.
 
     Example:
         >>> lstm = peephole.LSTM(12, 64, seed=0)
@@ -147,6 +161,9 @@ class LSTM(Model):
         initial_state: Literal["zeros", "learned"] = "zeros",
         cell_clip: float | None = None,
         preactivation_clip: float | None = None,
+        layer_norm: Literal["gates", "products"] | None = None,
+        layer_norm_cell: Literal["state", "output", "none"] = "state",
+        layer_norm_epsilon: float = 1e-5,
         masks: Mapping[str, NDArray[np.bool_]] | None = None,
         gate_inputs: Mapping[str, Columns] | None = None,
         dtype: Any = "float32",
@@ -171,6 +188,9 @@ class LSTM(Model):
             initial_state=initial_state,
             cell_clip=cell_clip,
             preactivation_clip=preactivation_clip,
+            layer_norm=layer_norm,
+            layer_norm_cell=layer_norm_cell,
+            layer_norm_epsilon=layer_norm_epsilon,
             masks=masks,
             gate_inputs=gate_inputs,
             dtype=dtype,

@@ -54,6 +54,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         initial_state: Literal["zeros", "learned"] = "zeros",
         cell_clip: float | None = None,
         preactivation_clip: float | None = None,
+        layer_norm: Literal["gates", "products"] | None = None,
+        layer_norm_cell: Literal["state", "output", "none"] = "state",
+        layer_norm_epsilon: float = 1e-5,
         dtype: Any = "float32",
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
         epochs: int = 50,
@@ -81,6 +84,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.initial_state = initial_state
         self.cell_clip = cell_clip
         self.preactivation_clip = preactivation_clip
+        self.layer_norm = layer_norm
+        self.layer_norm_cell = layer_norm_cell
+        self.layer_norm_epsilon = layer_norm_epsilon
         self.dtype = dtype
         self.recurrent_init = recurrent_init
         self.epochs = epochs

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-import peephole.torch.ops  # noqa: F401  (registers the operators)
+import peephole.torch.ops
+import peephole.torch.second_order  # noqa: F401  (both register the operators)
 from peephole._types import Activations, Columns
 from peephole.torch.packed import pack_again, padded
 from peephole.torch.states import batched, check_tensor, flat_state, single, states
@@ -23,7 +24,8 @@ class LSTM(Weights):
     Its arguments, calls and results are those of `torch.nn.LSTM`; with ``peephole="none"`` it
     computes the same function. It works with autograd, `torch.compile(fullgraph=True)`,
     `torch.export`, optimisers, `copy.deepcopy`, pickle and DistributedDataParallel. Second
-    derivatives are not available: they raise NotImplementedError.
+    derivatives (`create_graph=True`, as for a penalty on the gradient) are exact too, but computed
+    by a slower path; third ones raise NotImplementedError.
 
     Args:
         input_size, num_layers, bias, batch_first, dropout, bidirectional: As in `torch.nn.LSTM`.
@@ -35,7 +37,8 @@ class LSTM(Weights):
             False.
         gate_inputs: As in `peephole.LSTM`.
         peephole, peephole_gates, output_peephole, activations, coupled_input_forget,
-            recurrent_dropout, zoneout, initial_state, cell_clip, preactivation_clip,
+            recurrent_dropout, zoneout, initial_state, cell_clip, preactivation_clip, layer_norm,
+            layer_norm_cell, layer_norm_epsilon,
             recurrent_init: As in `peephole.LSTM`.
 
     Attributes:
@@ -45,6 +48,8 @@ class LSTM(Weights):
             two.
         weight_ch_l{k} (4, H) or dense (4H, H): The peepholes; absent with peephole="none".
         h0_l{k}, c0_l{k} (H,): The initial state, with initial_state="learned" only.
+        gain_l{k}, gain_ih_l{k}, gain_hh_l{k} (4H,), gain_c_l{k}, shift_c_l{k} (H,): Those of layer
+            normalisation, as in `peephole.LSTM`.
 
     The weights are initialised as in `peephole.LSTM`, from torch's random numbers.
 
@@ -90,6 +95,9 @@ class LSTM(Weights):
         initial_state: Literal["zeros", "learned"] = "zeros",
         cell_clip: float | None = None,
         preactivation_clip: float | None = None,
+        layer_norm: Literal["gates", "products"] | None = None,
+        layer_norm_cell: Literal["state", "output", "none"] = "state",
+        layer_norm_epsilon: float = 1e-5,
         masks: Mapping[str, Tensor] | None = None,
         gate_inputs: Mapping[str, Columns] | None = None,
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
@@ -122,6 +130,9 @@ class LSTM(Weights):
             initial_state=initial_state,
             cell_clip=cell_clip,
             preactivation_clip=preactivation_clip,
+            layer_norm=layer_norm,
+            layer_norm_cell=layer_norm_cell,
+            layer_norm_epsilon=layer_norm_epsilon,
         )
         self.batch_first, self.proj_size = batch_first, 0
 

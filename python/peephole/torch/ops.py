@@ -16,12 +16,6 @@ from torch import Tensor
 from peephole.torch.models import borrowed, sizes
 from peephole.torch.tensors import array, lengths_array, same_device, seed_number, state_tensor
 
-_NO_SECOND_ORDER = (
-    "peephole.torch.LSTM has no second derivatives; call backward() or torch.autograd.grad() "
-    "without create_graph=True"
-)
-
-
 # torch.library.custom_op is the same with checks around each call, which take some 30 µs.
 _library = torch.library.Library("peephole", "DEF")
 _library.define(
@@ -35,7 +29,8 @@ _library.define(
 _library.define(
     "lstm_backward(Tensor dy, Tensor? dh, Tensor? dc, Tensor parameters, Tensor tape, "
     "Tensor? lengths, Tensor? seed, str options, str slot, bool time_major, bool inputs, "
-    "bool state_given) -> (Tensor, Tensor, Tensor, Tensor)"
+    "bool state_given, Tensor? x=None, Tensor? h=None, Tensor? c=None) "
+    "-> (Tensor, Tensor, Tensor, Tensor)"
 )
 
 
@@ -185,6 +180,9 @@ def lstm_backward(
     time_major: bool,
     inputs: bool,
     state_given: bool,
+    x: Tensor | None = None,
+    h: Tensor | None = None,
+    c: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The backward pass.
 
@@ -194,6 +192,8 @@ def lstm_backward(
         inputs: Whether the gradient of x is wanted.
         state_given: Whether that call was given h and c: the gradient of a learned initial state
             is then 0.
+        x, h, c: Those of the call of `lstm` that need second derivatives. Their values are in the
+            tape: as arguments they tell autograd that the gradients depend on them.
 
     Returns:
         Gradients of x (empty if not wanted), h, c and, in one array, of the parameters.
@@ -231,6 +231,9 @@ def _(
     time_major: bool,
     inputs: bool,
     state_given: bool,
+    x: Tensor | None = None,
+    h: Tensor | None = None,
+    c: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     first, second, _ = dy.shape
     batch = second if time_major else first
@@ -245,11 +248,13 @@ def _(
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    _, parameters, h, c, lengths, seed, options, slot, time_major = inputs
+    x, parameters, h, c, lengths, seed, options, slot, time_major = inputs
     y, _, _, tape = output
     ctx.mark_non_differentiable(tape)
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(parameters, tape, lengths, seed)
+    # The others may be changed in place.
+    moving = [None if t is None or not t.requires_grad else t for t in (x, h, c)]
+    ctx.save_for_backward(parameters, tape, lengths, seed, *moving)
     ctx.shape_of_y = y.shape
     ctx.shapes_of_state = None if h is None or c is None else (h.shape, c.shape)
     ctx.arguments = options, slot, time_major
@@ -258,7 +263,7 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, 
 def _backward(
     ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, _: Any
 ) -> tuple[Any, ...]:
-    parameters, tape, lengths, seed = ctx.saved_tensors
+    parameters, tape, lengths, seed, *moving = ctx.saved_tensors
     if dy is None:
         dy = tape.new_zeros(ctx.shape_of_y)
     if dh is None and dc is not None:
@@ -277,6 +282,7 @@ def _backward(
         *ctx.arguments,
         wants_x,
         ctx.shapes_of_state is not None,
+        *moving,
     )
     state: tuple[Tensor | None, Tensor | None] = None, None
     if ctx.shapes_of_state is not None:
@@ -285,9 +291,4 @@ def _backward(
     return dx if wants_x else None, dparameters, *state, None, None, None, None, None
 
 
-def _refuse_second_order(ctx: Any, *gradients: Any) -> Any:
-    raise NotImplementedError(_NO_SECOND_ORDER)
-
-
 torch.library.register_autograd("peephole::lstm", _backward, setup_context=_keep_for_backward)
-torch.library.register_autograd("peephole::lstm_backward", _refuse_second_order)

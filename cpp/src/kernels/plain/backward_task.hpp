@@ -97,6 +97,7 @@ struct BackwardTask {
   T* ddiagonal;     // (4, H), or null
   T* dweight_ch;    // (4H, H), or null
   T* dbias;         // (4H,), or null
+  NormBackward<T> norm;
 
   // Scratch.
   Lines<T> da;            // (rows of a chunk, 4H)

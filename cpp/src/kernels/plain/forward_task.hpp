@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/plain/norm_task.hpp"
 #include "peephole/activation.hpp"
 #include "peephole/types.hpp"
 
@@ -32,7 +33,8 @@ struct ForwardWeights {
   const T* bias;    // (panels, 4, lanes)
   const T* diagonal;  // (panels, 4, lanes), or null
   const T*
-      dense_output;  // (groups, H, kGates panels, lanes): P_o where it reads all of c_t, or null
+      dense_output;     // (groups, H, kGates panels, lanes): P_o where it reads all of c_t, or null
+  NormWeights<T> norm;  // `bias` is 0 where there is layer normalisation: it is a shift then
 };
 
 /// One step in time: its first row, and the number of its rows.
@@ -74,6 +76,7 @@ struct ForwardTask {
   T* clipped;  // (N, H), overwritten: the sum of 1 << gate of the gates that were clipped; or null
   T* state_h;  // (B, H), replaced
   T* state_c;  // (B, H), replaced
+  NormForward<T> norm;
 
   // Scratch.
   T* h_rows[2];    // (B, panels * lanes): h_{t-1} and h_t, by turns

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from peephole import _core as core
 from peephole.models.base import Model
 from peephole.models.network import Network
+from peephole.models.scaling_files import ALWAYS_WRITTEN
 from peephole.scaling.texts import NAMES, scaling_texts
 
 KEY = "peephole"
@@ -47,11 +48,22 @@ def metadata(model: Model, form: str) -> dict[str, str]:
         "format_version": _FORMAT_VERSION,
         "kind": "Network" if isinstance(model, Network) else "LSTM",
         "form": form,
-        "options": model.options,
+        "options": _written(model.options),
         "masks": masks,
     }
     scalings = scaling_texts(model) if isinstance(model, Network) else {}
     return {KEY: json.dumps(fields), **scalings}
+
+
+def _newer_defaults() -> dict[str, Any]:
+    """{option: default} of those that are left out where they have it, as in model files."""
+    defaults = core.option_defaults()
+    return {name: value for name, value in defaults.items() if name not in ALWAYS_WRITTEN}
+
+
+def _written(options: Mapping[str, Any]) -> dict[str, Any]:
+    newer = _newer_defaults()
+    return {k: v for k, v in options.items() if k not in newer or v != newer[k]}
 
 
 def read_description(texts: Mapping[str, str]) -> Description:
@@ -74,6 +86,8 @@ def read_description(texts: Mapping[str, str]) -> Description:
     masks = fields["masks"]
     if not isinstance(masks, dict) or not all(isinstance(mask, str) for mask in masks.values()):
         raise _wrong("masks as texts", masks)
+    if isinstance(fields["options"], dict):
+        fields["options"] = {**_newer_defaults(), **fields["options"]}
     _check_options(fields["options"], fields["kind"])
     scalings = {name: texts[name] for name in NAMES if name in texts}
     return Description(fields["kind"], fields["form"], fields["options"], masks, scalings)
