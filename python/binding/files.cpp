@@ -43,19 +43,12 @@ py::object load_model(const std::filesystem::path& path) {
 }
 
 template <class T>
-py::tuple load_nam_as(const std::filesystem::path& path) {
+std::shared_ptr<Network<T>> load_nam_as(const std::filesystem::path& path) {
   auto model = [&] {
     const WithoutGil release;
     return load_nam<T>(path);
   }();
-  py::tuple state(model.h.size());
-  for (std::size_t k = 0; k < model.h.size(); ++k) {
-    const auto array = [](const std::vector<T>& values) {
-      return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
-    };
-    state[k] = py::make_tuple(array(model.h[k]), array(model.c[k]));
-  }
-  return py::make_tuple(std::make_shared<Network<T>>(std::move(model.network)), state);
+  return std::make_shared<Network<T>>(std::move(model.network));
 }
 
 template <class T>

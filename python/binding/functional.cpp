@@ -17,7 +17,8 @@
 ///
 /// Parameters are one array in the layout of `flat_layout`, or a list of one array for each. x is
 /// (B, T, I), or (T, B, I) with time_major. A state is two arrays h and c of B * (sum of D * H_k)
-/// values, (B, H_k) for each layer and direction one after the other, or None for zeros.
+/// values, (B, H_k) for each layer and direction one after the other, or None for the model's own:
+/// zeros, or its learned initial state.
 namespace peephole::binding {
 namespace {
 
@@ -222,7 +223,7 @@ py::tuple forward_with(LSTM<T>& self, py::handle parameters, py::handle x, py::h
 template <class T>
 py::tuple backward_with(LSTM<T>& self, py::handle parameters, py::handle tape_object, py::handle dy,
                         py::handle dh, py::handle dc, py::handle lengths_object,
-                        py::handle seed_object, bool time_major, bool inputs) {
+                        py::handle seed_object, bool time_major, bool inputs, bool state_given) {
   const LSTMConfig& config = self.config();
   const auto dy_in = batch_of_sequences<T>(dy, "dy", config.output_size(), time_major);
   const Index B = dy_in.batch(), time = dy_in.time();
@@ -232,7 +233,7 @@ py::tuple backward_with(LSTM<T>& self, py::handle parameters, py::handle tape_ob
   const auto memory = numbers<T>(tape_object, "tape", /*c_contiguous=*/true);
   Tape<T> tape(Span<T>{const_cast<T*>(memory.data()), memory.size()});
   assign(self, parameters);
-  self.reopen(tape, B, time, lengths.span(), seed_of(seed_object));
+  self.reopen(tape, B, time, lengths.span(), seed_of(seed_object), state_given);
 
   const Index I = config.input_size;
   std::optional<NewSequences<T>> dx;
@@ -252,7 +253,8 @@ template <class T>
 py::tuple backward_jvp_with(LSTM<T>& self, py::handle parameters, py::handle tape_object,
                             py::handle dy, py::handle dh, py::handle dc, py::handle lengths_object,
                             py::handle seed_object, bool time_major, py::handle tangent_parameters,
-                            py::handle tangent_x, py::handle tangent_h, py::handle tangent_c) {
+                            py::handle tangent_x, py::handle tangent_h, py::handle tangent_c,
+                            bool state_given) {
   const LSTMConfig& config = self.config();
   const Index I = config.input_size, F = config.output_size(),
               flat_size = self.parameters().flat_size();
@@ -275,7 +277,7 @@ py::tuple backward_jvp_with(LSTM<T>& self, py::handle parameters, py::handle tap
   const auto memory = numbers<T>(tape_object, "tape", /*c_contiguous=*/true);
   Tape<T> tape(Span<T>{const_cast<T*>(memory.data()), memory.size()});
   assign(self, parameters);
-  self.reopen(tape, B, time, lengths.span(), seed_of(seed_object));
+  self.reopen(tape, B, time, lengths.span(), seed_of(seed_object), state_given);
 
   const NewSequences<T> y(B, time, F, time_major), dx(B, time, I, time_major);
   const FlatStateOut<T> final(config, B), dinitial(config, B);
@@ -319,10 +321,10 @@ void add_passes(const char* name, py::module_& module) {
       .def("forward_with", &forward_with<T>, "parameters"_a, "x"_a, "h"_a, "c"_a, "lengths"_a,
            "seed"_a, "time_major"_a)
       .def("backward_with", &backward_with<T>, "parameters"_a, "tape"_a, "dy"_a, "dh"_a, "dc"_a,
-           "lengths"_a, "seed"_a, "time_major"_a, "inputs"_a)
+           "lengths"_a, "seed"_a, "time_major"_a, "inputs"_a, "state_given"_a)
       .def("backward_jvp_with", &backward_jvp_with<T>, "parameters"_a, "tape"_a, "dy"_a, "dh"_a,
            "dc"_a, "lengths"_a, "seed"_a, "time_major"_a, "tangent_parameters"_a, "tangent_x"_a,
-           "tangent_h"_a, "tangent_c"_a);
+           "tangent_h"_a, "tangent_c"_a, "state_given"_a);
 }
 
 }  // namespace

@@ -121,6 +121,9 @@ class LSTM(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        initial_state: str = "zeros",
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
         layer_norm: str | None = None,
         layer_norm_cell: str = "state",
         layer_norm_epsilon: float = 1e-5,
@@ -184,6 +187,7 @@ class LSTM(_Model):
         seed: int | None,
         time_major: bool,
         inputs: bool,
+        state_given: bool,
     ) -> tuple[Any, _Array, _Array, _Array]:
         """Gradients of x or None, h, c and the parameters."""
     def backward_jvp_with(
@@ -200,6 +204,7 @@ class LSTM(_Model):
         tangent_x: _Array | None,
         tangent_h: _Array | None,
         tangent_c: _Array | None,
+        state_given: bool,
     ) -> tuple[_Array, _Array, _Array, _Array, _Array, _Array, _Array]:
         """Derivatives of y, h, c, and of the gradients of x, h, c and the parameters."""
 
@@ -223,6 +228,9 @@ class Network(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        initial_state: str = "zeros",
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
         layer_norm: str | None = None,
         layer_norm_cell: str = "state",
         layer_norm_epsilon: float = 1e-5,
@@ -317,10 +325,10 @@ def ctc(
 def load(path: str | bytes) -> LSTM | Network:
     """The model in a file, of a class for float32 or float64."""
 
-def load_nam_float32(path: str | bytes) -> tuple[Network, tuple[tuple[_Array, _Array], ...]]:
-    """(network, state) of a NeuralAmpModeler file: of each layer a pair (h, c), each (H,)."""
+def load_nam_float32(path: str | bytes) -> Network:
+    """The network of a NeuralAmpModeler file, with the initial state as parameters."""
 
-def load_nam_float64(path: str | bytes) -> tuple[Network, tuple[tuple[_Array, _Array], ...]]: ...
+def load_nam_float64(path: str | bytes) -> Network: ...
 def load_rtneural_float32(path: str | bytes) -> LSTM | Network:
     """The model in an RTNeural file."""
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 State: TypeAlias = Sequence[tuple[ArrayLike, ArrayLike]]
 StateArrays: TypeAlias = tuple[tuple[NDArray[Any], NDArray[Any]], ...]
 Activations: TypeAlias = Mapping[str, str] | Sequence[Mapping[str, str]]
+Columns: TypeAlias = slice | ArrayLike
 Seed: TypeAlias = int | np.random.Generator | None
 
 
@@ -53,10 +54,14 @@ class LSTMOptions(TypedDict, total=False):
     dropout: float
     recurrent_dropout: float
     zoneout: float
+    initial_state: Literal["zeros", "learned"]
+    cell_clip: float | None
+    preactivation_clip: float | None
     layer_norm: Literal["gates", "products"] | None
     layer_norm_cell: Literal["state", "output", "none"]
     layer_norm_epsilon: float
     masks: Mapping[str, NDArray[np.bool_]] | None
+    gate_inputs: Mapping[str, Columns] | None
     dtype: Any
     seed: Seed
     recurrent_init: Literal["uniform", "orthogonal"]

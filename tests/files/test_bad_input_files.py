@@ -165,6 +165,9 @@ FORGED_OPTIONS = {
     "dtype": ["float64", "float16", "object", None, 32],
     "head": ["x", None, 1],
     "readout": ["first", None],
+    "initial_state": ["x", None, 1, "learned"],
+    "cell_clip": [0, -1, 0.0, None, "1", True, [1.0]],
+    "preactivation_clip": [0, -1.5, None, "1", False, {}],
     "masks": [None, {}],
     "seed": [0],
 }

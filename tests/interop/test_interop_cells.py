@@ -23,11 +23,12 @@ def hard_sigmoid(a):
     return np.clip(0.2 * a + 0.5, 0, 1)
 
 
-def lstm_cell(v, x, h, c, forget_bias=1.0, **_):
+def lstm_cell(v, x, h, c, forget_bias=1.0, cell_clip=np.inf, **_):
     """tf.compat.v1.nn.rnn_cell.LSTMCell.call"""
     i, j, f, o = np.split(np.concatenate([x, h], 1) @ v["kernel"] + v["bias"], 4, axis=1)
     w_i, w_f, w_o = (v.get(f"w_{k}_diag", 0) for k in "ifo")
     c = sigmoid(f + forget_bias + w_f * c) * c + sigmoid(i + w_i * c) * np.tanh(j)
+    c = np.clip(c, -cell_clip, cell_clip)
     return sigmoid(o + w_o * c) * np.tanh(c), c
 
 
@@ -94,6 +95,16 @@ def within(scope, values):
 
 def sequences(features, dtype="float64"):
     return RNG.standard_normal((4, 9, features)).astype(dtype)
+
+
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_tensorflow_1_with_cell_clip(agree, dtype, peepholes):
+    cell, x = tf1(3, 5, dtype, peepholes), sequences(3, dtype)
+    model = interop.from_tensorflow(within("rnn/lstm_cell", cell), cell_clip=0.2)
+    assert model.options["cell_clip"] == 0.2
+    agree(model(x)[0], run(lstm_cell, cell, x, 5, cell_clip=0.2).astype(dtype))
+    with pytest.raises(ValueError, match="cell_clip: expected"):
+        interop.from_tensorflow(within("rnn/lstm_cell", cell), cell_clip=0)
 
 
 @pytest.mark.parametrize("peepholes", [False, True])

@@ -56,7 +56,12 @@ def test_says_that_the_initial_state_is_lost(net, tmp_path, capsys):
     assert "not kept" in capsys.readouterr().out
     convert(tmp_path, "amp.nam", "same.nam")
     assert "not kept" not in capsys.readouterr().out
-    assert np.array_equal(interop.from_nam(tmp_path / "same.nam")[1], ones)
+    assert np.array_equal(
+        interop.from_nam(tmp_path / "same.nam").stream().state, np.ones((2, 2, 1, 4))
+    )
+    convert(tmp_path, "amp.nam", "same.safetensors")
+    assert "not kept" not in capsys.readouterr().out
+    assert peephole.load(tmp_path / "same.safetensors").options["initial_state"] == "learned"
 
 
 @pytest.mark.parametrize(

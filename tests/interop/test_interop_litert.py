@@ -122,6 +122,22 @@ def test_agrees_with_the_interpreter(agree, tmp_path, peephole, coupled, layers,
 
 @pytest.mark.parametrize("peephole", [False, True])
 @pytest.mark.parametrize("coupled", [False, True])
+def test_cell_clip(agree, tmp_path, peephole, coupled):
+    """The bound of the cell state, which the output gate's peephole reads, too."""
+    graph = Builder(3).lstm(3, 5, peephole, coupled, cellClip=0.125)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(graph.bytes())
+    x = np.random.default_rng(9).standard_normal((B, T, 3)).astype(np.float32)
+    model = interop.from_litert(path)
+    assert model.options["cell_clip"] == 0.125
+    agree(model(x)[0], run(graph.bytes(), x))
+    without = interop.from_litert(path, ignore_cell_clip=True)
+    assert without.options["cell_clip"] is None
+    assert np.abs(without(x)[0] - model(x)[0]).max() > 0.01
+
+
+@pytest.mark.parametrize("peephole", [False, True])
+@pytest.mark.parametrize("coupled", [False, True])
 def test_layer_normalisation(agree, tmp_path, peephole, coupled):
     graph = Builder(3).lstm(3, 5, peephole, coupled, norm=True)
     graph.lstm(5, 4, peephole, coupled, norm=True)
@@ -180,10 +196,9 @@ def cycle():
         (lambda: Builder(3), "LSTM, got none"),
         (lambda: with_other(RELU), "operator 19 of the schema"),
         (lambda: Builder(3).dense(3, 2), "operator 9 of the schema"),
-        (
-            lambda: Builder(3).lstm(3, 5, cellClip=2.0),
-            "cell_clip=2 is not supported.*ignore_cell_clip",
-        ),
+        (lambda: Builder(3).lstm(3, 5, cellClip=-2.0), "cell_clip: expected 0 or a finite bound"),
+        (lambda: Builder(3).lstm(3, 5, cellClip=np.nan), "cell_clip: expected 0 or a finite bound"),
+        (lambda: Builder(3).lstm(3, 5, cellClip=2.0).lstm(5, 4), "options of the first one"),
         (lambda: Builder(3).lstm(3, 5, diagonalRecurrentTensors=True), "diagonal recurrent"),
         (lambda: Builder(3).lstm(3, 5, inputs={16: 1}), "projections"),
         (lambda: Builder(3).lstm(3, 5, inputs={21: 1}), r"expected shape|no tensor|\\[2, 7, 3\\]"),

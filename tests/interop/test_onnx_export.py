@@ -49,6 +49,7 @@ def test_three_lines(path):
         ({"peephole_gates": "ifo"}, "output_peephole"),
         ({"activations": {"i": "tanh"}, **CLASSIC}, "different activations of i, f, o"),
         ({"activations": {"g": "softplus"}, **CLASSIC}, "softplus"),
+        ({"cell_clip": 1.0, **CLASSIC}, "cell_clip"),
     ],
 )
 def test_the_operator_does_not_fit(options, reason, path):
@@ -67,6 +68,8 @@ def test_the_operator_does_not_fit(options, reason, path):
         {"peephole": "none", "output_peephole": "previous"},
         {"coupled_input_forget": True, "activations": {"f": "relu"}, **CLASSIC},
         {"peephole": "none", "bidirectional": True, "num_layers": 2},
+        {"preactivation_clip": 0.3, **CLASSIC},
+        {"initial_state": "learned", **CLASSIC},
     ],
 )
 def test_the_operator_fits(options, path):

@@ -148,7 +148,9 @@ def no_output(model):
 
 W, R, B = (1, 4 * UNITS, INPUTS), (1, 4 * UNITS, UNITS), (1, 8 * UNITS)
 BROKEN = {
-    "clip": (None, {"clip": 3.0}, "clip is not supported"),
+    "clip of 0": (None, {"clip": 0.0}, "clip: expected a finite number above 0, got 0"),
+    "infinite clip": (None, {"clip": float("inf")}, "clip: expected a finite number"),
+    "clip is no number": (None, {"clip": [1.0]}, "LSTM node .* is wrong"),
     "unknown attribute": (None, {"projection": 3}, "unknown attribute 'projection'"),
     "unknown direction": (None, {"direction": "sideways"}, "unknown direction 'sideways'"),
     "direction is a number": (None, {"direction": 3}, "unknown direction 3"),

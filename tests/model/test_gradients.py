@@ -57,6 +57,11 @@ class Tally:
         self.seen["lengths"] += case.lengths is not None
         self.seen["length 0 of T > 0"] += case.time > 0 and 0 in (case.lengths or ())
         self.seen["no state"] += case.state is None
+        self.seen["cell_clip"] += options["cell_clip"] is not None
+        self.seen["preactivation_clip"] += options["preactivation_clip"] is not None
+        learned = options["initial_state"] == "learned"
+        self.seen["learned state"] += learned and case.state is None
+        self.seen["given instead of learned"] += learned and case.state is not None
         for names in reference.activations(options):
             self.seen.update(set(names.values()))
 

@@ -5,7 +5,7 @@ import peephole
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.strategies import cases, lstm_options
+from support.strategies import begin_anywhere, cases, lstm_options
 from support.tolerances import assert_identical
 
 pytestmark = pytest.mark.usefixtures("runtime_as_before")
@@ -51,6 +51,7 @@ def test_same_bits_for_every_option(options, batch, ragged, dtype, isa, seed):
     rng = np.random.default_rng(seed)
     options["activations"] = None  # unbounded ones overflow in this many steps
     lstm = peephole.LSTM(**options, dtype=dtype, seed=seed)
+    begin_anywhere(lstm, rng)
     time = MANY_STEPS // batch if isa != "reference" else 200
     x = rng.standard_normal((batch, time, lstm.input_size)).astype(dtype)
     lengths = rng.integers(0, time + 1, batch) if ragged else None

@@ -46,7 +46,8 @@ def product(case, lstm, direction, **options):
     """The library's Hessian-vector product, as a point."""
     _, _, tape = lstm.forward(case.x, case.state, case.lengths, **options)
     _, moved = lstm.backward_jvp(tape, tangents_of(direction), case.dy, case.dstate)
-    return derivatives.gradient_point(moved)
+    found = derivatives.gradient_point(moved)
+    return {name: found[name] for name in direction}  # without a state that is not given
 
 
 def gradient_at(case, model, point, backward, **options):
@@ -64,8 +65,8 @@ def difference(case, model, direction, backward, **options):
         for sign in (1, -1):
             moved = derivatives.move(point, direction, sign * factor * STEP)
             gradient = gradient_at(case, model, moved, backward, **options)
-            for name, values in gradient.items():
-                total[name] += sign * share / STEP * values
+            for name in point:
+                total[name] += sign * share / STEP * gradient[name]
     for name in model.parameters:
         model.parameters[name] = point[name]
     return total

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "datasets": "_fork_gate",
     "decoding": "_checks _sequences",
     "losses": "_checks _core _keywords _packages _types decoding",
+    "masks": "_checks _types",
     "metrics": "_checks",
     "schedules": "_checks _keywords",
     "static": "_checks _sequences",
@@ -31,20 +32,20 @@ MAY_IMPORT = {
     "optim": "_core _checks _keywords _types parameters",
     "training": "_core _checks _fork_gate _keywords _notebook _types _sequences parameters losses "
     "metrics schedules optim scaling",
-    "models": "_core _checks _frames _keywords _types _sequences losses parameters scaling "
-    "training.entry",
+    "models": "_core _checks _frames _keywords _types _sequences losses masks "
+    "parameters scaling training.entry",
     "views": "_checks _fork_gate _notebook models training.keep.history",
     "inspection": "views",
     "plot": "views",
     "sklearn": "_checks _keywords _runtime _sequences _types metrics models optim parameters "
     "training.keep.history training.optimisers",
     "interop": "_core _checks _fork_gate _packages _types models scaling",
-    "torch": "_checks _core _types interop.packages models",
+    "torch": "_checks _core _types interop.packages masks models",
     "jax": "_checks _keywords _types interop.packages models",
     "demo": "_fork_gate datasets models views",
     "__main__": "_core demo interop",
-    "": "_core _types _runtime datasets decoding inspection losses metrics models optim plot "
-    "scaling schedules static training windows",
+    "": "_core _types _runtime datasets decoding inspection losses masks metrics models optim "
+    "plot scaling schedules static training windows",
 }
 
 

@@ -20,7 +20,7 @@ OF_LSTM = [name for name in _core.LSTMFloat32(1, [1]).options if name in DEFAULT
 OF_NETWORK = [name for name in DEFAULTS if name not in OF_LSTM]
 # Arguments of constructors that are not options of the core's models.
 SIZES = {"input_size", "hidden_size", "num_layers", "output_size"}
-OTHERS = {"masks", "dtype", "seed", "recurrent_init"}
+OTHERS = {"masks", "gate_inputs", "dtype", "seed", "recurrent_init"}
 
 
 def other_value(name):
@@ -135,7 +135,8 @@ def test_estimators(name, estimator):
 def test_wrong_values(name):
     cls = class_of(name)
     sizes = (2, 3) if cls is peephole.LSTM else (2, 3, 1)
-    for wrong in ("x y", 7.5, b"1"):
+    number = -7.5 if DEFAULTS[name] is None else 7.5  # bounds are above 0
+    for wrong in ("x y", number, b"1"):
         with pytest.raises((TypeError, ValueError), match=rf"^{name}(\[0\])?: expected"):
             cls(*sizes, **{name: wrong})
 

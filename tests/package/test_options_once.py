@@ -27,22 +27,25 @@ OF_LSTM = sorted(_core.LSTMFloat32(1, [1]).options.keys() - SIZES)
 OF_NETWORK = sorted(_core.NetworkFloat32(1, [1], 1).options.keys() - SIZES - {*OF_LSTM})
 
 # Options that the core does not have: they are used up in making a model.
-OF_PYTHON = {"num_layers", "masks", "dtype", "seed", "recurrent_init"}
+OF_PYTHON = {"num_layers", "masks", "gate_inputs", "dtype", "seed", "recurrent_init"}
 
 # A value of each option that is not its default.
 OTHER = {
     "activations": [{"i": "relu", "f": "one", "g": "softsign", "o": "sigmoid", "c": "identity"}],
     "bias": False,
     "bidirectional": True,
+    "cell_clip": 0.75,
     "coupled_input_forget": True,
     "dropout": 0.25,
     "layer_norm": "gates",
     "layer_norm_cell": "output",
     "layer_norm_epsilon": 0.01,
     "head": "tanh",
+    "initial_state": "learned",
     "output_peephole": "current",
     "peephole": "dense",
     "peephole_gates": "io",
+    "preactivation_clip": 2.5,
     "readout": "last",
     "recurrent_dropout": 0.25,
     "zoneout": 0.25,
@@ -138,7 +141,7 @@ class TestOptionsOfModels:
     def test_signature_of_estimators(self):
         estimators = pytest.importorskip("peephole.sklearn")
         ours, theirs = keywords(peephole.LSTM), keywords(estimators.LSTMClassifier)
-        for name in {*OF_LSTM, *OF_PYTHON} - {"masks", "seed"}:
+        for name in {*OF_LSTM, *OF_PYTHON} - {"masks", "gate_inputs", "seed"}:
             assert name in theirs, name
             assert (theirs[name].default, theirs[name].annotation) == (
                 ours[name].default,

@@ -28,7 +28,10 @@ def make_point(x, state, parameters):
 
 
 def state_of(point):
+    """The initial state; None if the point has none."""
     count = sum(name.startswith("state/") for name in point) // 2
+    if count == 0:
+        return None
     return [(point[f"state/{k}/h"], point[f"state/{k}/c"]) for k in range(count)]
 
 
@@ -113,6 +116,7 @@ class ReferenceModel:
         self.case, self.head, self.readout, self.noise = case, head, readout, noise
         layers = reference.activations(case.options)
         self.has_kinks = any(name in reference.KINKS for names in layers for name in names.values())
+        self.has_kinks |= any(case.options.get(k) for k in ("cell_clip", "preactivation_clip"))
 
     def run(self, point, regions=None):
         case = self.case

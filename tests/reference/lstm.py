@@ -5,7 +5,8 @@
     c_t = f * c_{t-1} + g * i
     h_t = h(c_t) * o
 
-and layer normalisation as peephole.LSTM documents it.
+preactivation_clip is the bound of each a_k, and cell_clip that of c_t; layer normalisation is as
+peephole.LSTM documents it.
 
 Options are the keyword arguments of peephole.LSTM as a dict. Forward only, but it gives exact
 derivatives by complex steps, since every function takes complex numbers (Squire & Trapp 1998,
@@ -95,6 +96,8 @@ def parameter_shapes(options):
                 shapes[f"weight_ch_l{k}{suffix}"] = (rows, units)
             if options.get("bias", True):
                 shapes[f"bias_l{k}{suffix}"] = (4 * units,)
+            if options.get("initial_state") == "learned":
+                shapes[f"h0_l{k}{suffix}"] = shapes[f"c0_l{k}{suffix}"] = (units,)
             for name in gains(options):
                 size = units if name.endswith("_c") else 4 * units
                 shapes[f"{name}_l{k}{suffix}"] = (size,)
@@ -117,6 +120,18 @@ def state_sizes(options):
     return [units for units in hidden_sizes(options) for _ in suffixes(options)]
 
 
+def initial_states(options, parameters, batch):
+    """A pair (h, c) (..., B, H) for each layer and direction: zeros, or what is learned."""
+    if options.get("initial_state") != "learned":
+        return [(np.zeros((batch, H)), np.zeros((batch, H))) for H in state_sizes(options)]
+    names = [name for name in parameter_shapes(options) if name.startswith("h0")]
+
+    def repeat(value):
+        return np.repeat(value[..., None, :], batch, axis=-2)
+
+    return [(repeat(parameters[h]), repeat(parameters["c" + h[1:]])) for h in names]
+
+
 def times(matrix, vector):
     """matrix (..., K, J) times vector (..., J)."""
     return np.einsum("...kj,...j->...k", matrix, vector)
@@ -137,6 +152,8 @@ class Layer:
         self.coupled = options.get("coupled_input_forget", False)
         self.output_reads_current = options.get("output_peephole", "previous") == "current"
         self.diagonal = options.get("peephole", "diagonal") == "diagonal"
+        self.cell_clip = options.get("cell_clip")
+        self.preactivation_clip = options.get("preactivation_clip")
         self.norm = options.get("layer_norm")
         self.norm_cell = options.get("layer_norm_cell", "state") if self.norm else "none"
         self.epsilon = options.get("layer_norm_epsilon", 1e-5)
@@ -161,7 +178,16 @@ class Layer:
             return 0.0
         return self.P[gate] * c if self.diagonal else times(self.P[gate], c)
 
+    def clip(self, values, bound, regions):
+        if bound is None:
+            return values
+        if regions is not None:
+            regions.append(np.searchsorted([-bound, bound], values.real))
+        return np.where(values.real > bound, bound, np.where(values.real < -bound, -bound, values))
+
     def activate(self, gate, a, regions):
+        if gate != "c":
+            a = self.clip(a, self.preactivation_clip, regions)
         name = self.activations[gate]
         if regions is not None and name in KINKS:
             regions.append(np.searchsorted(KINKS[name], a.real))
@@ -201,6 +227,7 @@ class Layer:
         c = f * previous + g * i
         if self.norm_cell == "state":
             c = self.normalise_cell(c)
+        c = self.clip(c, self.cell_clip, regions)
         read = c if self.output_reads_current else previous
         o = self.activate("o", self.sum_of_gate("o", products, read), regions)
         shown = self.normalise_cell(c) if self.norm_cell == "output" else c
@@ -222,7 +249,7 @@ def forward(options, parameters, x, state=None, lengths=None, masks=None, region
     batch, time = x.shape[-3:-1]
     lengths = [time] * batch if lengths is None else [int(n) for n in lengths]
     if state is None:
-        state = [(np.zeros((batch, H)), np.zeros((batch, H))) for H in state_sizes(options)]
+        state = initial_states(options, parameters, batch)
     shapes = parameter_shapes(options)
     lead = np.broadcast_shapes(
         x.shape[:-3],

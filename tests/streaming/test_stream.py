@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.refusals import refused
-from support.strategies import lstm_options
+from support.strategies import begin_anywhere, lstm_options
 from support.tolerances import assert_identical
 
 STEPS = 9
@@ -51,6 +51,7 @@ def test_equals_predict(options, head, readout, outputs, zoneout, batch, dtype, 
             seed=seed,
         )
         x = inputs(np.random.default_rng(seed), batch, net.input_size, dtype)
+        begin_anywhere(net, np.random.default_rng(seed))
         stream = net.stream(batch)
         y = stepped(stream, x)
         expected = net.predict(x)

@@ -37,11 +37,15 @@ def random_options(rng):
         "bidirectional": bool(rng.random() < 0.5),
         "zoneout": float(rng.choice([0, 0, 0.3])),
         "dropout": 0.1,
+        "initial_state": str(rng.choice(["zeros", "learned"])),
+        "cell_clip": [None, None, 0.2][rng.integers(3)],
+        "preactivation_clip": [None, 0.3][rng.integers(2)],
         "recurrent_dropout": float(rng.choice([0, 0.2])),
         "dtype": str(rng.choice(["float32", "float32", "float64"])),
     }
     if rng.random() < 0.4:
         options |= {"zoneout": 0.0, "dtype": "float32", "output_peephole": "current"}
+        options |= {"cell_clip": None}
         options |= {"peephole": str(rng.choice(["diagonal", "none"]))}
         options |= {"peephole_gates": "ifo"[: rng.integers(0, 4)]}
         f, g, h = (str(name) for name in rng.choice(ACTIVATIONS, 3))

@@ -20,6 +20,9 @@ MOST_SEQUENCES = 4
 # Small enough that unbounded activations in a stack stay within a few orders of magnitude.
 LARGEST_WEIGHT = 0.6
 
+# Bounds that some values reach, and none.
+clips = st.sampled_from([None, None, 0.25, 0.6])
+
 activation_names = st.sampled_from(sorted(reference.ACTIVATIONS))
 activation_mappings = st.dictionaries(st.sampled_from("ifgoc"), activation_names)
 
@@ -60,6 +63,9 @@ def lstm_options(draw, **fixed):
         ),
         "coupled_input_forget": draw(st.integers(0, 3)) == 3,
         "bidirectional": draw(st.booleans()),
+        "initial_state": draw(st.sampled_from(["zeros", "learned"])),
+        "cell_clip": draw(clips),
+        "preactivation_clip": draw(clips),
         **draw(layer_norms()),
     }
     return options | fixed
@@ -191,3 +197,10 @@ def cases(draw, options=None, masks=True, ragged=None, min_time=0, with_state=No
         with_state=draw(st.booleans()) if with_state is None else with_state,
         seed=draw(st.integers(0, 2**32 - 1)),
     )
+
+
+def begin_anywhere(model, rng):
+    """Gives a learned initial state values, which are 0 at first; other models stay as they are."""
+    for name, value in model.parameters.items():
+        if name.startswith(("h0_", "c0_")):
+            model.parameters[name] = rng.uniform(-1, 1, value.shape)

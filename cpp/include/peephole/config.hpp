@@ -16,6 +16,8 @@ enum class Peephole { none, diagonal, dense };
 /// Graves 2013, ONNX).
 enum class OutputPeephole { previous, current };
 
+/// The state in which a sequence begins whose caller gives none: zeros, or parameters.
+enum class InitialState { zeros, learned };
 /// Layer normalisation (J. L. Ba, J. R. Kiros, G. E. Hinton, 2016, arXiv:1607.06450), with LN(z) =
 /// (z - mean z) / sqrt(var z + epsilon) and the gains γ:
 ///   gates     a_k = γ_k ⊙ LN(W_k x + R_k h + P_k c) + b_k, each gate over its H values, as
@@ -57,6 +59,10 @@ struct LSTMConfig {
   std::vector<Activations> activations;  // (L,), or empty: the defaults in every layer
   bool coupled_input_forget = false;     // f = 1 - i (CIFG, Greff et al. 2017)
   bool bidirectional = false;
+  InitialState initial_state = InitialState::zeros;
+  // Bounds ±clip, above 0; none: no bound. A gradient passes up to the bound, and is 0 beyond it.
+  std::optional<double> cell_clip;           // of c_t, before anything reads it
+  std::optional<double> preactivation_clip;  // of each a_k, before its activation
 
   // Regularisation, probabilities in [0, 1). LSTM::forward draws; inference has no dropout, and
   // instead of drawing mixes the two that zoneout chooses from by their probabilities.
@@ -111,6 +117,7 @@ void validate(const NetworkConfig& config);
 ///   weight_hh_l{k}  (4H, H)
 ///   weight_ch_l{k}  (4, H) diagonal, (4H, H) dense, absent for none
 ///   bias_l{k}       (4H,)                       absent without bias
+///   h0_l{k}, c0_l{k}  (H,)                      InitialState::learned only
 ///   gain_l{k}       (4H,)                       γ, with LayerNorm::gates alone
 ///   gain_ih_l{k}, gain_hh_l{k}  (4H,)           γ_x and γ_h, with LayerNorm::products alone
 ///   gain_c_l{k}, shift_c_l{k}   (H,)            γ_c and β_c, absent with LayerNormCell::none

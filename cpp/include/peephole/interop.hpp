@@ -4,10 +4,8 @@
 #include <filesystem>
 #include <optional>
 #include <variant>
-#include <vector>
 
 #include "peephole/files.hpp"
-#include "peephole/stream.hpp"
 
 /// Models in the JSON files of other programs, for audio plugins that load captures at run time.
 ///
@@ -24,25 +22,15 @@ namespace peephole {
 /// An amplifier capture, and what else a plugin takes from its file.
 template <class T>
 struct NamModel {
+  /// With InitialState::learned: the state that the capture starts from, as a rule the one that
+  /// silence leads to, is in the parameters h0 and c0. Streams begin there.
   Network<T> network;
-  /// (L), each (H,): the state that the capture starts from, as a rule the one that silence leads
-  /// to.
-  std::vector<std::vector<T>> h, c;
 
   // Entries that a file may lack. What is not a number counts as absent.
   std::optional<double> sample_rate;       // Hz, of the sound that the network was trained with
   std::optional<double> loudness;          // dB, of the output for the trainer's standard input
   std::optional<double> input_level_dbu;   // dBu of the analogue signals that a digital sine of
   std::optional<double> output_level_dbu;  // peak 1 stands for
-
-  /// Puts a stream of the network, of batch 1, into the initial state. Stream::reset() would set
-  /// it to zeros. It may run on a real-time thread.
-  void start(Stream<T>& stream) const noexcept {
-    for (std::size_t k = 0; k < h.size(); ++k) {
-      const auto hidden_size = static_cast<Index>(h[k].size());
-      stream.set_state(static_cast<Index>(k), {h[k].data(), c[k].data(), 1, hidden_size});
-    }
-  }
 };
 
 /// The capture in a NeuralAmpModeler file (`.nam`) of the architecture "LSTM", or in the `size`
@@ -50,7 +38,6 @@ struct NamModel {
 ///
 ///     const auto amp = peephole::load_nam<float>("amp.nam");
 ///     peephole::Stream<float> stream(amp.network);
-///     amp.start(stream);
 ///
 /// The format: https://github.com/sdatkinson/NeuralAmpModelerCore, NAM/lstm.cpp.
 template <class T>

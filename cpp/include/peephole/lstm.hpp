@@ -32,6 +32,9 @@ class Stream;
 /// h_t of one layer is x_t of the next; of bidirectional layers, both halves side by side, forward
 /// first.
 ///
+/// With preactivation_clip, each a_k is clipped to ±preactivation_clip before its activation; with
+/// cell_clip, c_t to ±cell_clip before anything reads it. NaN stays NaN.
+///
 /// Thread safety: const members may run on several threads at once; nothing may write parameters
 /// meanwhile.
 ///
@@ -71,9 +74,10 @@ class LSTM {
   /// Restores a tape from its memory, which an earlier forward call has filled. The memory may have
   /// been copied to another address since, and the call may have been of another model with the
   /// same configuration and the same parameter values. batch, time, lengths and seed are those of
-  /// that call.
+  /// that call. initial_given: whether that call had an initial state; without one, the gradients
+  /// of a learned initial state are those of all sequences, and with one they are 0.
   void reopen(Tape<T>& tape, Index batch, Index time, Span<const Index> lengths = {},
-              std::optional<std::uint64_t> seed = {}) const;
+              std::optional<std::uint64_t> seed = {}, bool initial_given = false) const;
 
   /// Inference that also fills `tape`, for Tape::activities; backward refuses such a tape.
   void trace(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape) const;

@@ -32,6 +32,8 @@ Span<const Name<Peephole>> names<Peephole>() noexcept;
 template <>
 Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept;
 template <>
+Span<const Name<InitialState>> names<InitialState>() noexcept;
+template <>
 Span<const Name<LayerNorm>> names<LayerNorm>() noexcept;
 template <>
 Span<const Name<LayerNormCell>> names<LayerNormCell>() noexcept;
@@ -98,7 +100,8 @@ inline constexpr auto kNetworkSizes =
     std::make_tuple(Option{"output_size", &NetworkConfig::output_size, InFiles::always});
 
 /// The choices: keyword arguments in Python. A double is a probability in [0, 1), but for
-/// layer_norm_epsilon. An optional value without a value is None in Python, and not in files.
+/// layer_norm_epsilon; an optional one a number above 0. An optional value without a value is None
+/// in Python, and not in files.
 inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"peephole", &LSTMConfig::peephole, InFiles::always},
     Option{"peephole_gates", &LSTMConfig::peephole_gates, InFiles::always},
@@ -110,6 +113,9 @@ inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"dropout", &LSTMConfig::dropout, InFiles::added},
     Option{"recurrent_dropout", &LSTMConfig::recurrent_dropout, InFiles::added},
     Option{"zoneout", &LSTMConfig::zoneout, InFiles::added},
+    Option{"initial_state", &LSTMConfig::initial_state, InFiles::unless_default},
+    Option{"cell_clip", &LSTMConfig::cell_clip, InFiles::unless_default},
+    Option{"preactivation_clip", &LSTMConfig::preactivation_clip, InFiles::unless_default},
     Option{"layer_norm", &LSTMConfig::layer_norm, InFiles::unless_default},
     Option{"layer_norm_cell", &LSTMConfig::layer_norm_cell, InFiles::unless_default},
     Option{"layer_norm_epsilon", &LSTMConfig::layer_norm_epsilon, InFiles::unless_default});

@@ -41,8 +41,8 @@ typedef enum peephole_status {
 } peephole_status;
 
 /* Loads the model in the file at `path` (UTF-8), or in the `size` bytes at `data` as the file would
- * have them, and sets *model to it, with its state at zeros; to NULL where that fails. A
- * bidirectional model is refused: it reads a sequence from its end, too. */
+ * have them, and sets *model to it, with its state at zeros or at the model's learned initial
+ * state; to NULL where that fails. A bidirectional model is refused: it reads a sequence from its end, too. */
 peephole_status peephole_load(const char* path, peephole_model** model);
 peephole_status peephole_load_memory(const void* data, size_t size, peephole_model** model);
 
@@ -78,8 +78,8 @@ peephole_status peephole_process(peephole_model* model, const float* x, float* y
 peephole_status peephole_process_double(peephole_model* model, const double* x, double* y,
                                         size_t n);
 
-/* Sets the state to where it was at first: to that of a .nam file, and of all other models to
- * zeros. NULL is ignored. */
+/* Sets the state to where it was at first: zeros, or the learned initial state of a model or a
+ * .nam file. NULL is ignored. */
 void peephole_reset(peephole_model* model);
 
 /* What the last call on this thread that failed said, until the next one that fails: UTF-8, never

@@ -8,8 +8,9 @@ namespace peephole {
 
 /// A model with its state, computed step by step as the steps come: for audio, control, trading.
 ///
-/// A run of steps gives the bits that infer() gives for the whole sequence from zeros, in blocks of
-/// any size, for every model but bidirectional ones: those read a sequence from its end too.
+/// A run of steps gives the bits that infer() gives for the whole sequence without a given state,
+/// in blocks of any size, for every model but bidirectional ones: those read a sequence from its
+/// end too.
 ///
 /// A stream is made once, where allocation and exceptions are welcome. After that step, process,
 /// reset, set_state, get_state, swap and the sizes neither allocate, lock, throw nor call the
@@ -31,7 +32,8 @@ namespace peephole {
 template <class T>
 class Stream {
  public:
-  /// y is h of the last layer: O = H_last. The state is zeros.
+  /// y is h of the last layer: O = H_last. The state is zeros, or the model's learned initial
+  /// state.
   ///
   /// batch  B, sequences that advance together
   ///
@@ -72,7 +74,7 @@ class Stream {
   /// y  (B, n, O), overwritten; as for step()
   void process(const T* x, T* y, Index n) noexcept;
 
-  /// Sets the state to zeros, where it was at first.
+  /// Sets the state to where it was at first: zeros, or the model's learned initial state.
   void reset() noexcept;
   /// Sets the state of a layer: h and c, each (B, H), read.
   void set_state(Index layer, StateView<const T> state) noexcept;

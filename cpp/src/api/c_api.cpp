@@ -1,6 +1,5 @@
 #include <exception>
 #include <filesystem>
-#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -17,7 +16,7 @@
 
 struct peephole_model {
   std::variant<peephole::Stream<float>, peephole::Stream<double>> stream;
-  std::shared_ptr<const peephole::NamModel<float>> capture = nullptr;  // of a .nam file
+  double sample_rate = 0;  // of a .nam file that says it
 };
 
 namespace {
@@ -119,11 +118,8 @@ peephole_status peephole_load_memory(const void* data, size_t size, peephole_mod
 
 peephole_status peephole_load_nam(const char* path, peephole_model** model) {
   return create(model, path, "path", [&] {
-    auto capture = std::make_shared<const peephole::NamModel<float>>(
-        peephole::load_nam<float>(std::filesystem::u8path(path)));
-    auto* const loaded = new peephole_model{stream_of(capture->network), capture};
-    peephole_reset(loaded);
-    return loaded;
+    const auto capture = peephole::load_nam<float>(std::filesystem::u8path(path));
+    return new peephole_model{stream_of(capture.network), capture.sample_rate.value_or(0)};
   });
 }
 
@@ -156,7 +152,7 @@ int peephole_is_double(const peephole_model* model) {
 }
 
 double peephole_sample_rate(const peephole_model* model) {
-  return model != nullptr && model->capture ? model->capture->sample_rate.value_or(0) : 0;
+  return model != nullptr ? model->sample_rate : 0;
 }
 
 peephole_status peephole_step(peephole_model* model, const float* x, float* y) {
@@ -178,11 +174,7 @@ peephole_status peephole_process_double(peephole_model* model, const double* x, 
 
 void peephole_reset(peephole_model* model) {
   if (model == nullptr) return;
-  if (model->capture) {
-    model->capture->start(std::get<Stream<float>>(model->stream));
-  } else {
-    std::visit([](auto& stream) { stream.reset(); }, model->stream);
-  }
+  std::visit([](auto& stream) { stream.reset(); }, model->stream);
 }
 
 const char* peephole_error(void) { return last_error; }

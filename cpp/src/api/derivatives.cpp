@@ -110,10 +110,17 @@ class DualPasses {
   void forward(const Call<T>& call, const Tangents<T>& tangents,
                std::optional<std::uint64_t> seed) {
     const DualSequences x(call.x, tangents.x);
+    const bool learned =
+        stack_of(config_).initial_state == InitialState::learned && call.initial.empty();
+    if (learned && !tangents.initial.empty()) {
+      refuse("tangents", "none of the initial state, which is learned here", "some");
+    }
     const DualStates initial(call.x.batch, sizes_, call.initial, tangents.initial);
+    Span<const StateView<const Dual>> given;
+    if (!learned) given = initial.read();
     Outputs<Dual> outputs{y_.view(), final_.views()};
     if (has_logits(config_)) outputs.logits = logits_.view();
-    model_.forward({x.read(), call.lengths, initial.read()}, outputs, tape_, seed);
+    model_.forward({x.read(), call.lengths, given}, outputs, tape_, seed);
   }
 
   template <class T>
@@ -172,6 +179,7 @@ class KeptCall {
     for (Index rank = 0; rank < schedule.batch(); ++rank) {
       lengths_[static_cast<std::size_t>(schedule.sequence(rank))] = schedule.length(rank);
     }
+    if (config.initial_state == InitialState::learned && !tape.initial_given) return;
     const std::vector<Index> sizes = state_sizes(config);
     for (std::size_t k = 0; k < sizes.size(); ++k) {
       const Index size = schedule.batch() * sizes[k];

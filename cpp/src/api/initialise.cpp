@@ -57,6 +57,7 @@ std::vector<double> draw(const ParameterSpec& spec, Index H, Initialisation recu
     return orthogonal(random, H);
   }
   std::vector<double> values(static_cast<std::size_t>(spec.size()), 0.0);
+  if (begins_with(spec.name, "h0") || begins_with(spec.name, "c0")) return values;
   if (begins_with(spec.name, "gain")) {
     std::fill(values.begin(), values.end(), 1.0);
   } else if (begins_with(spec.name, "shift")) {

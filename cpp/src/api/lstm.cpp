@@ -75,7 +75,7 @@ TapeSize LSTM<T>::tape_size() const {
 
 template <class T>
 void LSTM<T>::reopen(Tape<T>& tape, Index batch, Index time, Span<const Index> lengths,
-                     std::optional<std::uint64_t> seed) const {
+                     std::optional<std::uint64_t> seed, bool initial_given) const {
   if (batch < 0) refuse("batch", "a number of sequences", std::to_string(batch));
   if (time < 0) refuse("time", "a number of steps", std::to_string(time));
   check_lengths(lengths, batch, time);
@@ -83,7 +83,7 @@ void LSTM<T>::reopen(Tape<T>& tape, Index batch, Index time, Span<const Index> l
   StackTape<T>& stack = tape.impl().stack;
   if (stack.memory.data == nullptr) refuse("tape", "one in the caller's memory", "another");
   tape.impl().set_up(/*has_head=*/false, seed.value_or(0));
-  stack_->reopen(batch, time, lengths, stack);
+  stack_->reopen(batch, time, lengths, initial_given, stack);
 }
 
 template <class T>

@@ -35,6 +35,9 @@ Backend backend_for(const LayerSpec& spec, const LayerNoise& noise, IsaChoice ch
   if (spec.peephole == Peephole::dense) {
     return reference("the kernels have no layer normalisation with dense peepholes");
   }
+  if (spec.clips_cell() || spec.clips_preactivations()) {
+    return reference("the kernels have no layer normalisation with clips");
+  }
   if (noise.any()) {
     return reference("the kernels have no layer normalisation with recurrent dropout or zoneout");
   }

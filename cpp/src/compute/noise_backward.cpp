@@ -108,7 +108,7 @@ void BackwardNoise<T>::zone(const kernels::BackwardTask<T>& task,
   }
 }
 
-/// c = f ⊙ c_{t-1} + g ⊙ i, of which zoneout may have replaced values by those of c_{t-1}.
+/// c = f ⊙ c_{t-1} + g ⊙ i, clipped, of which zoneout may have replaced values by those of c_{t-1}.
 template <class T>
 void BackwardNoise<T>::update_again(const kernels::BackwardTask<T>& task,
                                     Index row) const noexcept {
@@ -121,6 +121,9 @@ void BackwardNoise<T>::update_again(const kernels::BackwardTask<T>& task,
   const T* const g = gates + index(Gate::cell) * H_;
   T* const c = updated_c_ + row * H_;
   for (Index k = 0; k < H_; ++k) c[k] = f[k] * previous_c[k] + g[k] * i[k];
+  if (!layer_.spec.clips_cell()) return;
+  const T limit = static_cast<T>(layer_.spec.cell_clip);
+  for (Index k = 0; k < H_; ++k) c[k] = c[k] > limit ? limit : c[k] < -limit ? -limit : c[k];
 }
 
 template <class T>

@@ -24,6 +24,7 @@ NetworkConfig config_of_nam(const JsonValue& file) {
   const JsonValue sizes = entry(file, "config", JsonKind::object, kFile);
   NetworkConfig config;
   config.lstm.peephole = Peephole::none;
+  config.lstm.initial_state = InitialState::learned;
   config.lstm.input_size = size_of(sizes.find("input_size"), "config: input_size");
   const Index hidden_size = size_of(sizes.find("hidden_size"), "config: hidden_size");
   if (const auto outputs = sizes.find("out_channels")) {
@@ -76,7 +77,7 @@ NamModel<T> nam_model(files::Source& source) {
     append(taken, size);
     return taken;
   };
-  std::vector<std::vector<T>> parameters, h, c;
+  std::vector<std::vector<T>> parameters;
   for (Index k = 0; k < config.lstm.layers(); ++k) {
     const Index H = config.lstm.hidden_sizes[static_cast<std::size_t>(k)];
     std::vector<T> weight_ih, weight_hh;
@@ -87,8 +88,8 @@ NamModel<T> nam_model(files::Source& source) {
     parameters.push_back(std::move(weight_ih));
     parameters.push_back(std::move(weight_hh));
     parameters.push_back(take(kGates * H));
-    h.push_back(take(H));
-    c.push_back(take(H));
+    parameters.push_back(take(H));
+    parameters.push_back(take(H));
   }
   parameters.push_back(take(config.output_size * config.lstm.output_size()));
   parameters.push_back(take(config.output_size));
@@ -98,13 +99,8 @@ NamModel<T> nam_model(files::Source& source) {
     const bool has = metadata && metadata->kind() == JsonKind::object;
     return number_of(has ? metadata->find(key) : std::nullopt);
   };
-  return {files::model_of<Network<T>>(config, parameters),
-          std::move(h),
-          std::move(c),
-          number_of(file.find("sample_rate")),
-          number("loudness"),
-          number("input_level_dbu"),
-          number("output_level_dbu")};
+  return {files::model_of<Network<T>>(config, parameters), number_of(file.find("sample_rate")),
+          number("loudness"), number("input_level_dbu"), number("output_level_dbu")};
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ class OptionsReader : public JsonEvents {
 
   void whole_number(std::uint64_t number) override {
     constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
-    if (set<double>(static_cast<double>(number))) return;
+    if (set_number(static_cast<double>(number))) return;
     const auto size = static_cast<Index>(number <= kLargest ? number : 0);
     if (size == 0) unexpected(std::to_string(number));
     if (place_ == Place::sizes) {
@@ -114,7 +114,7 @@ class OptionsReader : public JsonEvents {
   void null() override { unexpected("null"); }
   void negative_number(std::int64_t number) override { unexpected(std::to_string(number)); }
   void real_number(double number, const std::string& text) override {
-    if (!set<double>(number)) unexpected(text.substr(0, kLongestName));
+    if (!set_number(number)) unexpected(text.substr(0, kLongestName));
   }
   void error(std::size_t) override { refuse_options("expected JSON, got something else"); }
 
@@ -179,6 +179,11 @@ class OptionsReader : public JsonEvents {
   template <class Value>
   bool set(Value value) const {
     return visit<Value>([&](Value& target) { target = value; });
+  }
+
+  /// The same for an option that is a number, which may be none.
+  bool set_number(double number) const {
+    return set<double>(number) || set<std::optional<double>>(number);
   }
 
   /// The same for an option whose values have names.

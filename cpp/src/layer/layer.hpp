@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <optional>
 
 #include "layer/schedule.hpp"
@@ -9,6 +10,9 @@
 /// over the packed rows of a Schedule (N of them) or over its ranks (B); all memory is the
 /// caller's.
 namespace peephole {
+
+/// A bound that clips nothing.
+inline constexpr double kNoClip = std::numeric_limits<double>::infinity();
 
 /// The values of a packed row that layer normalisation normalises, and the number of groups that it
 /// does so in: each gate; or W x, then R h.
@@ -28,10 +32,14 @@ struct LayerSpec {
   OutputPeephole output_peephole;
   Activations activations;
   bool coupled_input_forget;
+  double cell_clip = kNoClip;           // the bound of c_t
+  double preactivation_clip = kNoClip;  // the bound of each a_k
   std::optional<LayerNorm> layer_norm = {};
   LayerNormCell layer_norm_cell = LayerNormCell::none;  // without layer_norm too
   double layer_norm_epsilon = 0;
 
+  bool clips_cell() const noexcept { return cell_clip != kNoClip; }
+  bool clips_preactivations() const noexcept { return preactivation_clip != kNoClip; }
   bool has_peephole(Gate gate) const noexcept {
     return peephole != Peephole::none && peephole_gates.contains(gate);
   }
@@ -122,6 +130,9 @@ struct LayerForward {
   T* state_h;             // (B, H): the initial state, replaced by the final one
   T* state_c;             // (B, H)
   NormTape<T> norm = {};  // overwritten; null in inference
+  /// (N, H), overwritten: the sum of 1 << gate over the gates whose a_k was clipped. Null in
+  /// inference, and without preactivation_clip.
+  T* clipped = nullptr;
 };
 
 /// The exact gradient of LayerForward.
@@ -144,6 +155,7 @@ struct LayerBackward {
   LayerWeights<T> dweights;  // overwritten; entries of masked weights may hold anything
   bool accumulate = false;   // add to dweights instead: this is not the first part of a pass
   NormTape<const T> norm = {};  // read
+  const T* clipped = nullptr;   // (N, H), read; null without preactivation_clip
 };
 
 }  // namespace peephole

@@ -1,6 +1,7 @@
 #include "peephole/config.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <iterator>
@@ -23,6 +24,13 @@ template <>
 Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept {
   static constexpr Name<OutputPeephole> kNames[] = {{OutputPeephole::previous, "previous"},
                                                     {OutputPeephole::current, "current"}};
+  return {kNames, std::size(kNames)};
+}
+
+template <>
+Span<const Name<InitialState>> names<InitialState>() noexcept {
+  static constexpr Name<InitialState> kNames[] = {{InitialState::zeros, "zeros"},
+                                                  {InitialState::learned, "learned"}};
   return {kNames, std::size(kNames)};
 }
 
@@ -98,6 +106,12 @@ void check_option(const std::string& name, double probability) {
   }
   if (!(probability >= 0 && probability < 1)) {
     refuse(name, "a probability in [0, 1)", std::to_string(probability));
+  }
+}
+
+void check_option(const std::string& name, const std::optional<double>& bound) {
+  if (bound && !(*bound > 0 && std::isfinite(*bound))) {
+    refuse(name, "none or a finite number above 0", std::to_string(*bound));
   }
 }
 
@@ -202,6 +216,10 @@ std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config) {
         specs.push_back({"weight_ch" + suffix, kGates * H, H});
       }
       if (config.bias) specs.push_back({"bias" + suffix, kGates * H, 0});
+      if (config.initial_state == InitialState::learned) {
+        specs.push_back({"h0" + suffix, H, 0});
+        specs.push_back({"c0" + suffix, H, 0});
+      }
       append_gains(config, suffix, H, specs);
     }
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "reference/activations.hpp"
+#include "reference/clip.hpp"
 #include "reference/eigen.hpp"
 #include "reference/layer.hpp"
 #include "reference/layer_noise.hpp"
@@ -86,11 +87,14 @@ void product_norm_gradient(const LayerBackward<T>& layer, const NormRows<const T
 /// dc_{t-1} = dc ⊙ f + P_iᵀ da_i + P_fᵀ da_f + P_gᵀ da_g   [o reads c_{t-1}:  + P_oᵀ da_o]
 ///
 /// With LayerNorm::gates, da becomes the gradient of what was normalised before the peepholes read
-/// it. All (n, H) but gates, da (n, 4H). dc holds the carry from t+1, replaced by dc_{t-1}.
+/// it. Where c_t was clipped, dc is 0 before it goes on to the gates; where a_k was, da_k is 0.
+///
+/// All (n, H) but gates, da (n, 4H). dc holds the carry from t+1, replaced by dc_{t-1}. clipped:
+/// see LayerForward.
 template <class T, class G, class C, class S, class DH, class DC, class DA>
 void gate_gradients(const LayerBackward<T>& layer, const NormRows<const T>& rows,
                     Scratch<T>& scratch, const G& gates, const C& c, const S& previous_c,
-                    const DH& dh, DC&& dc, DA&& da) {
+                    const DH& dh, const T* clipped, DC&& dc, DA&& da) {
   const LayerSpec& spec = layer.spec;
   const auto i = of_gate(gates, Gate::input).array();
   const auto f = of_gate(gates, Gate::forget).array();
@@ -101,6 +105,9 @@ void gate_gradients(const LayerBackward<T>& layer, const NormRows<const T>& rows
   auto da_g = of_gate(da, Gate::cell);
   auto da_o = of_gate(da, Gate::output);
 
+  const auto drop = [&](Gate gate, auto& da_k) {
+    if (clipped != nullptr) drop_clipped(gate, matrix(clipped, da_k.rows(), da_k.cols()), da_k);
+  };
   const Index n = c.rows(), H = c.cols();
   auto normalised_c = matrix(scratch.normalised_c.reserve(n * H), n, H);
   T* const scales_c = scratch.scales_c.reserve(n);
@@ -114,6 +121,7 @@ void gate_gradients(const LayerBackward<T>& layer, const NormRows<const T>& rows
   }
   activate_all(spec.activations.c, h_of_c);
   da_o.array() = dh.array() * h_of_c.array() * derivatives(spec.activations.o, o);
+  drop(Gate::output, da_o);
   auto read = matrix(scratch.dh_part.reserve(n * H), n, H);
   read.array() = dh.array() * o * derivatives(spec.activations.c, h_of_c.array());
   if (spec.layer_norm_cell == LayerNormCell::output) norm_gradient(read);
@@ -123,11 +131,13 @@ void gate_gradients(const LayerBackward<T>& layer, const NormRows<const T>& rows
     if (normalises) gate_norm_gradient(layer, Gate::output, rows, da);
     peephole_gradient(layer, Gate::output, da_o, c, dc);
   }
-  if (spec.layer_norm_cell == LayerNormCell::state) {
+  const bool normalises_c = spec.layer_norm_cell == LayerNormCell::state;
+  if (normalises_c || spec.clips_cell()) {
     auto updated = read;
     updated.array() = f * previous_c.array() + g * i;
-    normalise_state(spec, layer.weights, updated, normalised_c, scales_c);
-    norm_gradient(result(dc));
+    if (normalises_c) normalise_state(spec, layer.weights, updated, normalised_c, scales_c);
+    clip_gradient(spec.cell_clip, updated, dc);
+    if (normalises_c) norm_gradient(result(dc));
   }
 
   da_i.array() = dc.array() * g;
@@ -139,6 +149,9 @@ void gate_gradients(const LayerBackward<T>& layer, const NormRows<const T>& rows
   }
   da_i.array() *= derivatives(spec.activations.i, i);
   da_g.array() = dc.array() * i * derivatives(spec.activations.g, g);
+  drop(Gate::input, da_i);
+  drop(Gate::forget, da_f);
+  drop(Gate::cell, da_g);
 
   dc.array() *= f;
   for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
@@ -172,16 +185,19 @@ void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, cons
     row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
 }
 
-/// c = f ⊙ c_{t-1} + g ⊙ i, normalised where c_t is: what zoneout may have replaced by c_{t-1}.
+/// c = f ⊙ c_{t-1} + g ⊙ i, normalised and clipped where c_t is: what zoneout may have replaced by
+/// c_{t-1}.
 template <class T, class G, class S>
 void update_again(const LayerBackward<T>& layer, Scratch<T>& scratch, const G& gates,
                   const S& previous_c, MatrixMap<T> c) {
   c.array() = of_gate(gates, Gate::forget).array() * previous_c.array() +
               of_gate(gates, Gate::cell).array() * of_gate(gates, Gate::input).array();
-  if (layer.spec.layer_norm_cell != LayerNormCell::state) return;
-  const Index n = c.rows(), H = c.cols();
-  normalise_state(layer.spec, layer.weights, c, matrix(scratch.normalised_c.reserve(n * H), n, H),
-                  scratch.scales_c.reserve(n));
+  if (layer.spec.layer_norm_cell == LayerNormCell::state) {
+    const Index n = c.rows(), H = c.cols();
+    normalise_state(layer.spec, layer.weights, c, matrix(scratch.normalised_c.reserve(n * H), n, H),
+                    scratch.scales_c.reserve(n));
+  }
+  clip_all(layer.spec.cell_clip, c);
 }
 
 /// kept = z ⊙ d: the share of d that went to the step before; the rest stays in d.
@@ -232,7 +248,8 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
     }
     const T* const c = draws.zones() ? updated_c_rows : layer.c + at * H;
     const NormRows<const T> norm_rows(layer.spec, layer.norm, at);
-    gate_gradients(layer, norm_rows, scratch, gates, matrix(c, n, H), previous_c, dh, dc, da);
+    gate_gradients(layer, norm_rows, scratch, gates, matrix(c, n, H), previous_c, dh,
+                   layer.clipped ? layer.clipped + at * H : nullptr, dc, da);
     if (draws.drops()) previous_h.array() *= draws.recurrent(n);
     if (by_products) product_norm_gradient(layer, norm_rows, da, matrix(da_h_rows, n, kGates * H));
     const auto da_h = matrix(by_products ? da_h_rows : da_rows, n, kGates * H);

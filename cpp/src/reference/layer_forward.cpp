@@ -1,4 +1,5 @@
 #include "reference/activations.hpp"
+#include "reference/clip.hpp"
 #include "reference/eigen.hpp"
 #include "reference/layer.hpp"
 #include "reference/layer_noise.hpp"
@@ -89,22 +90,34 @@ void preactivations(const LayerForward<T>& layer, const X& x, const S& h, const 
 /// c_t = f ⊙ c_{t-1} + g ⊙ i
 /// h_t = h(c_t) ⊙ o
 ///
-/// or with layer normalisation, see LayerNormCell. gates (n, 4H) holds the a_k, replaced by i, f,
-/// g, o; previous_c, c and h are (n, H).
+/// or with layer normalisation, see LayerNormCell. Each a_k and c_t are clipped to their bounds, if
+/// they have some, after they are normalised.
+///
+/// gates (n, 4H) holds the a_k, replaced by i, f, g, o; previous_c, c and h are (n, H), and
+/// clipped, where it is kept.
 template <class T, class A, class S, class C, class H>
 void update(const LayerForward<T>& layer, const NormRows<T>& rows, Scratch<T>& scratch, A&& gates,
-            const S& previous_c, C&& c, H&& h) {
+            const S& previous_c, C&& c, H&& h, T* clipped) {
   const Activations& activations = layer.spec.activations;
   auto i = of_gate(gates, Gate::input);
   auto f = of_gate(gates, Gate::forget);
   auto g = of_gate(gates, Gate::cell);
   auto o = of_gate(gates, Gate::output);
+  const auto clip_gate = [&](Gate gate, auto& a) {
+    const double bound = layer.spec.preactivation_clip;
+    if (clipped != nullptr) note_clipped(bound, gate, a, matrix(clipped, a.rows(), a.cols()));
+    clip_all(bound, a);
+  };
+  if (clipped != nullptr) matrix(clipped, i.rows(), i.cols()).setZero();
+  clip_gate(Gate::input, i);
   activate_all(activations.i, i);
   if (layer.spec.coupled_input_forget) {
     f.array() = 1 - i.array();
   } else {
+    clip_gate(Gate::forget, f);
     activate_all(activations.f, f);
   }
+  clip_gate(Gate::cell, g);
   activate_all(activations.g, g);
   c.array() = f.array() * previous_c.array() + g.array() * i.array();
   const auto normalise_in = [&](MatrixMap<T> values) {
@@ -114,12 +127,14 @@ void update(const LayerForward<T>& layer, const NormRows<T>& rows, Scratch<T>& s
                     scratch.scales_c.reserve(n));
   };
   if (layer.spec.layer_norm_cell == LayerNormCell::state) normalise_in(result(c));
+  clip_all(layer.spec.cell_clip, c);
   if (layer.spec.output_reads_current()) {
     add_peephole(layer, Gate::output, c, o);
     if (layer.spec.layer_norm == LayerNorm::gates) {
       normalise_gate(layer, Gate::output, rows, gates);
     }
   }
+  clip_gate(Gate::output, o);
   activate_all(activations.o, o);
   h = c;
   if (layer.spec.layer_norm_cell == LayerNormCell::output) normalise_in(result(h));
@@ -159,7 +174,8 @@ void forward(const LayerForward<T>& layer, const LayerNoise& noise, Scratch<T>& 
     const bool keeps = norm_scratch.normalised == nullptr;
     const NormRows<T> norm_rows(spec, keeps ? layer.norm : norm_scratch, keeps ? at : 0);
     preactivations(layer, matrix(layer.x, schedule, t, I), given_h, state_c, norm_rows, gates);
-    update(layer, norm_rows, scratch, gates, state_c, c, h);
+    update(layer, norm_rows, scratch, gates, state_c, c, h,
+           layer.clipped ? layer.clipped + at * H : nullptr);
     if (draws.zones() && noise.expected) {
       const auto z = static_cast<T>(noise.zoneout);
       c = z * state_c + (1 - z) * c;

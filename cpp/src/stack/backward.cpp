@@ -92,7 +92,8 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
                                 dstate_c,
                                 gradients_of(pass(layer, d), dparameters),
                                 /*accumulate=*/false,
-                                {kept.normalised.data(), kept.scales.data()}},
+                                {kept.normalised.data(), kept.scales.data()},
+                                config_.preactivation_clip ? kept.clipped.data() : nullptr},
                                noise,
                                backend,
                                pack_backward(pass(layer, d), backend, schedule)});
@@ -108,6 +109,10 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
     run(work.directions, work.scratch);
   }
   for (Index i = 0; two_parts && i < N * I; ++i) dx.data[i] += second_part[i];
+  for (Index d = 0; d < D; ++d) {
+    initial_gradients(layer, d, tape, work.dstate_h[d].data(), work.dstate_c[d].data(),
+                      dparameters);
+  }
   for (Index d = 0; d < D && !dinitial.empty(); ++d) {
     scatter_state(schedule, H, work.dstate_h[d].data(), dinitial[pass_index(layer, d)].h);
     scatter_state(schedule, H, work.dstate_c[d].data(), dinitial[pass_index(layer, d)].c);

@@ -12,14 +12,13 @@ namespace {
 template <class T>
 std::size_t kept_values(const LSTMConfig& config, const StackTape<T>& tape) noexcept {
   const Index N = tape.schedule.packed_rows(), B = tape.schedule.batch();
-  const Index D = config.directions();
+  const Index D = config.directions(), per_row = kGates + 2 + (config.preactivation_clip ? 1 : 0);
   Index values = N * config.input_size;
   for (Index layer = 0; layer < config.layers(); ++layer) {
     const Index H = config.hidden_sizes[at(layer)];
     for (Index d = 0; d < D; ++d) {
       const auto segments = static_cast<Index>(tape.layers[at(layer * D + d)].segments.size());
-      values +=
-          tape.keep == Keep::all ? N * (kGates + 2) * H + 2 * B * H : N * H + 2 * segments * B * H;
+      values += tape.keep == Keep::all ? N * per_row * H + 2 * B * H : N * H + 2 * segments * B * H;
       if (tape.keep == Keep::all) {
         values +=
             N * (normalised_size(config.layer_norm, H) + normalised_groups(config.layer_norm));
@@ -71,9 +70,10 @@ void Stack<T>::begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const {
 }
 
 template <class T>
-void Stack<T>::reopen(Index batch, Index time, Span<const Index> lengths,
+void Stack<T>::reopen(Index batch, Index time, Span<const Index> lengths, bool initial_given,
                       StackTape<T>& tape) const {
   open(batch, time, lengths, tape, Mode::training);
+  tape.initial_given = initial_given;
   tape.kept_bytes = kept_values(config_, tape) * sizeof(T);
   tape.filled = Mode::training;
 }
@@ -121,6 +121,7 @@ StepRows<const T> Stack<T>::forward_layers(StepRows<const T> x, StepRows<T> in_p
                                            Mode mode) const {
   const Index N = tape.schedule.packed_rows(), D = config_.directions(), L = config_.layers();
   StepRows<const T> input = x;
+  tape.initial_given = !initial.empty();
   const auto work = forward_workspaces_.borrow();
   for (Index layer = 0; layer < L; ++layer) {
     StepRows<T> h = in_place;
@@ -154,15 +155,15 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   const Index H = config_.hidden_sizes[at(layer)];
   const LayerNoise noise = noise_of(layer, tape, mode);
   const bool keeps = mode != Mode::inference, keeps_all = keeps && tape.keep == Keep::all;
+  const bool clips = config_.preactivation_clip.has_value();
   const Backend backend = backend_for(pass(layer, 0).spec, noise, tape.isa);
   work.directions.clear();
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
     auto& kept = tape.layers[at(p)];
-    T* const state_h = work.state_h[d].reserve(B * H);
-    T* const state_c = work.state_c[d].reserve(B * H);
-    gather_state(schedule, H, initial.empty() ? nullptr : initial[p].h, state_h);
-    gather_state(schedule, H, initial.empty() ? nullptr : initial[p].c, state_c);
+    begin_state(layer, d, initial, schedule, work);
+    T* const state_h = work.state_h[d].data();
+    T* const state_c = work.state_c[d].data();
     if (keeps_all) {
       std::copy_n(state_h, B * H, kept.initial_h.reserve(B * H));
       std::copy_n(state_c, B * H, kept.initial_c.reserve(B * H));
@@ -172,7 +173,8 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
           input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
           keeps_all ? kept.gates.reserve(N * kGates * H) : nullptr,
           keeps_all ? kept.c.reserve(N * H) : nullptr, state_h, state_c,
-          keeps_all ? reserve_norm<T>(pass(layer, d).spec, N, kept) : NormTape<T>{}},
+          keeps_all ? reserve_norm<T>(pass(layer, d).spec, N, kept) : NormTape<T>{},
+          keeps_all && clips ? kept.clipped.reserve(N * H) : nullptr},
          noise,
          backend,
          pack_forward(pass(layer, d), backend)});
@@ -195,7 +197,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   template void Stack<T>::forward(const Call<T>&, const Outputs<T>&, StackTape<T>&, Mode) const; \
   template Rows<const T> Stack<T>::forward_rows(const Call<T>&, Span<const StateView<T>>,        \
                                                 StackTape<T>&, Mode) const;                      \
-  template void Stack<T>::reopen(Index, Index, Span<const Index>, StackTape<T>&) const;
+  template void Stack<T>::reopen(Index, Index, Span<const Index>, bool, StackTape<T>&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 PEEPHOLE_INSTANTIATE(Dual)

@@ -52,6 +52,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
     const T* const initial_c = kept.initial_c.data() + n * state;
     T* const gates = work.gates.reserve(rows * kGates * H);
     T* const c = work.c.reserve(rows * H);
+    T* const clipped = whole.spec.clips_preactivations() ? work.clipped.reserve(rows * H) : nullptr;
     const NormTape<T> norm = reserve_norm<T>(whole.spec, rows, work);
     const Rows<const T> x{whole.x.row(row), whole.x.stride};
 
@@ -61,7 +62,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
     again->directions.push_back(
         {{whole.spec, work.part, whole.direction, whole.weights,
           StepRows<const T>{x.data, x.stride}, StepRows<T>{work.h.reserve(rows * H), H}, gates, c,
-          state_h, state_c, norm},
+          state_h, state_c, norm, clipped},
          direction.noise,
          forward,
          packed});
@@ -84,7 +85,8 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
                     whole.dstate_c,
                     whole.dweights,
                     accumulate,
-                    {norm.normalised, norm.scales}},
+                    {norm.normalised, norm.scales},
+                    clipped},
                    direction.noise,
                    direction.backend,
                    direction.packed});

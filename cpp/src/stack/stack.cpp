@@ -46,6 +46,8 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
                           config_.output_peephole,
                           config_.activations[at(layer)],
                           config_.coupled_input_forget,
+                          config_.cell_clip.value_or(kNoClip),
+                          config_.preactivation_clip.value_or(kNoClip),
                           config_.layer_norm,
                           config_.layer_norm ? config_.layer_norm_cell : LayerNormCell::none,
                           config_.layer_norm_epsilon};
@@ -55,6 +57,8 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
           parameters_->find("weight_hh" + suffix),
           parameters_->find("weight_ch" + suffix),
           parameters_->find("bias" + suffix),
+          parameters_->find("h0" + suffix),
+          parameters_->find("c0" + suffix),
           parameters_->find("gain" + suffix),
           parameters_->find("gain_ih" + suffix),
           parameters_->find("gain_hh" + suffix),
@@ -80,6 +84,14 @@ LayerWeights<const T> Stack<T>::weights_of(const Pass& pass) const noexcept {
 template <class T>
 LayerWeights<T> Stack<T>::gradients_of(const Pass& pass, T* dparameters) const noexcept {
   return weights_in(pass, dparameters);
+}
+
+template <class T>
+typename Stack<T>::InitialOffsets Stack<T>::initial_offsets(Index layer,
+                                                            Index direction) const noexcept {
+  const Pass& of = pass(layer, direction);
+  if (of.h0 < 0) return {-1, -1};
+  return {parameters_->offset(of.h0), parameters_->offset(of.c0)};
 }
 
 template <class T>

@@ -38,14 +38,15 @@ struct StackTape {
   struct Layer {
     Buffer<T> gates;                // (N, 4H), Keep::all only
     Buffer<T> c;                    // (N, H), Keep::all only
+    Buffer<T> clipped;              // (N, H), Keep::all with preactivation_clip only
     Buffer<T> normalised, scales;   // those of NormTape, Keep::all only
     Buffer<T> initial_h;            // (B, H), of each segment: (segments, B, H)
     Buffer<T> initial_c;            // (B, H), likewise
     std::vector<Segment> segments;  // Keep::segments only: in the order of forward
 
     std::size_t bytes() const noexcept {
-      return gates.bytes() + c.bytes() + normalised.bytes() + scales.bytes() + initial_h.bytes() +
-             initial_c.bytes();
+      return gates.bytes() + c.bytes() + clipped.bytes() + normalised.bytes() + scales.bytes() +
+             initial_h.bytes() + initial_c.bytes();
     }
   };
 
@@ -61,6 +62,7 @@ struct StackTape {
   Buffer<T> top;               // (N, D*H): the last layer's h as a head reads it, after dropout
   std::uint64_t seed = 0;      // of what training draws; set before forward, as the next one
   bool feeds_head = false;     // the last layer's h goes to a head, and dropout meets it on the way
+  bool initial_given = false;  // the caller gave the initial state
   std::optional<Mode> filled;  // what the pass was for; none until it has ended
   std::uint64_t identity = 0;  // of the parameters that it was computed with
   std::uint64_t revision = 0;  // of their values then
@@ -120,7 +122,8 @@ class Stack {
                              StackTape<T>& tape, Mode mode) const;
 
   /// Restores a tape whose memory was filled by forward, in training, over such sequences.
-  void reopen(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape) const;
+  void reopen(Index batch, Index time, Span<const Index> lengths, bool initial_given,
+              StackTape<T>& tape) const;
 
   /// dtop (N, output_size()): gradient of what forward returned. isa: read once for the whole call.
   void backward(const StackTape<T>& tape, Rows<const T> dtop, Span<const StateView<const T>> dfinal,
@@ -128,6 +131,13 @@ class Stack {
 
   /// One layer of a stack of one direction, for callers that run single steps.
   StepLayer<T> step_layer(Index layer, IsaChoice isa) const;
+
+  /// Where the h and c of a layer's learned initial state begin in the parameters' flat layout;
+  /// -1 for both where sequences begin at zeros.
+  struct InitialOffsets {
+    Index h, c;
+  };
+  InitialOffsets initial_offsets(Index layer, Index direction) const noexcept;
 
   /// A tape to run inference with.
   auto borrow_tape() const { return tapes_.borrow(); }
@@ -148,7 +158,7 @@ class Stack {
   struct Pass {
     LayerSpec spec;
     Direction direction;
-    Index weight_ih, weight_hh, weight_ch, bias;
+    Index weight_ih, weight_hh, weight_ch, bias, h0, c0;
     Index gain, gain_ih, gain_hh, gain_c, shift_c;
     std::unique_ptr<LayerPacks<T>> packs;
   };
@@ -171,15 +181,15 @@ class Stack {
     Buffer<T> dx_part;                   // (N, I): the second direction's share
     Buffer<T> factors, dropped;          // (N, I): of dropout, and what it left
     Schedule part;                       // of the segment at hand, and what is computed again:
-    Buffer<T> gates, c, h;               // (rows, 4H), (rows, H), (rows, H)
+    Buffer<T> gates, c, h, clipped;      // (rows, 4H), the others (rows, H)
     Buffer<T> normalised, scales;        // those of NormTape
     std::vector<BackwardDirection<T>> direction_of_part;
 
     /// But for the kernels' own, which are bounded.
     std::size_t bytes() const noexcept {
       return scratch.bytes() + dh[0].bytes() + dh[1].bytes() + dx_part.bytes() + factors.bytes() +
-             dropped.bytes() + gates.bytes() + c.bytes() + h.bytes() + normalised.bytes() +
-             scales.bytes();
+             dropped.bytes() + gates.bytes() + c.bytes() + h.bytes() + clipped.bytes() +
+             normalised.bytes() + scales.bytes();
     }
   };
 
@@ -215,6 +225,14 @@ class Stack {
   void forward_layer(Index layer, StepRows<const T> input, StepRows<T> h,
                      Span<const StateView<const T>> initial, Span<const StateView<T>> final,
                      StackTape<T>& tape, Mode mode, ForwardWorkspace& work) const;
+  /// Leaves the initial state of a direction in the workspace: the caller's, the learned one, or
+  /// zeros.
+  void begin_state(Index layer, Index direction, Span<const StateView<const T>> initial,
+                   const Schedule& schedule, ForwardWorkspace& work) const;
+  /// Overwrites the gradients of a direction's learned initial state, if it has one. dstate_h,
+  /// dstate_c (B, H): the gradient of the initial state.
+  void initial_gradients(Index layer, Index direction, const StackTape<T>& tape, const T* dstate_h,
+                         const T* dstate_c, T* dparameters) const;
   /// Runs one direction, and keeps the states between segments.
   void forward_segments(const ForwardDirection<T>& direction, typename StackTape<T>::Layer& kept,
                         ForwardWorkspace& work) const;

@@ -29,6 +29,7 @@ std::vector<TapeArray<T>> arrays_of(const LSTMConfig& config, StackTape<T>& tape
       auto& kept = tape.layers[at(layer * D + d)];
       arrays.push_back({kept.gates, kGates * H, 0});
       arrays.push_back({kept.c, H, 0});
+      if (config.preactivation_clip) arrays.push_back({kept.clipped, H, 0});
       if (config.layer_norm) {
         arrays.push_back({kept.normalised, normalised_size(config.layer_norm, H), 0});
         arrays.push_back({kept.scales, normalised_groups(config.layer_norm), 0});

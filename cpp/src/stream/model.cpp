@@ -29,6 +29,11 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, IsaChoice isa) {
     for_each_tensor(layer.spec, layer.weights,
                     [&](const T*& tensor, Index) { tensor = copy + (tensor - flat); });
   }
+  for (Index l = 0; l < stack.config().layers(); ++l) {
+    const auto offsets = stack.initial_offsets(l, 0);
+    auto& state = initial.emplace_back();
+    if (offsets.h >= 0) state = {copy + offsets.h, copy + offsets.c};
+  }
 }
 
 template <class T>

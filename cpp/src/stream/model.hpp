@@ -28,6 +28,12 @@ struct StreamModel {
   std::vector<StepLayer<T>> layers;
   std::optional<Head<T>> head;
   Buffer<T> values;  // the parameters in their flat layout
+  /// (L,): the state in which each layer begins; h and c (H,) in `values`, or null for zeros.
+  struct Initial {
+    const T* h = nullptr;
+    const T* c = nullptr;
+  };
+  std::vector<Initial> initial;
 };
 
 extern template struct StreamModel<float>;

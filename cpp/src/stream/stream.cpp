@@ -20,6 +20,26 @@ struct Stream<T>::Impl {
     one_step.assign(batch, 1, {});
     layers.reserve(model->layers.size());
     for (const auto& layer : model->layers) layers.emplace_back(layer, one_step);
+    reset();
+  }
+
+  /// Puts every sequence into the state in which the model begins.
+  void reset() noexcept {
+    for (Index index = 0; index < static_cast<Index>(layers.size()); ++index) {
+      const auto& initial = model->initial[static_cast<std::size_t>(index)];
+      const Index H = state_size(index) / batch();
+      for (Index b = 0; b < batch(); ++b) {
+        begin(initial.h, H, layer(index).state_h() + b * H);
+        begin(initial.c, H, layer(index).state_c() + b * H);
+      }
+    }
+  }
+  static void begin(const T* initial, Index H, T* state) noexcept {
+    if (initial == nullptr) {
+      std::fill_n(state, H, T{0});
+    } else {
+      std::copy_n(initial, H, state);
+    }
   }
 
   Index batch() const noexcept { return one_step.batch(); }
@@ -172,10 +192,7 @@ void Stream<T>::process(const T* x, T* y, Index n) noexcept {
 
 template <class T>
 void Stream<T>::reset() noexcept {
-  for (Index layer = 0; layer < layers(); ++layer) {
-    std::fill_n(impl_->layer(layer).state_h(), impl_->state_size(layer), T{0});
-    std::fill_n(impl_->layer(layer).state_c(), impl_->state_size(layer), T{0});
-  }
+  impl_->reset();
 }
 
 template <class T>

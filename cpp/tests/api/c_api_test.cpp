@@ -57,7 +57,6 @@ int main() {
   const auto amp = load_nam<float>(folder / "amp.nam");
   std::vector<float> y_nam(at(kSteps)), y_rtneural(at(2 * kSteps));
   Stream<float> stream(amp.network);
-  amp.start(stream);
   stream.process(narrow.x.data(), y_nam.data(), kSteps);
   Stream<float>(std::get<Network<float>>(load_rtneural<float>(folder / "amp.json")))
       .process(narrow.x.data(), y_rtneural.data(), kSteps);

@@ -124,6 +124,8 @@ void for_each_config(F&& f) {
             config.activations[1] = {Activation::one, Activation::sigmoid, Activation::softplus,
                                      Activation::tanh, Activation::softsign};
           }
+          if (number % 4 == 2) config.cell_clip = 0.3;
+          if (number % 5 >= 3) config.preactivation_clip = 0.5;
           f(config, number++);
         }
       }

@@ -46,6 +46,14 @@ void check_reasons_of_options() {
   spec.peephole = Peephole::dense;
   CHECK(said() == "reference: the kernels have no layer normalisation with dense peepholes");
   spec.peephole = Peephole::none;
+  for (double LayerSpec::* bound : {&LayerSpec::cell_clip, &LayerSpec::preactivation_clip}) {
+    spec.*bound = 1;
+    CHECK(said() == "reference: the kernels have no layer normalisation with clips");
+    spec.layer_norm.reset();
+    CHECK(said() == kernels);
+    spec.layer_norm = LayerNorm::gates;
+    spec.*bound = kNoClip;
+  }
   noise.zoneout = 0.1;
   CHECK(said() ==
         "reference: the kernels have no layer normalisation with recurrent dropout or zoneout");

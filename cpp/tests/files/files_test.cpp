@@ -108,6 +108,9 @@ void test_every_option() {
   changed.peephole_gates = GateSet().with(Gate::input).with(Gate::output);
   changed.output_peephole = OutputPeephole::current;
   changed.coupled_input_forget = true;
+  changed.initial_state = InitialState::learned;
+  changed.cell_clip = 0.1;
+  changed.preactivation_clip = 3.0;
   changed.activations.resize(2);
   changed.activations[1] = {Activation::hard_sigmoid, Activation::one, Activation::softsign,
                             Activation::softplus, Activation::identity};

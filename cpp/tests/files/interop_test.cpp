@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "files/foreign_files.hpp"
+#include "peephole/stream.hpp"
 #include "support/allocated.hpp"
 #include "support/arrays.hpp"
 #include "support/check.hpp"
@@ -55,8 +56,10 @@ void test_nam() {
   check_parameter(parameters, "bias_l1", {2.7, 2.8, 2.9, 3.0});
   check_parameter(parameters, "head.weight", {3.3});
   check_parameter(parameters, "head.bias", {3.4});
-  CHECK(amp.h[0][0] == static_cast<T>(1.7) && amp.c[0][0] == static_cast<T>(1.8));
-  CHECK(amp.h[1][0] == static_cast<T>(3.1) && amp.c[1][0] == static_cast<T>(3.2));
+  check_parameter(parameters, "h0_l0", {1.7});
+  check_parameter(parameters, "c0_l0", {1.8});
+  check_parameter(parameters, "h0_l1", {3.1});
+  check_parameter(parameters, "c0_l1", {3.2});
   CHECK(amp.sample_rate == 48000.0 && amp.loudness == -18.5 && amp.input_level_dbu == 12.0);
   CHECK(!amp.output_level_dbu);
 
@@ -65,13 +68,14 @@ void test_nam() {
   Random random(0);
   const std::vector<T> x = random.values<T>(kSteps * 2);
   std::vector<T> y(kSteps), expected(kSteps);
-  const std::vector<StateView<const T>> initial = {{amp.h[0].data(), amp.c[0].data(), 1, 1},
-                                                   {amp.h[1].data(), amp.c[1].data(), 1, 1}};
+  const T h[] = {static_cast<T>(1.7), static_cast<T>(3.1)};
+  const T c[] = {static_cast<T>(1.8), static_cast<T>(3.2)};
+  const std::vector<StateView<const T>> initial = {{h, c, 1, 1}, {h + 1, c + 1, 1, 1}};
   amp.network.infer({contiguous(x.data(), 1, kSteps, 2), {}, initial},
                     {contiguous(expected.data(), 1, kSteps, 1)});
   Stream<T> stream(amp.network);
   for (int again = 0; again < 2; ++again) {
-    amp.start(stream);
+    stream.reset();
     stream.process(x.data(), y.data(), kSteps);
     CHECK(std::memcmp(y.data(), expected.data(), y.size() * sizeof(T)) == 0);
   }
@@ -133,13 +137,13 @@ void test_forms_of_json() {
   CHECK(other.network.parameters().data(0)[0] == 18446744073709551616.0);
   CHECK(other.network.parameters().data(0)[1] == -0.2);
   const std::string deep = repeat("[", 100'000) + repeat("]", 100'000);
-  CHECK(nam_of<float>(edit(kNam, "\"gear\"", deep)).h.size() == 2);
+  CHECK(nam_of<float>(edit(kNam, "\"gear\"", deep)).network.config().lstm.layers() == 2);
 }
 
 void test_from_a_file() {
   const Folder folder;
   write(folder / "amp.nam", kNam);
-  CHECK(load_nam<float>(folder / "amp.nam").h[1][0] == 3.1f);
+  check_parameter(load_nam<float>(folder / "amp.nam").network.parameters(), "h0_l1", {3.1});
   write(folder / "amp.json", kRTNeural);
   CHECK(load_rtneural<float>(folder / "amp.json").index() == 1);
   write(folder / "broken.nam", kRTNeural);

@@ -47,6 +47,11 @@ class Equations {
   }
 
  private:
+  /// 0 where the gate's sum was clipped, else 1.
+  double passes(Index row, Gate k, Index u) const {
+    if (p_.clipped.empty()) return 1;
+    return (static_cast<int>(p_.clipped[row * H_ + u]) >> index(k) & 1) != 0 ? 0 : 1;
+  }
   double gate(Index row, Gate k, Index u) const {
     return p_.gates[(row * kGates + index(k)) * H_ + u];
   }
@@ -78,17 +83,21 @@ class Equations {
     for (Index u = 0; u < H_; ++u) {
       const double o = gate(row, Gate::output, u), h_of_c = activate(f.c, c[u]);
       dh[u] += p_.dh[row * p_.dh_stride + u];
-      at(Gate::output, u) = dh[u] * h_of_c * derivative(f.o, o);
+      at(Gate::output, u) = dh[u] * h_of_c * derivative(f.o, o) * passes(row, Gate::output, u);
       dc[u] += dh[u] * o * derivative(f.c, h_of_c);
     }
     if (spec.output_reads_current()) peephole(Gate::output, c, da, dc);
     for (Index u = 0; u < H_; ++u) {
       const double i = gate(row, Gate::input, u), forget = gate(row, Gate::forget, u);
-      const double g = gate(row, Gate::cell, u), df = dc[u] * previous_c[u];
+      const double g = gate(row, Gate::cell, u);
+      if (std::fabs(forget * previous_c[u] + g * i) > spec.cell_clip) dc[u] = 0;
+      const double df = dc[u] * previous_c[u];
       const double di = dc[u] * g - (spec.coupled_input_forget ? df : 0);
-      at(Gate::input, u) = di * derivative(f.i, i);
-      at(Gate::forget, u) = spec.coupled_input_forget ? 0 : df * derivative(f.f, forget);
-      at(Gate::cell, u) = dc[u] * i * derivative(f.g, g);
+      at(Gate::input, u) = di * derivative(f.i, i) * passes(row, Gate::input, u);
+      at(Gate::forget, u) = spec.coupled_input_forget
+                                ? 0
+                                : df * derivative(f.f, forget) * passes(row, Gate::forget, u);
+      at(Gate::cell, u) = dc[u] * i * derivative(f.g, g) * passes(row, Gate::cell, u);
       dc[u] *= forget;
     }
     for (Gate k : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstring>
 
 #include "kernels/random_layer.hpp"
@@ -16,8 +17,15 @@ struct Problem : LayerValues<T> {
   bool packing, wants_dx;
   Schedule schedule;
   Index x_stride, h_stride, dh_stride, dx_stride;
-  std::vector<T> x, h, gates, c, initial_h, initial_c, dh, dstate_h, dstate_c;
+  std::vector<T> x, h, gates, c, clipped, initial_h, initial_c, dh, dstate_h, dstate_c;
 };
+
+/// Rounds values to multiples of 1/64, so that f ⊙ c_{t-1} + g ⊙ i is exact in any order: whether
+/// it is beyond a bound then does not depend on rounding.
+template <class T>
+void round_to_64ths(std::vector<T>& values) {
+  for (T& value : values) value = std::round(value * 64) / 64;
+}
 
 inline LayerSpec random_layer(Random& random) {
   const Index I = pick(random, 0, 1) == 0 ? pick(random, 1, 9) : pick(random, 1, 80);
@@ -49,6 +57,12 @@ Problem<T> random_problem(Random& random, const LayerSpec& spec, Index batch, In
   p.c = uniform<T>(random, N * H, -1, 1);
   p.initial_h = uniform<T>(random, batch * H, -1, 1);
   p.initial_c = uniform<T>(random, batch * H, -1, 1);
+  if (spec.clips_cell()) {
+    for (std::vector<T>* array : {&p.gates, &p.c, &p.initial_c}) round_to_64ths(*array);
+  }
+  if (spec.clips_preactivations()) {
+    for (Index k = 0; k < N * H; ++k) p.clipped.push_back(static_cast<T>(pick(random, 0, 15)));
+  }
   p.dh = uniform<T>(random, N * p.dh_stride, -1, 1);
   p.dstate_h = uniform<T>(random, batch * H, -1, 1);
   p.dstate_c = uniform<T>(random, batch * H, -1, 1);

@@ -68,7 +68,9 @@ Gradients<T> kernels_gradients(const Problem<T>& p, Isa isa, Split split, int pa
                                   {p.wants_dx ? d.dx.data() : nullptr, p.dx_stride},
                                   d.dstate_h.data(),
                                   d.dstate_c.data(),
-                                  d.weights()};
+                                  d.weights(),
+                                  /*accumulate=*/false,
+                                  p.clipped.empty() ? nullptr : p.clipped.data()};
   kernels::PackedBackward<T> packed;
   if (p.packing) {
     packed.pack(p.spec, p.weights(), isa);

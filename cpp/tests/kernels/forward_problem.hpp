@@ -44,20 +44,29 @@ Problem<T> random_problem(Random& random, LayerSpec spec, Index batch, Index tim
   return p;
 }
 
-/// What a sequence gives: h (length, H), gates (length, 4H), c (length, H), and the final state.
+/// What a sequence gives: h (length, H), gates (length, 4H), c (length, H), the final state, and
+/// clipped (length, H): see LayerForward.
 template <class T>
 struct Result {
-  std::vector<T> h, gates, c, final_h, final_c;
+  std::vector<T> h, gates, c, final_h, final_c, clipped;
 
   bool operator==(const Result& other) const {
     return same(h, other.h) && same(gates, other.gates) && same(c, other.c) &&
-           same(final_h, other.final_h) && same(final_c, other.final_c);
+           same(final_h, other.final_h) && same(final_c, other.final_c) &&
+           same(clipped, other.clipped);
   }
   static bool same(const std::vector<T>& a, const std::vector<T>& b) {
     return a.size() == b.size() &&
            (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
   }
 };
+
+/// What the equations have for `clipped` of a unit, one of whose sums is so close to the bound that
+/// rounding decides.
+inline constexpr double kUndecided = -1;
+inline constexpr double kCloseToBound = 1e-3;
+
+inline double clip(double a, double bound) { return std::fmin(std::fmax(a, -bound), bound); }
 
 template <class T>
 std::vector<Result<T>> equations(const Problem<T>& p) {
@@ -70,6 +79,7 @@ std::vector<Result<T>> equations(const Problem<T>& p) {
     Result<T> y;
     const std::size_t length = static_cast<std::size_t>(p.lengths[b]);
     y.h.resize(length * H), y.c.resize(length * H), y.gates.resize(length * 4 * H);
+    y.clipped.resize(length * H);
     for (Index s = 0; s < p.lengths[b]; ++s) {
       const Index t = p.direction == Direction::forward ? s : p.lengths[b] - 1 - s;
       const T* const x = p.x[b].data() + t * I;
@@ -89,29 +99,37 @@ std::vector<Result<T>> equations(const Problem<T>& p) {
         for (Index k = 0; k < H; ++k) a += static_cast<double>(p.weight_hh[row * H + k]) * h[k];
         return a;
       };
-      std::vector<double> next_c(H), next_h(H);
+      const double bound = p.spec.preactivation_clip;
+      std::vector<double> next_c(H), next_h(H), noted(H, 0.0);
+      const auto gate_of = [&](Activation activation, Gate gate, Index unit,
+                               const std::vector<double>& state) {
+        const double a = sum(gate, unit) + peephole(gate, unit, state);
+        if (std::fabs(a) > bound) noted[unit] += 1 << index(gate);
+        if (std::fabs(std::fabs(a) - bound) < kCloseToBound) noted[unit] = -1e9;
+        return activate(activation, clip(a, bound));
+      };
       T* const gates = y.gates.data() + t * 4 * H;
       for (Index u = 0; u < H; ++u) {
-        const double i = activate(f.i, sum(Gate::input, u) + peephole(Gate::input, u, c));
-        const double forget =
-            p.spec.coupled_input_forget
-                ? 1 - i
-                : activate(f.f, sum(Gate::forget, u) + peephole(Gate::forget, u, c));
-        const double g = activate(f.g, sum(Gate::cell, u) + peephole(Gate::cell, u, c));
-        next_c[u] = forget * c[u] + g * i;
+        const double i = gate_of(f.i, Gate::input, u, c);
+        const double of_f = gate_of(f.f, Gate::forget, u, c);
+        const double forget = p.spec.coupled_input_forget ? 1 - i : of_f;
+        const double g = gate_of(f.g, Gate::cell, u, c);
+        next_c[u] = clip(forget * c[u] + g * i, p.spec.cell_clip);
         gates[u] = T(i), gates[H + u] = T(forget), gates[2 * H + u] = T(g);
       }
       const auto& seen = p.spec.output_reads_current() ? next_c : c;
       for (Index u = 0; u < H; ++u) {
-        const double o = activate(f.o, sum(Gate::output, u) + peephole(Gate::output, u, seen));
+        const double o = gate_of(f.o, Gate::output, u, seen);
         next_h[u] = activate(f.c, next_c[u]) * o;
         gates[3 * H + u] = T(o);
         y.h[t * H + u] = T(next_h[u]), y.c[t * H + u] = T(next_c[u]);
+        y.clipped[t * H + u] = T(noted[u] < 0 ? kUndecided : noted[u]);
       }
       h = next_h, c = next_c;
     }
     y.final_h.assign(h.begin(), h.end()), y.final_c.assign(c.begin(), c.end());
     if (!p.training) y.gates.clear(), y.c.clear();
+    if (!p.training || !p.spec.clips_preactivations()) y.clipped.clear();
     results.push_back(y);
   }
   return results;

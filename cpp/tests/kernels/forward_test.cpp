@@ -33,6 +33,8 @@ std::vector<Result<T>> kernels_results(const Problem<T>& p, Isa isa, const Divis
   constexpr T untouched = T(12345);
   std::vector<T> x(N * x_stride), h(N * h_stride, untouched), gates(p.training ? N * 4 * H : 0),
       c(p.training ? N * H : 0), state_h(B * H), state_c(B * H);
+  const bool notes = p.training && p.spec.clips_preactivations();
+  std::vector<T> clipped(notes ? N * H : 0, untouched);
   const auto packed_row = [&](Index t, Index rank) { return schedule.offset(t) + rank; };
   for (Index r = 0; r < B; ++r) {
     const Index b = schedule.sequence(r);
@@ -52,7 +54,8 @@ std::vector<Result<T>> kernels_results(const Problem<T>& p, Isa isa, const Divis
                                  p.training ? gates.data() : nullptr,
                                  p.training ? c.data() : nullptr,
                                  state_h.data(),
-                                 state_c.data()};
+                                 state_c.data(),
+                                 notes ? clipped.data() : nullptr};
   kernels::PackedForward<T> packed;
   packed.pack(p.spec, p.weights(), isa);
   kernels::ForwardWorkspace<T> workspace;
@@ -82,6 +85,7 @@ std::vector<Result<T>> kernels_results(const Problem<T>& p, Isa isa, const Divis
       if (!p.training) continue;
       y.gates.insert(y.gates.end(), &gates[row * 4 * H], &gates[row * 4 * H] + 4 * H);
       y.c.insert(y.c.end(), &c[row * H], &c[row * H] + H);
+      if (notes) y.clipped.insert(y.clipped.end(), &clipped[row * H], &clipped[row * H] + H);
     }
     y.final_h.assign(state_h.begin() + r * H, state_h.begin() + (r + 1) * H);
     y.final_c.assign(state_c.begin() + r * H, state_c.begin() + (r + 1) * H);
@@ -142,6 +146,13 @@ void check_equations(const Problem<T>& p, Isa isa) {
     }
   }
   if (largest(expected) > kContracting) return;
+  for (std::size_t b = 0; b < got.size(); ++b) {
+    const std::vector<T>&noted = got[b].clipped, &wanted = expected[b].clipped;
+    CHECK(noted.size() == wanted.size());
+    for (std::size_t k = 0; k < noted.size() && k < wanted.size(); ++k) {
+      CHECK(noted[k] == wanted[k] || wanted[k] == T(kUndecided));
+    }
+  }
   check::note(
       worst <= kTolerance<T>, __FILE__, __LINE__,
       describe(p, isa) + ": error " + std::to_string(worst / kTolerance<T>) + " of the tolerance");
@@ -168,6 +179,7 @@ Result<T> alone_in_chunks(const Problem<T>& p, Index b, Index first, Isa isa) {
     to.insert(forward ? to.begin() : to.end(), from.begin(), from.end());
   };
   join(two.h, one.h), join(two.gates, one.gates), join(two.c, one.c);
+  join(two.clipped, one.clipped);
   return two;
 }
 

@@ -46,6 +46,9 @@ inline LayerSpec random_spec(Random& random, Index input_size, Index hidden_size
     }
     spec.coupled_input_forget = pick(random, 0, 2) == 0;
   }
+  // Bounds that some values reach.
+  if (pick(random, 0, 2) == 0) spec.cell_clip = 0.3;
+  if (pick(random, 0, 2) == 0) spec.preactivation_clip = 0.4;
   return spec;
 }
 

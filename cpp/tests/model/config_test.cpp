@@ -1,7 +1,9 @@
 #include "peephole/config.hpp"
 
 #include <limits>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "peephole/options.hpp"
 #include "support/check.hpp"
@@ -104,6 +106,20 @@ void validation() {
     }
   }
 
+  const std::pair<const char*, std::optional<double> LSTMConfig::*> bounds[] = {
+      {"cell_clip: expected", &LSTMConfig::cell_clip},
+      {"preactivation_clip: expected", &LSTMConfig::preactivation_clip}};
+  for (const auto& [complaint, member] : bounds) {
+    LSTMConfig config = stack(2, {3});
+    config.*member = 1e-3;
+    validate(config);
+    for (double wrong : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN(),
+                         std::numeric_limits<double>::infinity()}) {
+      config.*member = wrong;
+      CHECK_THROWS(validate(config), complaint);
+    }
+  }
+
   LSTMConfig norm = stack(2, {3});
   norm.layer_norm = LayerNorm::gates;
   for (double epsilon : {1e-30, 1e-5, 1.0}) {
@@ -171,6 +187,7 @@ void check_names(const std::string& argument, const std::set<std::string>& expec
 void all_names() {
   check_names<Peephole>("peephole", {"diagonal", "dense", "none"});
   check_names<OutputPeephole>("output_peephole", {"previous", "current"});
+  check_names<InitialState>("initial_state", {"zeros", "learned"});
   check_names<HeadActivation>("head", {"identity", "sigmoid", "tanh", "softmax"});
   check_names<Readout>("readout", {"all", "last", "mean", "max"});
   check_names<Activation>("activations", {"sigmoid", "tanh", "identity", "relu", "softsign",
@@ -181,6 +198,7 @@ void all_names() {
 /// Sets a member to a value that is not its default.
 void change(bool& value) { value = !value; }
 void change(double& value) { value = 0.5; }
+void change(std::optional<double>& value) { value = 0.5; }
 void change(GateSet& gates) { gates = GateSet().with(Gate::forget); }
 void change(std::vector<Activations>& layers) {
   layers.resize(1);
@@ -190,6 +208,11 @@ template <class Enum>
 std::enable_if_t<std::is_enum_v<Enum>> change(Enum& value) {
   const Span<const Name<Enum>> all = names<Enum>();
   value = all[0].value == value ? all[1].value : all[0].value;
+}
+
+template <class Enum>
+std::enable_if_t<std::is_enum_v<Enum>> change(std::optional<Enum>& value) {
+  value = names<Enum>()[0].value;
 }
 
 /// Each row has a name and a member of its own, and its default is allowed.

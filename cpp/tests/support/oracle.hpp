@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cmath>
+#include <optional>
+
 #include "support/activate.hpp"
 #include "support/arrays.hpp"
 
@@ -19,6 +22,12 @@ Row parameter(const Parameters<T>& parameters, const std::string& name) {
   const Index i = parameters.find(name);
   if (i < 0) return {};
   return Row(parameters.data(i), parameters.data(i) + parameters.specs()[at(i)].size());
+}
+
+/// NaN stays NaN.
+inline double clipped(double value, std::optional<double> bound) {
+  if (!bound || std::isnan(value)) return value;
+  return std::fmin(std::fmax(value, -*bound), *bound);
 }
 
 /// LN(z) = (z - mean z) / sqrt(var z + epsilon)
@@ -72,11 +81,14 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
       return product(W, x_t, gain_x, first + u) + product(R, state.h, gain_h, first + u) +
              peephole(gate, u, c);
     };
+    const auto act = [&](double a_k) {
+      return activate(activations.of(gate), clipped(a_k, config.preactivation_clip));
+    };
     double a = b.empty() ? 0 : b[row];
-    if (gain.empty()) return activate(activations.of(gate), a + sum(n));
+    if (gain.empty()) return act(a + sum(n));
     Row sums(H);
     for (std::size_t u = 0; u < H; ++u) sums[u] = sum(u);
-    return activate(activations.of(gate), a + gain[row] * normalised(sums, epsilon)[n]);
+    return act(a + gain[row] * normalised(sums, epsilon)[n]);
   };
   const auto normalised_c = [&](Row c) {
     const Row hat = normalised(c, epsilon);
@@ -96,6 +108,7 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
       c_t[n] = f * state.c[n] + g * i;
     }
     if (cell == LayerNormCell::state) c_t = normalised_c(c_t);
+    for (double& value : c_t) value = clipped(value, config.cell_clip);
     const Row shown = cell == LayerNormCell::output ? normalised_c(c_t) : c_t;
     const Row& c_read = config.output_peephole == OutputPeephole::current ? c_t : state.c;
     for (std::size_t n = 0; n < H; ++n) {

@@ -20,6 +20,7 @@ from peephole.interop.rtneural import from_rtneural, to_rtneural
 from peephole.interop.tensorflow import from_tensorflow
 from peephole.interop.torch import from_torch, to_torch
 from peephole.models.files import load
+from peephole.models.network import Network
 
 _SUFFIXES = {
     ".safetensors": "peephole",
@@ -36,10 +37,12 @@ _SUFFIXES = {
     ".ckpt": "tensorflow",
     ".index": "tensorflow",
 }
+# Formats in which sequences begin at zeros.
+_WITHOUT_INITIAL_STATE = ("torch", "keras", "rtneural")
 # The options of each reader.
 _OPTIONS = {
     "torch": ("lstm", "head", "activation", "readout"),
-    "tensorflow": ("head", "activation", "readout", "forget_bias"),
+    "tensorflow": ("head", "activation", "readout", "forget_bias", "cell_clip"),
     "litert": ("ignore_cell_clip",),
 }
 
@@ -67,6 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="torch, tensorflow: what the head reads",
     )
     parser.add_argument("--forget-bias", type=float, help="tensorflow: forget_bias of the cells")
+    parser.add_argument(
+        "--cell-clip", type=float, help="tensorflow: cell_clip of the cells, which had one"
+    )
     parser.add_argument(
         "--ignore-cell-clip",
         action="store_true",
@@ -96,14 +102,13 @@ def convert(arguments: argparse.Namespace) -> str:
     for name in given:
         if name not in _OPTIONS.get(source, ()):
             raise ValueError(f"--{name.replace('_', '-')}: not an option for files of {source}")
-    model, state = _readers()[source](arguments.input, given)
+    model = _readers()[source](arguments.input, given)
     lines = [f"read {arguments.input} ({source}): {model!r}"]
-    if target == "nam":
-        to_nam(model, arguments.output, state)
-    else:
-        _writers()[target](model, arguments.output)
-        if state is not None and any(np.any(part) for pair in state for part in pair):
+    if source == "nam" and target in _WITHOUT_INITIAL_STATE:
+        if any(np.any(model.parameters[n]) for n in model.parameters if n[:3] in ("h0_", "c0_")):
             lines.append(f"the initial state in {arguments.input} is not kept in this format")
+        model = _without_initial_state(model)
+    _writers()[target](model, arguments.output)
     lines.append(f"wrote {arguments.output} ({target})")
     return "\n".join(lines)
 
@@ -119,18 +124,27 @@ def _format(path: str, option: str, known: Mapping[str, Any]) -> str:
     return format_name
 
 
-def _readers() -> dict[str, Callable[[str, dict[str, Any]], tuple[Any, Any]]]:
-    """Functions of a path and options that return a model and its initial state or None."""
+def _readers() -> dict[str, Callable[[str, dict[str, Any]], Any]]:
+    """Functions of a path and options that return a model."""
     return {
-        "peephole": lambda path, _: (load(path), None),
-        "torch": lambda path, options: (from_torch(_state_dict(path), **options), None),
-        "keras": lambda path, _: (from_keras(path), None),
-        "onnx": lambda path, _: (_onnx().from_onnx(path), None),
-        "litert": lambda path, options: (from_litert(path, **options), None),
+        "peephole": lambda path, _: load(path),
+        "torch": lambda path, options: from_torch(_state_dict(path), **options),
+        "keras": lambda path, _: from_keras(path),
+        "onnx": lambda path, _: _onnx().from_onnx(path),
+        "litert": lambda path, options: from_litert(path, **options),
         "nam": lambda path, _: from_nam(path),
-        "rtneural": lambda path, _: (from_rtneural(path), None),
-        "tensorflow": lambda path, options: (from_tensorflow(path, **options), None),
+        "rtneural": lambda path, _: from_rtneural(path),
+        "tensorflow": lambda path, options: from_tensorflow(path, **options),
     }
+
+
+def _without_initial_state(model: Network) -> Network:
+    """The same network with sequences that begin at zeros."""
+    options: dict[str, Any] = model.options | {"initial_state": "zeros"}
+    plain = Network(**options, seed=0)
+    for name in plain.parameters:
+        plain.parameters[name] = model.parameters[name]
+    return plain
 
 
 def _writers() -> dict[str, Callable[[Any, str], Any]]:

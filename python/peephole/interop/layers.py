@@ -21,6 +21,9 @@ _PLAIN = {
     "peephole": "none",
     "coupled_input_forget": False,
     "zoneout": 0.0,
+    "initial_state": "zeros",
+    "cell_clip": None,
+    "preactivation_clip": None,
     "layer_norm": None,
 }
 
@@ -149,8 +152,10 @@ class Layers:
             )
 
 
-def plain_layers(model: LSTM | Network, target: str) -> Layers:
+def plain_layers(model: LSTM | Network, target: str, allowed: Sequence[str] = ()) -> Layers:
     """Copies of the layers of a model that computes what `torch.nn.LSTM` computes.
+
+    `allowed` are options that the target has, too.
 
     Raises:
         TypeError: If `model` is not a model.
@@ -160,7 +165,7 @@ def plain_layers(model: LSTM | Network, target: str) -> Layers:
         raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
     options = model.options
     for name, plain in _PLAIN.items():
-        if options[name] != plain:
+        if options[name] != plain and name not in allowed:
             raise ValueError(f"{name}: {target} has none, and the model has {options[name]!r}")
     for k, activations in enumerate(options["activations"]):
         for key, name in activations.items():

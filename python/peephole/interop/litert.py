@@ -39,9 +39,10 @@ def from_litert(path: Any, *, ignore_cell_clip: bool = False) -> LSTM | Network:
     Args:
         path: A `.tflite` file in float32 whose one graph is a chain of
             UNIDIRECTIONAL_SEQUENCE_LSTM and, at the end, FULLY_CONNECTED and an activation.
-        ignore_cell_clip: Whether to leave out a cell_clip, the bound of the cell states.
-            TensorFlow's converter writes the bound 10 for the LSTM layers of Keras, which have
-            none. The results are the file's as long as no cell state reaches the bound.
+        ignore_cell_clip: Whether to leave out the cell_clip of a file, the bound of the cell
+            states, and with it the option of the model. TensorFlow's converter writes the bound 10
+            for the LSTM layers of Keras, which have none. The results are then the file's as long
+            as no cell state reaches the bound.
 
     Returns:
         A `Network` with readout="all", or without a dense layer an `LSTM`. Cells with peepholes
@@ -52,7 +53,7 @@ def from_litert(path: Any, *, ignore_cell_clip: bool = False) -> LSTM | Network:
 
     Raises:
         ValueError: If the file is broken or has something that is not supported: another operator,
-            quantised weights, projections, clipping.
+            quantised weights, projections.
         TypeError: If `ignore_cell_clip` is not a bool.
         OSError: If it cannot be read.
     """
@@ -136,12 +137,9 @@ class _Graph:
             raise ValueError(f"{where}: there are no options")
         if inputs[_PROJECTION] != _NO_TENSOR:
             raise ValueError(f"{where}: projections are not supported")
-        if (clip := options.number(1, "f")) and not self._ignore_cell_clip:
-            raise ValueError(
-                f"{where}: cell_clip={clip:g} is not supported: a model here does not bound its "
-                "cell states. TensorFlow's converter writes 10 for layers of Keras without a "
-                "bound; ignore_cell_clip=True leaves it out"
-            )
+        clip = options.number(1, "f")
+        if not 0 <= clip < math.inf:
+            raise ValueError(f"{where}: cell_clip: expected 0 or a finite bound, got {clip:g}")
         if options.number(5, "?", False):
             raise ValueError(f"{where}: diagonal recurrent weights are not supported")
         coupled = inputs[_INPUTS] == _NO_TENSOR
@@ -161,6 +159,8 @@ class _Graph:
         self._layers.append(Direction(matrices, recurrent, bias, peepholes, gains))
         cell = _fused(options, where)
         self._options.append({"activations": {"g": cell, "c": cell}})
+        if clip > 0 and not self._ignore_cell_clip:
+            self._options[-1]["cell_clip"] = float(clip)
         if coupled:
             self._options[-1]["coupled_input_forget"] = True
         if normalises:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from peephole import _core as core
 from peephole._checks import dtype_name, path_text
-from peephole._types import State, StateArrays
+from peephole._types import State
 from peephole.interop.json_files import write_json
 from peephole.interop.layers import equal_sizes, plain_layers, weight
 from peephole.models.lstm import LSTM
@@ -26,28 +26,26 @@ _VERSION = "0.5.4"  # of the format that is written
 _TARGET = "a .nam file"
 
 
-def from_nam(path: Any, *, dtype: str = "float32") -> tuple[Network, StateArrays]:
-    """The network of a NeuralAmpModeler file, and the state that it starts from.
+def from_nam(path: Any, *, dtype: str = "float32") -> Network:
+    """The network of a NeuralAmpModeler file.
 
-    The file's initial state is not zero as a rule: a capture starts from the state that silence
-    leads to. Start from it with `stream.state = state` or `net.predict(x, state=state)` for a
-    single sequence x (T, I).
+    The file's initial state, as a rule the one that silence leads to, becomes the network's learned
+    initial state: its calls and its streams start from it.
 
     Args:
         path: A `.nam` file of the architecture "LSTM".
         dtype: "float32", in which the plugin computes, or "float64".
 
     Returns:
-        (network, state): the network has readout="all"; state has one pair (h, c), each (H,), per
-        layer. Sample rate and metadata stay in the file.
+        The network, with readout="all" and initial_state="learned". Sample rate and metadata stay
+        in the file.
 
     Raises:
         ValueError: If the file is not such a file, or of another architecture.
         OSError: If it cannot be read.
     """
     read = {"float32": core.load_nam_float32, "float64": core.load_nam_float64}
-    network, state = read[dtype_name(dtype)](path_text(path, "path"))
-    return Network._over(network), state
+    return Network._over(read[dtype_name(dtype)](path_text(path, "path")))
 
 
 def to_nam(
@@ -66,8 +64,9 @@ def to_nam(
         model: A `Network` with peephole="none", head="identity", readout="all", the default
             activations, layers of one size, and one direction.
         path: The file.
-        state: The initial state: one pair (h, c), each (H,), per layer; None means zeros. To
-            start a plugin without a click, give the final state of a second of silence.
+        state: The initial state: one pair (h, c), each (H,), per layer; None means the learned
+            initial state of a model that has one, and otherwise zeros. To start a plugin without a
+            click, give the final state of a second of silence.
         sample_rate: In Hz, what the network was trained at; None leaves it out.
         metadata: JSON values under names such as "name" and "gear_type".
 
@@ -78,7 +77,7 @@ def to_nam(
     """
     if not isinstance(model, Network):
         raise TypeError(f"model: expected a Network, got {type(model).__name__}")
-    layers = plain_layers(model, _TARGET)
+    layers = plain_layers(model, _TARGET, allowed=["initial_state"])
     hidden = equal_sizes(model, _TARGET)
     only_steps(model, _TARGET)
     if model.head != "identity":
@@ -120,6 +119,9 @@ def only_steps(model: LSTM | Network, target: str) -> None:
 
 
 def _pairs(state: State | None, model: Network) -> State:
+    if state is None and model.options["initial_state"] == "learned":
+        names = [(f"h0_l{k}", f"c0_l{k}") for k in range(model.num_layers)]
+        return [(np.array(model.parameters[h]), np.array(model.parameters[c])) for h, c in names]
     if state is None:
         return [(np.zeros(h), np.zeros(h)) for h in model.hidden_sizes]
     try:

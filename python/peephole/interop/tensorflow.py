@@ -56,6 +56,7 @@ def from_tensorflow(
     head: str | None = None,
     *,
     forget_bias: float = 1.0,
+    cell_clip: float | None = None,
     layer_norm_epsilon: float | None = None,
     recurrent_activation: str = "sigmoid",
     activation: str = "identity",
@@ -64,8 +65,8 @@ def from_tensorflow(
     """The model of LSTM cells in a checkpoint of TensorFlow 1 or TensorFlow Addons.
 
     A checkpoint contains only weights. Options of the cells must be given where they are not the
-    default. Cells with cell_clip or proj_clip cannot be expressed, and a checkpoint does not show
-    that they had one.
+    default. Cells with proj_clip cannot be expressed, and a checkpoint does not show that they had
+    one.
 
     Args:
         source: A mapping of names to arrays, the path of an `.npz` file of them, or the prefix,
@@ -77,6 +78,7 @@ def from_tensorflow(
         head: The scope of the dense layer. None: the result is an `LSTM`. Other variables of the
             checkpoint are not used.
         forget_bias: Of TensorFlow 1's cells, which add it when they run. Addons' have none.
+        cell_clip: Of the cells, the bound of their states; None: they have none.
         layer_norm_epsilon: Of cells with layer normalisation: TensorFlow 1's LayerNormBasicLSTMCell
             and Addons' LayerNormLSTMCell. None: their default, 1e-12 and 1e-3.
         recurrent_activation: Of Addons' cells: "sigmoid" or "hard_sigmoid".
@@ -124,6 +126,7 @@ def from_tensorflow(
             "peephole_gates": "ifo",
             "output_peephole": "current",
         }
+    options["cell_clip"] = cell_clip
     options |= layer_norm_options(cells[0].gains, layer_norm_epsilon)
     options["activations"] = dict.fromkeys("ifo", recurrent_activation)
     return Layers(directions, dense, options).model(common_dtype(taken))

@@ -54,7 +54,7 @@ def lstm(
         x: (B, T, I), or (T, I) for a single sequence: then nothing has a batch axis. It is
             converted to the dtype of the parameters, as `state` is.
         state: The initial state: one pair (h, c), each (B, H_k), per layer and direction. None
-            stands for zeros.
+            stands for zeros, or for the learned initial state.
         lengths: (B,) integers in 0..T: the number of valid steps of each sequence.
         key: A JAX random key: the pass is one of training, with dropout, recurrent_dropout and
             zoneout. None: inference.
@@ -73,6 +73,8 @@ def lstm(
     structure = _structure(values, options)
     x_array = _numbers(x, "x").astype(structure.dtype)
     batched = _check_x(x_array, structure)
+    if state is None and "h0_l0" in structure.shapes:
+        state = _learned_state(values, structure, x_array.shape[:-2])
     initial = _state(state, structure, x_array.shape[:-2])
     seed = (_seed(key, "key"),) if key is not None and structure.noisy else ()
     call = Call(structure, lengths is not None, bool(seed))
@@ -200,6 +202,18 @@ def _check_x(x: jax.Array, structure: Structure) -> bool:
         expected = f"(batch, time, {features})" if x.ndim == 3 else f"(time, {features})"
         raise ValueError(f"x: expected {expected}, got {x.shape}")
     return bool(x.ndim == 3)
+
+
+def _learned_state(
+    values: Mapping[str, jax.Array], structure: Structure, batch: tuple[int, ...]
+) -> list[tuple[jax.Array, jax.Array]]:
+    """The learned initial state for each sequence of a batch: JAX adds up its gradients."""
+    ends = [name.removeprefix("h0") for name in structure.shapes if name.startswith("h0")]
+    pairs = [(values["h0" + end], values["c0" + end]) for end in ends]
+    return [
+        (jnp.broadcast_to(h, (*batch, *h.shape)), jnp.broadcast_to(c, (*batch, *c.shape)))
+        for h, c in pairs
+    ]
 
 
 def _state(state: Any, structure: Structure, batch: tuple[int, ...]) -> list[jax.Array]:

@@ -103,6 +103,8 @@ def _frozen(value: Any) -> Hashable:
         return tuple((_frozen(k), _frozen(v)) for k, v in value.items())
     if isinstance(value, (list, tuple)):
         return tuple(map(_frozen, value))
+    if isinstance(value, slice):
+        return (slice, value.start, value.stop, value.step)
     if isinstance(value, np.ndarray):
         return (value.shape, value.dtype.str, value.tobytes())
     return (type(value), value)
@@ -135,6 +137,7 @@ def _model(shapes: Mapping[str, tuple[int, ...]], dtype: str, options: Mapping[s
         "bias": "bias_l0" in shapes,
         "bidirectional": "weight_ih_l0_reverse" in shapes,
         "peephole": _peephole(shapes, units[0]),
+        "initial_state": "learned" if "h0_l0" in shapes else "zeros",
         "layer_norm": _layer_norm(shapes),
         "dtype": dtype,
     }

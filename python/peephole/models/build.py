@@ -20,6 +20,7 @@ from peephole._checks import (
     without_mask,
 )
 from peephole._types import Activations, Seed
+from peephole.masks import input_mask
 
 # Far beyond any stack that can be trained. Without a limit, a typing error could fill the memory.
 _MAX_LAYERS = 10_000
@@ -33,6 +34,7 @@ def build(
     num_layers: int = 1,
     activations: Activations | None = None,
     masks: Mapping[str, NDArray[np.bool_]] | None = None,
+    gate_inputs: Mapping[str, Any] | None = None,
     dtype: Any = "float32",
     seed: Seed = None,
     recurrent_init: str = "uniform",
@@ -47,6 +49,8 @@ def build(
         input_size, sizes, activations=layer_activations(activations, len(sizes)), **options
     )
     set_masks(model.parameters, {} if masks is None else masks)
+    if gate_inputs is not None:
+        set_masks(model.parameters, gate_input_masks(gate_inputs, model.parameters))
     model.initialise(seed_number(seed), recurrent_init)
     return model
 
@@ -115,6 +119,16 @@ def _complete(activations: Mapping[str, str], name: str) -> dict[str, str]:
         if isinstance(value, str):
             text(value, f"{name}[{key!r}]")
     return {**defaults, **activations}
+
+
+def gate_input_masks(gate_inputs: Any, parameters: core.Parameters) -> dict[str, Any]:
+    """The masks of the first layer, in all directions, for the argument `gate_inputs`."""
+    masks = {}
+    for name in parameters.names:
+        if name in ("weight_ih_l0", "weight_ih_l0_reverse"):
+            rows, columns = parameters.shape(name)
+            masks[name] = input_mask(gate_inputs, columns, rows // 4, "gate_inputs")
+    return masks
 
 
 def set_masks(parameters: core.Parameters, masks: Mapping[str, NDArray[np.bool_]]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from peephole import _core as core
 from peephole._checks import array
 from peephole._keywords import explains_keywords
-from peephole._types import Activations, Gradients, Seed, State, StateArrays
+from peephole._types import Activations, Columns, Gradients, Seed, State, StateArrays
 from peephole.models.build import build, keyword_defaults
 from peephole.models.derivatives import LSTMDerivatives
 from peephole.models.passes import backward, forward
@@ -65,6 +65,12 @@ class LSTM(LSTMDerivatives):
         zoneout: In training, the probability at each step that a unit keeps its c_{t-1} instead of
             taking c_t, and, drawn independently, its h_{t-1} instead of h_t [8]_. Inference uses
             the expected value: c_t = z c_{t-1} + (1 - z) (f ⊙ c_{t-1} + g ⊙ i), and h_t likewise.
+        initial_state: The state in which a sequence begins where a call is given none, and a stream
+            at first and after a reset: "zeros", or "learned", parameters that begin at 0.
+        cell_clip: The bound of the cell state, c_t = clip(f ⊙ c_{t-1} + g ⊙ i, ±cell_clip), as in
+            TensorFlow's LSTMCell and Kaldi. None, here and below: no bound. A gradient passes up to
+            a bound, and is 0 beyond it; NaN stays NaN.
+        preactivation_clip: The bound of each a_k, before its activation, as `clip` of ONNX's LSTM.
         layer_norm: Layer normalisation [10]_, LN(z) = (z - mean(z)) / sqrt(var(z) + epsilon), with
             gains γ. "gates": each gate's sum over its H values,
             a_k = γ_k ⊙ LN(W_k x_t + R_k h_{t-1} + P_k c_{t-1}) + b_k, as in TensorFlow and LiteRT.
@@ -75,7 +81,10 @@ class LSTM(LSTMDerivatives):
             "output": h_t = h(γ_c ⊙ LN(c_t) + β_c) ⊙ o alone, as in [10]_. "none": nothing.
         layer_norm_epsilon: The epsilon of `layer_norm`, in 1e-30..1.
         masks: {parameter name: bool array of its shape}: weights are not connected where it is
-            False. They are 0, have gradient 0, and stay 0 in training.
+            False. They are 0, have gradient 0, and stay 0 in training. `peephole.masks` makes some.
+        gate_inputs: {gates: the columns of x that they see}, for the first layer, such as
+            {"i": [0, 1], "fgo": slice(2, None)}; columns are ints, a slice or bools (I,). Other
+            gates see all columns. It adds masks of weight_ih_l0.
         dtype: "float32" or "float64".
         seed: An int, or a `numpy.random.Generator` to draw one from; None for a random seed.
         recurrent_init: "uniform", or "orthogonal": the recurrent weights of each gate start as an
@@ -88,6 +97,7 @@ class LSTM(LSTMDerivatives):
             - weight_hh_l{k}  (4H, H)  R, the recurrent weights
             - weight_ch_l{k}  (4, H) or dense (4H, H)  P, the peepholes; absent for "none"
             - bias_l{k}  (4H,)  b; absent without bias
+            - h0_l{k}, c0_l{k}  (H,)  the initial state; only if it is learned
             - gain_l{k}  (4H,)  γ, with layer_norm="gates"
             - gain_ih_l{k}, gain_hh_l{k}  (4H,)  γ_x and γ_h, with layer_norm="products"
             - gain_c_l{k}, shift_c_l{k}  (H,)  γ_c and β_c, with layer_norm and a layer_norm_cell
@@ -148,10 +158,14 @@ class LSTM(LSTMDerivatives):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        initial_state: Literal["zeros", "learned"] = "zeros",
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
         layer_norm: Literal["gates", "products"] | None = None,
         layer_norm_cell: Literal["state", "output", "none"] = "state",
         layer_norm_epsilon: float = 1e-5,
         masks: Mapping[str, NDArray[np.bool_]] | None = None,
+        gate_inputs: Mapping[str, Columns] | None = None,
         dtype: Any = "float32",
         seed: Seed = None,
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
@@ -171,10 +185,14 @@ class LSTM(LSTMDerivatives):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             zoneout=zoneout,
+            initial_state=initial_state,
+            cell_clip=cell_clip,
+            preactivation_clip=preactivation_clip,
             layer_norm=layer_norm,
             layer_norm_cell=layer_norm_cell,
             layer_norm_epsilon=layer_norm_epsilon,
             masks=masks,
+            gate_inputs=gate_inputs,
             dtype=dtype,
             seed=seed,
             recurrent_init=recurrent_init,
@@ -214,7 +232,7 @@ class LSTM(LSTMDerivatives):
             x: (B, T, I), or (T, I) for a single sequence: then nothing has a batch axis.
             state: The initial state: one pair (h, c), each (B, H_k), per layer; if bidirectional,
                 per layer and direction (layer 0 forward, layer 0 reverse, layer 1 forward, ...).
-                None stands for zeros.
+                None stands for zeros, or for the learned initial state of a model that has one.
             lengths: (B,) integers in 0..T: the number of valid steps of each sequence. Not allowed
                 with a single sequence.
             out: (B, T, output_size): an array to write y to.

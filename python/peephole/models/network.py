@@ -166,7 +166,8 @@ class Network(Trainable, NetworkDerivatives, Generative):
                 of arrays, or a function that returns one.
             lengths: (n,) integers in 0..T; not allowed with a list, a single sequence or batches.
             state: Where the sequences continue, as in `LSTM`: one pair (h, c), each (n, H), per
-                layer and direction. None stands for zeros. Not allowed with batches.
+                layer and direction. None stands for zeros, or for the learned initial state. Not
+                allowed with batches.
             return_state: Whether to return (y, state), with the final state to continue from.
             batch_size: The number of sequences that are computed, and converted to the model's
                 dtype, at a time.

@@ -22,8 +22,8 @@ _ndarray = np.ndarray  # looked up once: a step takes a microsecond
 class Stream:
     """A model with its state, for data that arrives step by step.
 
-    Steps give the same bits as the model gives for the whole sequence from a zero state, in blocks
-    of any size. `Network.stream` and `LSTM.stream` return a Stream.
+    Steps give the same bits as the model gives for the whole sequence without a given state, in
+    blocks of any size. `Network.stream` and `LSTM.stream` return a Stream.
 
     The stream uses the weights that the model had when the stream was made; later changes have no
     effect on it. Streams of the same, unchanged model share its weights. Streams can be copied and
@@ -102,14 +102,14 @@ class Stream:
         return self._core.process(x, out)
 
     def reset(self) -> None:
-        """Sets the state to zeros, as it was initially."""
+        """Sets the state to what it was initially: zeros, or the model's learned initial state."""
         self._core.set_state(None, True)
 
     @property
     def state(self) -> StateArrays:
         """One pair (h, c), each (B, H_k), per layer: copies.
 
-        It can be set to such pairs, also (H_k,) each if B = 1, or to None for zeros.
+        It can be set to such pairs, also (H_k,) each if B = 1, or to None for that after `reset`.
         """
         return self._core.get_state()
 

@@ -51,6 +51,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        initial_state: Literal["zeros", "learned"] = "zeros",
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
         layer_norm: Literal["gates", "products"] | None = None,
         layer_norm_cell: Literal["state", "output", "none"] = "state",
         layer_norm_epsilon: float = 1e-5,
@@ -78,6 +81,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
         self.zoneout = zoneout
+        self.initial_state = initial_state
+        self.cell_clip = cell_clip
+        self.preactivation_clip = preactivation_clip
         self.layer_norm = layer_norm
         self.layer_norm_cell = layer_norm_cell
         self.layer_norm_epsilon = layer_norm_epsilon

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 import peephole.torch.ops
 import peephole.torch.second_order  # noqa: F401  (both register the operators)
-from peephole._types import Activations
+from peephole._types import Activations, Columns
 from peephole.torch.packed import pack_again, padded
 from peephole.torch.states import batched, check_tensor, flat_state, single, states
 from peephole.torch.tensors import refuse_transforms
@@ -35,8 +35,10 @@ class LSTM(Weights):
         dtype: torch.float32 or torch.float64; None stands for `torch.get_default_dtype()`.
         masks: {parameter name: bool tensor of its shape}: weights are not connected where it is
             False.
+        gate_inputs: As in `peephole.LSTM`.
         peephole, peephole_gates, output_peephole, activations, coupled_input_forget,
-            recurrent_dropout, zoneout, layer_norm, layer_norm_cell, layer_norm_epsilon,
+            recurrent_dropout, zoneout, initial_state, cell_clip, preactivation_clip, layer_norm,
+            layer_norm_cell, layer_norm_epsilon,
             recurrent_init: As in `peephole.LSTM`.
 
     Attributes:
@@ -45,6 +47,7 @@ class LSTM(Weights):
             bias: `state_dict()` adds a `bias_hh_l{k}` of zeros, and `load_state_dict()` adds the
             two.
         weight_ch_l{k} (4, H) or dense (4H, H): The peepholes; absent with peephole="none".
+        h0_l{k}, c0_l{k} (H,): The initial state, with initial_state="learned" only.
         gain_l{k}, gain_ih_l{k}, gain_hh_l{k} (4H,), gain_c_l{k}, shift_c_l{k} (H,): Those of layer
             normalisation, as in `peephole.LSTM`.
 
@@ -89,10 +92,14 @@ class LSTM(Weights):
         coupled_input_forget: bool = False,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        initial_state: Literal["zeros", "learned"] = "zeros",
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
         layer_norm: Literal["gates", "products"] | None = None,
         layer_norm_cell: Literal["state", "output", "none"] = "state",
         layer_norm_epsilon: float = 1e-5,
         masks: Mapping[str, Tensor] | None = None,
+        gate_inputs: Mapping[str, Columns] | None = None,
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
     ) -> None:
         if proj_size != 0:
@@ -106,6 +113,7 @@ class LSTM(Weights):
             device,
             dtype,
             masks,
+            gate_inputs,
             recurrent_init,
             noise={
                 "dropout": dropout,
@@ -119,6 +127,9 @@ class LSTM(Weights):
             activations=activations,
             coupled_input_forget=coupled_input_forget,
             bidirectional=bidirectional,
+            initial_state=initial_state,
+            cell_clip=cell_clip,
+            preactivation_clip=preactivation_clip,
             layer_norm=layer_norm,
             layer_norm_cell=layer_norm_cell,
             layer_norm_epsilon=layer_norm_epsilon,
@@ -138,7 +149,7 @@ class LSTM(Weights):
                 PackedSequence.
             hx: (h_0, c_0), each (L * D, B, H), or (L * D, H) for a single sequence; with a size
                 for each layer, two lists of one tensor (D, B, H_k) per layer. None stands for
-                zeros.
+                zeros, or for the learned initial state.
 
         Returns:
             output (T, B, D * H), in the form of `input`, and (h_n, c_n) in the form of `hx`.

@@ -29,7 +29,8 @@ _library.define(
 _library.define(
     "lstm_backward(Tensor dy, Tensor? dh, Tensor? dc, Tensor parameters, Tensor tape, "
     "Tensor? lengths, Tensor? seed, str options, str slot, bool time_major, bool inputs, "
-    "Tensor? x=None, Tensor? h=None, Tensor? c=None) -> (Tensor, Tensor, Tensor, Tensor)"
+    "bool state_given, Tensor? x=None, Tensor? h=None, Tensor? c=None) "
+    "-> (Tensor, Tensor, Tensor, Tensor)"
 )
 
 
@@ -50,7 +51,8 @@ def lstm_inference(
         x: (B, T, I), or with `time_major` (T, B, I).
         parameters: In the order of `peephole.LSTM.parameters`.
         h, c: (L * D, B, H). Where layers differ in H, flat: B * S values, S = sum of D * H_k,
-            (B, H_k) for each layer and direction, one after the other. None stands for zeros.
+            (B, H_k) for each layer and direction, one after the other. None stands for zeros,
+            or for the learned initial state.
         lengths: (B,) int64; None: every sequence has T steps.
         options, slot: See `peephole.torch.models`.
 
@@ -177,6 +179,7 @@ def lstm_backward(
     slot: str,
     time_major: bool,
     inputs: bool,
+    state_given: bool,
     x: Tensor | None = None,
     h: Tensor | None = None,
     c: Tensor | None = None,
@@ -187,6 +190,8 @@ def lstm_backward(
         dy, dh, dc: Gradients of the results of `lstm`.
         parameters, tape: Of the call of `lstm`.
         inputs: Whether the gradient of x is wanted.
+        state_given: Whether that call was given h and c: the gradient of a learned initial state
+            is then 0.
         x, h, c: Those of the call of `lstm` that need second derivatives. Their values are in the
             tape: as arguments they tell autograd that the gradients depend on them.
 
@@ -204,6 +209,7 @@ def lstm_backward(
             seed_number(seed),
             time_major,
             inputs,
+            state_given,
         )
     if dx is None:
         dx = np.empty(0, model.dtype)
@@ -224,6 +230,7 @@ def _(
     slot: str,
     time_major: bool,
     inputs: bool,
+    state_given: bool,
     x: Tensor | None = None,
     h: Tensor | None = None,
     c: Tensor | None = None,
@@ -265,7 +272,17 @@ def _backward(
         dc = torch.zeros_like(dh)
     wants_x = ctx.needs_input_grad[0]
     dx, dh_0, dc_0, dparameters = torch.ops.peephole.lstm_backward(
-        dy, dh, dc, parameters, tape, lengths, seed, *ctx.arguments, wants_x, *moving
+        dy,
+        dh,
+        dc,
+        parameters,
+        tape,
+        lengths,
+        seed,
+        *ctx.arguments,
+        wants_x,
+        ctx.shapes_of_state is not None,
+        *moving,
     )
     state: tuple[Tensor | None, Tensor | None] = None, None
     if ctx.shapes_of_state is not None:

@@ -24,7 +24,7 @@ _library = torch.library.Library("peephole", "FRAGMENT")
 _library.define(
     "lstm_backward_jvp(Tensor dy, Tensor? dh, Tensor? dc, Tensor parameters, Tensor tape, "
     "Tensor? lengths, Tensor? seed, Tensor? of_parameters, Tensor? of_x, Tensor? of_h, "
-    "Tensor? of_c, str options, str slot, bool time_major) "
+    "Tensor? of_c, str options, str slot, bool time_major, bool state_given) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
 )
 
@@ -45,12 +45,13 @@ def lstm_backward_jvp(
     options: str,
     slot: str,
     time_major: bool,
+    state_given: bool,
 ) -> tuple[Tensor, ...]:
     """The derivatives of both passes along a direction, computed in float64.
 
     Args:
-        dy, dh, dc, parameters, tape, lengths, seed, options, slot, time_major: Of the call of
-            `lstm_backward`.
+        dy, dh, dc, parameters, tape, lengths, seed, options, slot, time_major, state_given: Of the
+            call of `lstm_backward`.
         of_parameters, of_x, of_h, of_c: The direction in which these move; None: they do not.
 
     Returns:
@@ -71,6 +72,7 @@ def lstm_backward_jvp(
             array(of_x, "of_x", options),
             array(of_h, "of_h", options),
             array(of_c, "of_c", options),
+            state_given,
         )
     batch = y.shape[1] if time_major else y.shape[0]
     return (
@@ -97,6 +99,7 @@ def _(
     options: str,
     slot: str,
     time_major: bool,
+    state_given: bool,
 ) -> tuple[Tensor, ...]:
     first, second, _ = dy.shape
     batch = second if time_major else first
@@ -115,12 +118,10 @@ def _(
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    dy, dh, dc, parameters, tape, lengths, seed, options, slot, time_major, wants_x, x, h, c = (
-        inputs
-    )
+    dy, dh, dc, parameters, tape, lengths, seed, *arguments, wants_x, state_given, x, h, c = inputs
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(dy, dh, dc, parameters, tape, lengths, seed)
-    ctx.arguments = options, slot, time_major
+    ctx.arguments = *arguments, state_given
     ctx.wants_x = wants_x
     ctx.shapes = [None if tensor is None else tensor.shape for tensor in (x, h, c)]
 
@@ -155,7 +156,7 @@ def _backward_of_backward(
         None if shape is None else gradient.view(shape)
         for shape, gradient in zip(ctx.shapes, gradients, strict=True)
     ]
-    return y, *of_state, dparameters, *[None] * 7, *of_inputs
+    return y, *of_state, dparameters, *[None] * 8, *of_inputs
 
 
 def _refuse_third_order(ctx: Any, *gradients: Any) -> Any:

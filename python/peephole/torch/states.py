@@ -42,7 +42,7 @@ def flat_state(
     dtype: torch.dtype,
     order: Tensor | None,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """H and c as flat arrays, of the sequences in this order; None for zeros."""
+    """H and c as flat arrays, of the sequences in this order; None for the model's own."""
     if hx is None:
         return None, None
     h, c = _pair(hx)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from peephole._checks import integer
-from peephole._types import Activations
+from peephole._types import Activations, Columns
+from peephole.masks import input_mask
 from peephole.models.build import layer_activations, layer_sizes
 from peephole.torch.models import forget, new_slot, options_text, sizes
 
@@ -30,6 +31,7 @@ class Weights(nn.Module):
         device: Any,
         dtype: torch.dtype | None,
         masks: Mapping[str, Tensor] | None,
+        gate_inputs: Mapping[str, Columns] | None,
         recurrent_init: str,
         *,
         noise: dict[str, float],
@@ -65,7 +67,7 @@ class Weights(nn.Module):
         for name, (_, shape, _) in zip(self._names, layout, strict=True):
             parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
             self.register_parameter(name, parameter)
-        self._add_masks({} if masks is None else masks)
+        self._add_masks(self._all_masks({} if masks is None else masks, gate_inputs))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -75,7 +77,9 @@ class Weights(nn.Module):
                 layer = int(name.split("_l")[1].removesuffix("_reverse"))
                 hidden = self.hidden_sizes[layer]
                 bound = 1 / math.sqrt(hidden)
-                if name.startswith("bias"):
+                if name.startswith(("h0", "c0")):
+                    parameter.zero_()
+                elif name.startswith("bias"):
                     parameter.zero_()
                     parameter[hidden : 2 * hidden] = 1
                 elif name.startswith("gain"):
@@ -150,6 +154,21 @@ class Weights(nn.Module):
         return options_text(
             self.input_size, self.hidden_sizes, _DTYPES[dtype], **self._shared_options, **noise
         )
+
+    def _all_masks(
+        self, masks: Mapping[str, Tensor], gate_inputs: Mapping[str, Columns] | None
+    ) -> Mapping[str, Any]:
+        """`masks` together with those of `gate_inputs`."""
+        if gate_inputs is None:
+            return masks
+        mask = input_mask(gate_inputs, self.input_size, self.hidden_sizes[0], "gate_inputs")
+        of_gates = torch.as_tensor(mask)
+        both = dict(masks)
+        for name in ["weight_ih_l0", "weight_ih_l0_reverse"][: 1 + self.bidirectional]:
+            given = torch.as_tensor(both[name]) if name in both else of_gates
+            if given.dtype == torch.bool and given.shape == of_gates.shape:  # others are refused
+                both[name] = given.cpu() & of_gates
+        return both
 
     def _add_masks(self, masks: Mapping[str, Tensor]) -> None:
         self._masked = bool(masks)

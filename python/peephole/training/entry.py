@@ -125,8 +125,9 @@ class Trainable:
                 Williams, J. Peng, Neural Computation 2 (1990) 490-501). For readout "all" the
                 optimiser makes a step for every `tbptt` time steps, and the state is carried over.
             stateful: Whether the state is carried over from each batch to the next: sequence k of a
-                batch continues sequence k of the previous one. Each epoch starts with zeros. In
-                batches with `reset`, bools (B,), so do the sequences for which it is True.
+                batch continues sequence k of the previous one. Each epoch starts with the model's
+                initial state, zeros or learned. In batches with `reset`, bools (B,), so do the
+                sequences for which it is True.
             recompute: Whether `forward` stores less, for long sequences; see `LSTM.forward`.
             validation_data: (x, y), (x, y, lengths) or (x, y, lengths, sample_weight) to validate
                 with after each epoch; or batches of these forms, as for x.

@@ -19,7 +19,14 @@ from peephole.training.interrupt import Interruptions, TrainingInterrupted
 from peephole.training.keep.checkpoint import Snapshot
 from peephole.training.keep.history import History
 from peephole.training.optimisers import require_own
-from peephole.training.pieces import count_pieces, forward, piece, require_size, with_reset
+from peephole.training.pieces import (
+    add_initial_gradients,
+    count_pieces,
+    forward,
+    piece,
+    require_size,
+    with_reset,
+)
 from peephole.training.progress import Bar, log_epoch, logger
 from peephole.training.resume import Place, restore, snapshot
 from peephole.training.setup import Position, Setup
@@ -103,13 +110,14 @@ class Trainer:
         """One piece of a batch: forward, backward, update."""
         setup, model, optimiser = self._setup, self._model, self._run.optimiser
         require_own(optimiser, self._run.net.parameters)  # a callback may have replaced it
-        part, (y, logits, state, tape) = forward(
+        part, (y, logits, state, tape), begins = forward(
             model,
             piece(whole, number, setup.tbptt),
             self._carry,
             setup.tbptt,
             self._noise_seed(),
             setup.recompute,
+            whole.reset if number == 0 and self._carry is not None else None,
         )
         # Values that are not finite are reported below, with the step.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -120,9 +128,11 @@ class Trainer:
         norm = math.nan
         if value.weight:
             if setup.loss.of_logits:
-                gradients = model.backward(tape, None, None, value.gradient, False)[2]
+                results = model.backward(tape, None, None, value.gradient, False)
             else:
-                gradients = model.backward(tape, value.gradient, None, None, False)[2]
+                results = model.backward(tape, value.gradient, None, None, False)
+            _, dstate, gradients = results
+            add_initial_gradients(model, begins, dstate, gradients)
             gradients = optimiser.trained(gradients)
             norm = self._clip(gradients)
             if not (math.isfinite(value.mean) and math.isfinite(norm)):
@@ -147,7 +157,7 @@ class Trainer:
             return
         require_size(batch, self._carry, "x", self._place())
         if self._position.piece == 0:
-            self._carry = with_reset(batch, self._carry)
+            self._carry = with_reset(self._model, batch, self._carry)
 
     def _clip(self, gradients: dict[str, Any]) -> float:
         """Clips the gradients; returns their norm before."""

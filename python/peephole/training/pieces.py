@@ -33,16 +33,28 @@ def forward(
     tbptt: int | None,
     seed: int | None,
     recompute: bool,
-) -> tuple[Batch, tuple[NDArray[Any], NDArray[Any], StateArrays, core.Tape]]:
+    begins: NDArray[np.bool_] | None = None,
+) -> tuple[
+    Batch,
+    tuple[NDArray[Any], NDArray[Any], StateArrays, core.Tape],
+    NDArray[np.bool_] | None,
+]:
     """Runs a piece; returns the part that the gradient goes through, and the forward pass of it.
 
     If only the last step has a target, the steps more than `tbptt` before it are run without a
     tape, only for their state.
+
+    `begins` (B,) is True for the sequences whose row of `state` is the model's initial state; None:
+    for none of them or, without `state`, for all. The third result says the same of the pass that
+    has a tape.
     """
     if tbptt is not None and not batch.per_step and batch.x.shape[1] > tbptt:
+        all_begin = state is None
         before, batch = batch.split_last(tbptt)
         _, state = model.lstm(before.x, state, before.lengths)
-    return batch, model.forward(batch.x, state, batch.lengths, seed, recompute)
+        empty = before.lengths == 0
+        begins = empty if all_begin else None if begins is None else begins & empty
+    return batch, model.forward(batch.x, state, batch.lengths, seed, recompute), begins
 
 
 def require_size(batch: Batch, state: StateArrays, name: str, place: str) -> None:
@@ -55,12 +67,46 @@ def require_size(batch: Batch, state: StateArrays, name: str, place: str) -> Non
         )
 
 
-def with_reset(batch: Batch, state: StateArrays) -> StateArrays:
+def with_reset(model: core.Network, batch: Batch, state: StateArrays) -> StateArrays:
     """The state at the start of a batch, from that at the end of the one before it."""
     if batch.reset is None:
         return state
     kept = ~batch.reset[:, None]
-    return tuple((np.where(kept, h, 0), np.where(kept, c, 0)) for h, c in state)
+    zeros = [(np.zeros_like(h), np.zeros_like(c)) for h, c in state]
+    return tuple(
+        (np.where(kept, h, h0), np.where(kept, c, c0))
+        for (h, c), (h0, c0) in zip(state, _learned_states(model) or zeros, strict=True)
+    )
+
+
+def _initial_names(model: core.Network) -> list[tuple[str, str]]:
+    """The names of the learned h0 and c0 of each layer and direction; empty if none is learned."""
+    names = [name for name in model.parameters.names if name.startswith("h0_")]
+    return [(name, f"c{name[1:]}") for name in names]
+
+
+def _learned_states(model: core.Network) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """h0 and c0, each (H,), of each layer and direction; empty if none is learned."""
+    view = model.parameters.view
+    return [(np.array(view(h)), np.array(view(c))) for h, c in _initial_names(model)]
+
+
+def add_initial_gradients(
+    model: core.Network,
+    begins: NDArray[np.bool_] | None,
+    dstate: StateArrays,
+    gradients: dict[str, NDArray[Any]],
+) -> None:
+    """Adds to the gradients of a learned initial state those of the sequences that begin.
+
+    The core adds up the gradients of a pass without a given state only. In a pass that is given the
+    states of some sequences, the others begin at the learned state, too.
+    """
+    if begins is None or not begins.any():
+        return
+    for (h, c), (dh, dc) in zip(_initial_names(model), dstate, strict=False):
+        gradients[h] += dh[begins].sum(axis=0)
+        gradients[c] += dc[begins].sum(axis=0)
 
 
 def without_gradient(
@@ -74,7 +120,7 @@ def without_gradient(
             state = None
         elif state is not None:
             require_size(batch, state, "validation_data", batch_text(source, number))
-            state = with_reset(batch, state)
+            state = with_reset(model, batch, state)
         for k in range(count_pieces(batch.x.shape[1], batch.per_step, tbptt)):
             part = piece(batch, k, tbptt)
             y, logits, state = model.evaluate(part.x, state, part.lengths)

@@ -41,7 +41,7 @@ class Activities(NamedTuple):
 def gate_activities(
     model: LSTM | Network, x: ArrayLike, *, layer: int = -1, reverse: bool = False
 ) -> Activities:
-    """The gates, cell states and outputs of one layer over one sequence, from zero states.
+    """The gates, cell states and outputs of one layer over one sequence, without a given state.
 
     They are the values that the model computes, in its own dtype, returned as float64. With zoneout
     they are those of inference, where nothing is random.
@@ -91,18 +91,22 @@ def _peepholes(lstm: LSTM, layer: int, reverse: bool, gates: dict[str, Array]) -
     options = lstm.options
     if options["peephole"] == "none":
         return {}
-    name = f"weight_ch_l{layer}" + ("_reverse" if reverse else "")
-    blocks = np.split(np.array(lstm.parameters[name], np.float64), 4)
-    before = _before(gates["c"], reverse)
+    end = f"_l{layer}" + ("_reverse" if reverse else "")
+    blocks = np.split(np.array(lstm.parameters["weight_ch" + end], np.float64), 4)
+    first = np.zeros_like(gates["c"][:1])
+    if options["initial_state"] == "learned":
+        first[0] = lstm.parameters["c0" + end]
+    before = _before(gates["c"], first, reverse)
     updated = gates["f"] * before + gates["g"] * gates["i"]  # c_t, before zoneout
     if options["layer_norm"] is not None and options["layer_norm_cell"] == "state":
         deviations = updated - updated.mean(axis=-1, keepdims=True)
         variance = np.mean(deviations**2, axis=-1, keepdims=True) + options["layer_norm_epsilon"]
         gain, shift = (
-            np.array(lstm.parameters[name.replace("weight_ch", kind)], np.float64)
-            for kind in ("gain_c", "shift_c")
+            np.array(lstm.parameters[kind + end], np.float64) for kind in ("gain_c", "shift_c")
         )
         updated = gain * deviations / np.sqrt(variance) + shift
+    if (bound := options["cell_clip"]) is not None:
+        updated = np.clip(updated, -bound, bound)
     received = {}
     for gate, block in zip("ifgo", blocks, strict=True):
         if gate in options["peephole_gates"]:
@@ -112,7 +116,6 @@ def _peepholes(lstm: LSTM, layer: int, reverse: bool, gates: dict[str, Array]) -
     return received
 
 
-def _before(c: Array, reverse: bool) -> Array:
-    """The c of the step before, in the direction of the layer; zeros at first."""
-    zeros = np.zeros_like(c[:1])
-    return np.concatenate([c[1:], zeros] if reverse else [zeros, c[:-1]])
+def _before(c: Array, first: Array, reverse: bool) -> Array:
+    """The c of the step before, in the direction of the layer; `first` (1, H) before all."""
+    return np.concatenate([c[1:], first] if reverse else [first, c[:-1]])

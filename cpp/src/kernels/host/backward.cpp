@@ -155,6 +155,8 @@ void set_layer(BackwardTask<T>& task, const LayerBackward<T>& layer) {
   task.standard = is_standard(spec);
   task.coupled_input_forget = spec.coupled_input_forget;
   task.output_reads_current = spec.output_reads_current();
+  task.clips_cell = spec.clips_cell();
+  task.cell_clip = static_cast<T>(spec.cell_clip);
   task.diagonal_gates = peephole_gates(spec, Peephole::diagonal);
   task.dense_gates = peephole_gates(spec, Peephole::dense);
   task.x = layer.x.data;
@@ -163,6 +165,7 @@ void set_layer(BackwardTask<T>& task, const LayerBackward<T>& layer) {
   task.h_stride = layer.h.stride;
   task.gates = layer.gates;
   task.c = task.state_c = layer.c;
+  task.clipped = layer.clipped;
   task.initial_h = layer.initial_h;
   task.initial_c = layer.initial_c;
   task.dh = layer.dh.data;

@@ -98,6 +98,8 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
   task.standard = is_standard(spec);
   task.coupled_input_forget = spec.coupled_input_forget;
   task.output_reads_current = spec.output_reads_current();
+  task.cell_clip = static_cast<T>(spec.cell_clip);
+  task.preactivation_clip = static_cast<T>(spec.preactivation_clip);
   task.peephole_gates = peephole_gates(spec, Peephole::diagonal);
   task.weights = packed.view();
   task.norm.form = norm_form(spec);
@@ -112,6 +114,7 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
   task.h_stride = layer.h.stride;
   task.gates = layer.gates;
   task.c = layer.c;
+  task.clipped = layer.clipped;
   task.state_h = layer.state_h + ranks.begin * H;
   task.state_c = layer.state_c + ranks.begin * H;
   const Index rows = std::max<Index>(ranks.end - ranks.begin, 0);

@@ -6,9 +6,10 @@
 /// A layer's options as the plain numbers that kernels read.
 namespace peephole::kernels {
 
-/// Whether the activations are the default ones and f is not coupled to i: this case has its own
-/// code.
+/// Whether the activations are the default ones, f is not coupled to i and nothing is clipped: this
+/// case has its own code.
 inline bool is_standard(const LayerSpec& spec) noexcept {
+  if (spec.clips_cell() || spec.clips_preactivations()) return false;
   const Activations& a = spec.activations;
   return a.i == Activation::sigmoid && a.f == Activation::sigmoid && a.g == Activation::tanh &&
          a.o == Activation::sigmoid && a.c == Activation::tanh && !spec.coupled_input_forget;

@@ -60,11 +60,13 @@ struct BackwardTask {
   Index input_size;   // I
   Index hidden_size;  // H
   Activations activations;
-  bool standard;              // the default activations, f not coupled to i
+  bool standard;              // the default activations, f not coupled to i, nothing clipped
   bool coupled_input_forget;  // f = 1 - i
   bool output_reads_current;  // P_o reads c_t
-  unsigned diagonal_gates;    // 1 << gate: those with a diagonal peephole
-  unsigned dense_gates;       // ... with a dense one
+  bool clips_cell;            // c_t is clipped to ±cell_clip
+  T cell_clip;
+  unsigned diagonal_gates;  // 1 << gate: those with a diagonal peephole
+  unsigned dense_gates;     // ... with a dense one
   BackwardWeights<T> weights;
 
   const Step* steps;  // in the order of computation: time reversed
@@ -80,6 +82,7 @@ struct BackwardTask {
   const T* gates;      // (N, 4H), read
   const T* c;          // (N, H), read: f ⊙ c_{t-1} + g ⊙ i
   const T* state_c;    // (N, H), read: c as the next step reads it; with zoneout, other than c
+  const T* clipped;    // (N, H), read: see ForwardTask; or null
   const T* initial_h;  // (B, H), read
   const T* initial_c;  // (B, H), read
   const T* dh;         // (N, H), read

@@ -57,9 +57,11 @@ struct ForwardTask {
   Index input_size;   // I
   Index hidden_size;  // H
   Activations activations;
-  bool standard;              // the default activations, f not coupled to i
+  bool standard;              // the default activations, f not coupled to i, nothing clipped
   bool coupled_input_forget;  // f = 1 - i
   bool output_reads_current;  // diagonal P_o reads c_t
+  T cell_clip;                // the bound of c_t; infinity: none
+  T preactivation_clip;       // the bound of the gates' sums; infinity: none
   unsigned peephole_gates;    // of the diagonal: 1 << gate
   ForwardWeights<T> weights;
 
@@ -71,6 +73,7 @@ struct ForwardTask {
   Index h_stride;
   T* gates;    // (N, 4H), overwritten; or null
   T* c;        // (N, H), overwritten; or null
+  T* clipped;  // (N, H), overwritten: the sum of 1 << gate of the gates that were clipped; or null
   T* state_h;  // (B, H), replaced
   T* state_c;  // (B, H), replaced
   NormForward<T> norm;

@@ -157,6 +157,7 @@ def _model(chain: list[Layer], head: Head | None) -> Any:
     for what, values in (
         ("direction", {len(layer) for layer in chain}),
         ("input_forget", {run.coupled for run in runs}),
+        ("clip", {run.clip for run in runs}),
         ("type", {run.arrays["W"].dtype for run in runs}),
     ):
         if len(values) > 1:
@@ -173,6 +174,7 @@ def _model(chain: list[Layer], head: Head | None) -> Any:
             for f, g, h in (layer[0].activations for layer in chain)
         ],
         "coupled_input_forget": runs[0].coupled,
+        "preactivation_clip": runs[0].clip,
         "bidirectional": len(chain[0]) == 2,
         "dtype": dtype.name,
         "seed": 0,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole._checks import flag, path_text
-from peephole.interop.onnx import operator, scan
+from peephole.interop.onnx import initial, operator, scan
 from peephole.interop.onnx.layers import ALL_STEPS, Layer, Sequences, layers
 from peephole.interop.onnx.metadata import metadata
 from peephole.interop.onnx.nodes import DOMAIN, Nodes
@@ -40,10 +40,10 @@ def to_onnx(
         model: An `LSTM` or a `Network`.
         path: Of the file.
         form: "lstm" writes the operator LSTM, which many runtimes have fast kernels for; it takes
-            only some models: float32, no zoneout, diagonal peepholes on i, f and o alone with
-            `output_peephole="current"` or none, the same activation of i, f and o, no softplus.
-            "scan" writes a function of the domain "peephole" over the operator Scan, for every
-            model. "auto" chooses "lstm" where the model allows it.
+            only some models: float32, no zoneout, no cell_clip, diagonal peepholes on i, f and o
+            alone with `output_peephole="current"` or none, the same activation of i, f and o, no
+            softplus. "scan" writes a function of the domain "peephole" over the operator Scan, for
+            every model. "auto" chooses "lstm" where the model allows it.
         optional_inputs: Whether the graph has the inputs for lengths and initial states. They have
             default values, and ONNX Runtime writes a warning for each input with a default value
             when it loads a file. False: x is the only input, and no warnings are written.
@@ -56,7 +56,7 @@ def to_onnx(
     ============================  ==================  ===========================================
     ``x``                         (B, T, I)
     ``lengths``                   (B,) or (1,) int64  each in 0..T; default: T
-    ``initial_h_l{k}``            (B, H) or (1, H)    of layer k; default: zeros
+    ``initial_h_l{k}``            (B, H) or (1, H)    of layer k; default: zeros, or what is learned
     ``initial_c_l{k}``            (B, H) or (1, H)
     ============================  ==================  ===========================================
 
@@ -133,10 +133,12 @@ def tensors(
     options: Mapping[str, Any], form: str, parameters: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
     """{name: array} of the initialisers that hold the parameters."""
+    states = initial.tensors(parameters)
     if form == "scan":
-        return dict(parameters)
+        others = {k: v for k, v in parameters.items() if not initial.is_initial(k)}
+        return others | states
     head = {name: value for name, value in parameters.items() if name.startswith("head.")}
-    return operator.tensors(options, parameters) | head
+    return operator.tensors(options, parameters) | states | head
 
 
 def graph_of(
@@ -221,13 +223,17 @@ def _sequences(nodes: Nodes, dtype: Any) -> tuple[Sequences, str]:
 def _initial(
     nodes: Nodes, layer: Layer, suffix: str, sequences: Sequences, inputs: list[Any], kind: int
 ) -> tuple[str, str]:
-    """The initial h and c (B, H), from inputs of the graph that are zeros by default."""
+    """The initial h and c (B, H), from inputs of the graph.
+
+    By default they are zeros, unless the graph has a learned initial state already.
+    """
     pair = []
     for letter in "hc":
         name = f"initial_{letter}{suffix}"
         info = onnx_package().helper.make_tensor_value_info
         inputs.append(info(name, kind, ["batch_of_states", layer.units]))
-        nodes.initialiser(name, np.zeros((1, layer.units), sequences.dtype))
+        if layer.options["initial_state"] == "zeros":
+            nodes.initialiser(name, np.zeros((1, layer.units), sequences.dtype))
         units = nodes.constant([layer.units])
         shape = nodes.add("Concat", sequences.batch, units, axis=0)
         pair.append(nodes.add("Expand", name, shape))

@@ -40,7 +40,7 @@ def from_onnx(
 
     Raises:
         ValueError: If the file is not a valid ONNX model, or has something that a model here cannot
-            express, such as clip, other operators or quantised weights; the message names it.
+            express, such as other operators or quantised weights; the message names it.
         OSError: If the file cannot be read.
         ImportError: If the package onnx is not installed.
 

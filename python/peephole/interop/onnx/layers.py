@@ -71,6 +71,8 @@ def parameter_shapes(options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
                 shapes[f"weight_ch{suffix}"] = (rows, units)
             if options["bias"]:
                 shapes[f"bias{suffix}"] = (4 * units,)
+            if options["initial_state"] == "learned":
+                shapes[f"h0{suffix}"] = shapes[f"c0{suffix}"] = (units,)
             for name in gain_names(options):
                 shapes[f"{name}{suffix}"] = (units if name.endswith("_c") else 4 * units,)
         width = units * len(layer.suffixes)

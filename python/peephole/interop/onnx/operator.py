@@ -28,6 +28,8 @@ def why_not(options: Mapping[str, Any]) -> str:
         return "dtype float64, which ONNX Runtime's LSTM operator does not compute"
     if options["zoneout"] > 0:
         return "zoneout"
+    if options["cell_clip"] is not None:
+        return "cell_clip"
     if options["layer_norm"] is not None:
         return "layer normalisation"
     if options["peephole"] == "dense":
@@ -145,6 +147,7 @@ def write_layer(
     lengths = nodes.add("Cast", sequences.lengths, to=6)  # TensorProto.INT32
     initial = [_stack(nodes, list(of_direction)) for of_direction in zip(*state, strict=True)]
     names = [layer.activations[gate] for gate in "igc"] * directions
+    clip = layer.options["preactivation_clip"]
     alpha_beta = [OPERATOR[name][1] for name in names if OPERATOR[name][1]]
     y, *final = nodes.add_many(
         "LSTM",
@@ -161,6 +164,7 @@ def write_layer(
         input_forget=int(layer.options["coupled_input_forget"]),
         activations=[OPERATOR[name][0] for name in names],
         **_lists(alpha_beta),
+        **({} if clip is None else {"clip": float(clip)}),
     )
     # ONNX Runtime gives 0 as the final state of a sequence of length 0, whatever its initial one.
     empty = nodes.add("Equal", sequences.lengths, nodes.constant(0))

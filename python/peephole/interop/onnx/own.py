@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole.interop.onnx import operator
+from peephole.interop.onnx import initial, operator
 from peephole.interop.onnx.exporting import graph_of, opsets
 from peephole.interop.onnx.layers import parameter_shapes
 from peephole.interop.onnx.metadata import KEY, Description, read_description, unpacked
@@ -42,10 +42,7 @@ def read_own(proto: Any) -> LSTM | Network:
 
 def _arrays(graph: Any, about: Description) -> dict[str, NDArray[Any]]:
     """The initialisers that hold the parameters, with the shapes that the options ask for."""
-    shapes = parameter_shapes(about.options)
-    if about.form == "lstm":
-        head = {name: shape for name, shape in shapes.items() if name.startswith("head.")}
-        shapes = operator.tensor_shapes(about.options) | head
+    shapes = _tensor_shapes(about.options, about.form)
     held = {tensor.name: tensor for tensor in graph.initializer}
     if len(held) != len(graph.initializer):
         raise ValueError("the file has two tensors of one name")
@@ -65,6 +62,16 @@ def _arrays(graph: Any, about: Description) -> dict[str, NDArray[Any]]:
     return arrays
 
 
+def _tensor_shapes(options: Mapping[str, Any], form: str) -> dict[str, tuple[int, ...]]:
+    """{name: shape} of the initialisers that hold the parameters."""
+    shapes = parameter_shapes(options)
+    of_weights = {k: s for k, s in shapes.items() if not initial.is_initial(k)}
+    if form == "lstm":
+        head = {name: shape for name, shape in shapes.items() if name.startswith("head.")}
+        of_weights = operator.tensor_shapes(options) | head
+    return of_weights | initial.tensor_shapes(shapes)
+
+
 def _model(about: Description, arrays: Mapping[str, NDArray[Any]]) -> LSTM | Network:
     shapes = parameter_shapes(about.options)
     for name in about.masks:
@@ -72,13 +79,14 @@ def _model(about: Description, arrays: Mapping[str, NDArray[Any]]) -> LSTM | Net
             raise ValueError(f"metadata {KEY!r}: there is no parameter {name!r} to mask")
     masks = {name: unpacked(text, shapes[name], name) for name, text in about.masks.items()}
     make: Any = Network if about.kind == "Network" else LSTM
-    parameters = dict(arrays)
+    states = initial.parameters_of(shapes, arrays)
+    parameters = {name: value for name, value in arrays.items() if name in shapes} | states
     try:
         if about.form == "lstm":
             if reason := operator.why_not(about.options):
                 raise ValueError(f"the LSTM operator cannot express {reason}")
             head = {name: value for name, value in arrays.items() if name.startswith("head.")}
-            parameters = operator.parameters_of(about.options, arrays) | head
+            parameters = operator.parameters_of(about.options, arrays) | states | head
         model: LSTM | Network = make._restored(about.options, masks, parameters)
         if about.scalings:
             set_scalings(model, about.scalings)
@@ -93,8 +101,7 @@ def _model(about: Description, arrays: Mapping[str, NDArray[Any]]) -> LSTM | Net
 def _compare(proto: Any, about: Description, options: Mapping[str, Any]) -> None:
     """Raises ValueError where the file's graph is not the one that the options make."""
     zeros = {tensor.name: np.zeros(0) for tensor in proto.graph.initializer}
-    shapes = parameter_shapes(options) if about.form == "scan" else operator.tensor_shapes(options)
-    shapes = {**shapes, **{n: s for n, s in parameter_shapes(options).items() if n[:5] == "head."}}
+    shapes = _tensor_shapes(options, about.form)
     arrays = {name: zeros[name] for name in shapes}
     graph, functions = graph_of(options, about.form, arrays, len(proto.graph.input) != 1)
     for what, given, expected in (

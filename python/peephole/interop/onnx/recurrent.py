@@ -37,8 +37,9 @@ def lstm(node: Node) -> list[Anything]:
     attributes, where = node.attributes, node.label
     if unknown := attributes.keys() - _KNOWN:
         raise ValueError(f"{where}: unknown attribute {min(unknown)!r}")
-    if "clip" in attributes:
-        raise ValueError(f"{where}: clip is not supported: a model here clips no values")
+    clip = attributes.get("clip")
+    if clip is not None and not (0 < clip < np.inf):
+        raise ValueError(f"{where}: clip: expected a finite number above 0, got {clip:g}")
     direction = attributes.get("direction", "forward")
     if direction not in _DIRECTIONS:
         raise ValueError(f"{where}: unknown direction {direction!r}")
@@ -65,6 +66,7 @@ def lstm(node: Node) -> list[Anything]:
             node.given(0),
             lengths,
             time,
+            clip,
         )
         for d, backwards in enumerate(reverse)
     )

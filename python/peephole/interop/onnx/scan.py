@@ -11,6 +11,7 @@ after its options, so a name always means the same computation. Its inputs are
     G      (4H,), or X and Y (4H,), the gains of the gates, or of W x and R h; C and S (H,), gain
            and shift of the cell state; e, epsilon: where the layer has layer normalisation
     z      the probability of zoneout, where the layer has it
+    clip_a, clip_c   the bounds of the gates' sums and of the cell state, where the layer has them
 
 and its outputs y (T, B, H), 0 beyond a sequence's length, and the final h and c (B, H).
 """
@@ -28,6 +29,14 @@ from peephole.interop.onnx.package import onnx_package
 
 _OPSET = 17
 
+# Options that are numbers: by their part of a function's name, and the function's input of it.
+_NUMBERS = {
+    "zoneout": "zoneout",
+    "clipped": "preactivation_clip",
+    "cell_clipped": "cell_clip",
+}
+_INPUTS = {"zoneout": "z", "clipped": "clip_a", "cell_clipped": "clip_c"}
+
 
 def function_name(layer: Layer, reverse: bool) -> str:
     """The name of the function of one direction of a layer."""
@@ -39,7 +48,7 @@ def function_name(layer: Layer, reverse: bool) -> str:
     parts += ["bias"] * options["bias"] + ["coupled"] * options["coupled_input_forget"]
     if options["layer_norm"] is not None:
         parts += ["norm", options["layer_norm"], options["layer_norm_cell"]]
-    parts += ["zoneout"] * (options["zoneout"] > 0) + ["reverse"] * reverse
+    parts += [name for name in _NUMBERS if options[_NUMBERS[name]]] + ["reverse"] * reverse
     return "_".join(parts)
 
 
@@ -55,8 +64,8 @@ def write_layer(
         weights = [f"{name}{suffix}" for name in _weights(layer)]
         if layer.options["layer_norm"] is not None:
             weights.append(nodes.constant(layer.options["layer_norm_epsilon"], sequences.dtype))
-        if layer.options["zoneout"] > 0:
-            weights.append(nodes.constant(layer.options["zoneout"], sequences.dtype))
+        numbers = [layer.options[option] for option in _numbers(layer).values()]
+        weights += [nodes.constant(number, sequences.dtype) for number in numbers]
         y, h, c = nodes.add_many(
             function_name(layer, bool(d)),
             x,
@@ -69,6 +78,11 @@ def write_layer(
         ys.append(y)
         final.append((h, c))
     return (ys[0] if len(ys) == 1 else nodes.add("Concat", *ys, axis=-1)), final
+
+
+def _numbers(layer: Layer) -> dict[str, str]:
+    """{the function's name of a number: our option}, of the options that the layer has."""
+    return {_INPUTS[k]: option for k, option in _NUMBERS.items() if layer.options[option]}
 
 
 def _weights(layer: Layer) -> dict[str, str]:
@@ -90,10 +104,9 @@ def functions(layer: Layer, dtype: Any) -> dict[str, Any]:
 
 def _function(layer: Layer, reverse: bool, dtype: Any) -> Any:
     helper = onnx_package().helper
-    zoned = layer.options["zoneout"] > 0
     form = layer.options["layer_norm"]
     inputs = ["x", "steps", "h", "c", *_weights(layer).values()]
-    inputs += ["e"] * (form is not None) + ["z"] * zoned
+    inputs += [*(["e"] * (form is not None)), *_numbers(layer)]
     nodes = Nodes()
     a = nodes.add("MatMul", "x", nodes.add("Transpose", "W", perm=[1, 0]))
     if form == "products":
@@ -162,7 +175,8 @@ class Step:
         c_t = f ⊙ c_{t-1} + g ⊙ i
         h_t = h(c_t) ⊙ o
 
-    or with layer normalisation, see `peephole.LSTM`.
+    or with layer normalisation, see `peephole.LSTM`; and with a_k and c_t clipped, where the layer
+    has bounds.
 
     Args:
         layer: The layer.
@@ -226,6 +240,8 @@ class Step:
         new_c = nodes.add("Add", nodes.add("Mul", f, c), nodes.add("Mul", g, i))
         if self._norm_cell == "state":
             new_c = normalised(nodes, new_c, "C", "S")
+        if options["cell_clip"] is not None:
+            new_c = self._clip(new_c, "clip_c")
         read = new_c if options["output_peephole"] == "current" else c
         o = self._gate("o", each, read)
         shown = normalised(nodes, new_c, "C", "S") if self._norm_cell == "output" else new_c
@@ -242,7 +258,12 @@ class Step:
         if self._per_gate:
             shifts = self._per_gate.get("b", {})
             a = normalised(self._nodes, a, self._per_gate["G"][gate], shifts.get(gate))
+        if self._layer.options["preactivation_clip"] is not None:
+            a = self._clip(a, "clip_a")
         return self._activate(gate, a)
+
+    def _clip(self, value: str, bound: str) -> str:
+        return self._nodes.add("Clip", value, self._nodes.add("Neg", bound), bound)
 
     def _expected(self, old: str, new: str) -> str:
         """The value z old + (1 - z) new, the expected value of zoneout."""

@@ -42,6 +42,7 @@ class Run:
     x: Any  # the value that it reads
     lengths: str  # the input of the graph with the lengths, or ""
     time: tuple[Atom, ...]  # the axis of steps
+    clip: float | None = None  # the bound of the gates' sums
 
     @property
     def units(self) -> int:

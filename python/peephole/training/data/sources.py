@@ -173,7 +173,7 @@ class IterableSource:
 
 
 def _read_reset(reset: Any, n: int, stateful: bool) -> NDArray[np.bool_]:
-    """(B,): True for the sequences whose state starts with zeros."""
+    """(B,): True for the sequences that start with the model's initial state."""
     array = np.asarray(reset)
     if not stateful:
         raise ValueError("reset: allowed only with stateful=True")

@@ -8,12 +8,23 @@
 namespace peephole::kernels {
 namespace {
 
+/// One row's values of a vector of units.
+template <class V>
+struct Saved {
+  V i, f, g, o, c, previous_c;
+  V clipped;  // the sum of 1 << gate of the gates that were clipped
+};
+
 /// Derivatives from activated values, and h(c): of the default activations, known at compile time.
 struct StandardDerivatives {
   template <class T>
   explicit StandardDerivatives(const BackwardTask<T>&) {}
 
-  static constexpr bool coupled = false;
+  static constexpr bool coupled = false, clips_cell = false, clips_gates = false;
+  template <class V>
+  V within_cell_clip(const Saved<V>&, V dc) const {
+    return dc;
+  }
   template <class V>
   V i(V i) const {
     return sigmoid_derivative(i);
@@ -40,11 +51,22 @@ struct StandardDerivatives {
   }
 };
 
-/// Of any other activations.
+/// Of any other activations, and of clipped values.
+template <class T>
 struct ChosenDerivatives {
-  template <class T>
   explicit ChosenDerivatives(const BackwardTask<T>& task)
-      : of(task.activations), coupled(task.coupled_input_forget) {}
+      : of(task.activations),
+        coupled(task.coupled_input_forget),
+        clips_cell(task.clips_cell),
+        clips_gates(task.clipped != nullptr),
+        cell_clip(task.cell_clip) {}
+
+  /// dc, 0 where c_t was clipped.
+  template <class V>
+  [[gnu::always_inline]] V within_cell_clip(const Saved<V>& y, V dc) const {
+    const V unclipped = fma(y.f, y.previous_c, y.g * y.i);
+    return select_less(V::broadcast(cell_clip), abs(unclipped), V::zero(), dc);
+  }
 
   template <class V>
   V i(V i) const {
@@ -72,19 +94,14 @@ struct ChosenDerivatives {
   }
 
   Activations of;
-  bool coupled;
+  bool coupled, clips_cell, clips_gates;
+  T cell_clip;
 
  private:
   template <class V>
   [[gnu::noinline]] static V by(Activation activation, V y) {
     return derivative(activation, y);
   }
-};
-
-/// One row's values of a vector of units.
-template <class V>
-struct Saved {
-  V i, f, g, o, c, previous_c;
 };
 
 template <class V>
@@ -118,11 +135,13 @@ struct SavedRow {
   const T* gates;
   const T* c;
   const T* previous_c;
+  const T* clipped;  // or null
 
   SavedRow(const BackwardTask<T>& task, Index packed, Index unit) {
     const Index H = task.hidden_size, previous = task.previous[packed];
     gates = task.gates + packed * kGates * H + unit;
     c = task.c + packed * H + unit;
+    clipped = task.clipped == nullptr ? nullptr : task.clipped + packed * H + unit;
     previous_c =
         (previous >= 0 ? task.state_c + previous * H : task.initial_c + ~previous * H) + unit;
   }
@@ -133,9 +152,32 @@ template <class V, bool kWhole, class T>
 [[gnu::always_inline]] inline Saved<V> load_saved(const SavedRow<T>& row, Index H, Index k,
                                                   Index n) {
   const T* const gates = row.gates + k;
-  return {load<V, kWhole>(gates + kInput * H, n), load<V, kWhole>(gates + kForget * H, n),
-          load<V, kWhole>(gates + kCell * H, n),  load<V, kWhole>(gates + kOutput * H, n),
-          load<V, kWhole>(row.c + k, n),          load<V, kWhole>(row.previous_c + k, n)};
+  return {load<V, kWhole>(gates + kInput * H, n),
+          load<V, kWhole>(gates + kForget * H, n),
+          load<V, kWhole>(gates + kCell * H, n),
+          load<V, kWhole>(gates + kOutput * H, n),
+          load<V, kWhole>(row.c + k, n),
+          load<V, kWhole>(row.previous_c + k, n),
+          V::zero()};
+}
+
+/// The same, with the gates that were clipped if Derivatives have some.
+template <class V, bool kWhole, class Derivatives, class T>
+[[gnu::always_inline]] inline Saved<V> load_saved(const Derivatives& d, const SavedRow<T>& row,
+                                                  Index H, Index k, Index n) {
+  Saved<V> y = load_saved<V, kWhole>(row, H, k, n);
+  if (d.clips_gates) y.clipped = load<V, kWhole>(row.clipped + k, n);
+  return y;
+}
+
+/// da of a gate, 0 where it was clipped. `rest` is the sum of 1 << gate of this and of lower gates;
+/// afterwards, of lower ones.
+template <class V>
+[[gnu::always_inline]] inline V drop_clipped(int gate, V& rest, V da) {
+  const V bit = V::broadcast(static_cast<typename V::Scalar>(1 << gate));
+  const V kept = select_less(rest, bit, da, V::zero());
+  rest = select_less(rest, bit, rest, rest - bit);
+  return kept;
 }
 
 /// n units from `unit` on, a whole vector or less.
@@ -178,6 +220,10 @@ template <class V, class Derivatives>
                                                    CellGradient<V>& result) {
   const V h_of_c = d.h_of(y.c);
   result.da_o = dh * (h_of_c * d.o(y.o));
+  if (d.clips_gates) {
+    V rest = y.clipped;
+    result.da_o = drop_clipped(kOutput, rest, result.da_o);
+  }
   result.dc = fma(dh, y.o * d.h(h_of_c), result.dc);
   if (form.output_reads_current) result.dc = fma(P.o, result.da_o, result.dc);
 }
@@ -187,12 +233,14 @@ template <class V, class Derivatives>
 ///     dg = dc ⊙ i                 da_g = dg ⊙ g'
 ///     dc_{t-1} = dc ⊙ f + P_i ⊙ da_i + P_f ⊙ da_f + P_g ⊙ da_g  [o reads c_{t-1}:  + P_o ⊙ da_o]
 ///
+/// Where c_t was clipped, dc is 0 before it goes on to the gates; where a_k was, da_k is 0.
+///
 /// What multiplies dh and dc is formed apart: in a recurrence they are what is waited for.
 template <class V, class Derivatives>
 [[gnu::always_inline]] inline void state_gradient(PeepholeForm form, const Derivatives& d,
                                                   const Saved<V>& y, const Diagonal<V>& P,
                                                   CellGradient<V>& result) {
-  const V dc = result.dc;
+  const V dc = d.clips_cell ? d.within_cell_clip(y, result.dc) : result.dc;
   if (d.coupled) {
     result.da_i = dc * ((y.g - y.previous_c) * d.i(y.i));
     result.da_f = V::zero();
@@ -201,6 +249,13 @@ template <class V, class Derivatives>
     result.da_f = dc * (y.previous_c * d.f(y.f));
   }
   result.da_g = dc * (y.i * d.g(y.g));
+  if (d.clips_gates) {
+    V rest = y.clipped;
+    drop_clipped(kOutput, rest, V::zero());
+    result.da_g = drop_clipped(kCell, rest, result.da_g);
+    result.da_f = drop_clipped(kForget, rest, result.da_f);
+    result.da_i = drop_clipped(kInput, rest, result.da_i);
+  }
   result.dc = dc * y.f;
   if (!form.diagonal) return;
   result.dc = fma(P.i, result.da_i, result.dc);

@@ -91,7 +91,7 @@ class Cells {
       for_vectors(group, [&](Index k, Index n) {
         CellGradient<V> result = {};
         result.dc = V::load(at.dc + k, n) + V::load(at.dh + k);
-        const Saved<V> y = load_saved<V, false>(at.saved, hidden_, k, n);
+        const Saved<V> y = load_saved<V, false>(chosen_, at.saved, hidden_, k, n);
         const Diagonal<V> P = load_diagonal<V>(task_, unit + k, n);
         if (task_.standard) {
           state_gradient(form, StandardDerivatives(task_), y, P, result);
@@ -165,7 +165,7 @@ class Cells {
   [[gnu::always_inline]] void cell(const Derivatives& d, PeepholeForm form, bool dense_output,
                                    const Row& at, T* da, const Diagonal<V>& P, Index k,
                                    Index n) const {
-    const Saved<V> y = load_saved<V, kWhole>(at.saved, hidden_, k, n);
+    const Saved<V> y = load_saved<V, kWhole>(d, at.saved, hidden_, k, n);
     CellGradient<V> result;
     result.dc = load<V, kWhole>(at.dc + k, n);
     const V dh = load<V, kWhole>(at.dh + k, n) + load<V, kWhole>(at.above + k, n);
@@ -179,7 +179,7 @@ class Cells {
   }
 
   const BackwardTask<T>& task_;
-  const ChosenDerivatives chosen_;
+  const ChosenDerivatives<T> chosen_;
   const Index first_row_, first_rank_, hidden_, gates_apart_;
 };
 

@@ -28,7 +28,7 @@ void recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, Index f
   } else if (task.standard) {
     recurrence_of_one_row<V<T>, StandardDerivatives>(task, chunk, first_rank);
   } else {
-    recurrence_of_one_row<V<T>, ChosenDerivatives>(task, chunk, first_rank);
+    recurrence_of_one_row<V<T>, ChosenDerivatives<T>>(task, chunk, first_rank);
   }
 }
 

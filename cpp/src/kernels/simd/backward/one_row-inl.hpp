@@ -57,7 +57,7 @@ class OneRowRecurrence {
 #pragma GCC unroll 2
     for (int c = 0; c < C; ++c) {
       const Index unit = c * kLanes, n = units(c);
-      const Saved<V> y = load_saved<V, false>(saved, hidden_, unit, n);
+      const Saved<V> y = load_saved<V, false>(derivatives_, saved, hidden_, unit, n);
       CellGradient<V> result;
       result.dc = dc[c];
       output_gradient(form, derivatives_, y, P[c], dh[c] + V::load(above + unit, n), result);

@@ -77,18 +77,21 @@ struct StandardActivations {
   }
 };
 
-/// Any other activations, and f = 1 - i.
+/// Any other activations, f = 1 - i, and clipped values.
+template <class T>
 struct ChosenActivations {
-  template <class T>
   explicit ChosenActivations(const ForwardTask<T>& task)
-      : of(task.activations), coupled(task.coupled_input_forget) {}
+      : of(task.activations),
+        coupled(task.coupled_input_forget),
+        cell_clip(task.cell_clip),
+        preactivation_clip(task.preactivation_clip) {}
 
   template <class V, class A>
   [[gnu::always_inline]] OpenCell<V> open(const A& a, V c, bool output_reads_current) const {
-    const V i = apply(of.i, a(kInput, c));
-    const V f = coupled ? constant<V>(1) - i : apply(of.f, a(kForget, c));
-    const V g = apply(of.g, a(kCell, c));
-    const V next = fma(f, c, g * i);
+    const V i = gate(of.i, a(kInput, c));
+    const V f = coupled ? constant<V>(1) - i : gate(of.f, a(kForget, c));
+    const V g = gate(of.g, a(kCell, c));
+    const V next = clip(fma(f, c, g * i), cell_clip);
     return {i, f, g, next, o(a(kOutput, output_reads_current ? next : c))};
   }
   template <class V>
@@ -97,7 +100,7 @@ struct ChosenActivations {
   }
   template <class V>
   V o(V a) const {
-    return apply(of.o, a);
+    return gate(of.o, a);
   }
   template <class V>
   V c(V a) const {
@@ -106,8 +109,22 @@ struct ChosenActivations {
 
   Activations of;
   bool coupled;
+  T cell_clip, preactivation_clip;
 
  private:
+  template <class V>
+  [[gnu::always_inline]] V gate(Activation activation, V a) const {
+    return apply(activation, clip(a, preactivation_clip));
+  }
+  /// NaN stays NaN. An infinite bound changes nothing.
+  template <class V>
+  [[gnu::always_inline]] static V clip(V a, T bound) {
+    return clamp(a, -bound, bound);
+  }
+  template <class V>
+  [[gnu::always_inline]] static SideBySide<V, 1> clip(const SideBySide<V, 1>& a, T bound) {
+    return {{clip(a.v[0], bound)}};
+  }
   template <class V>
   [[gnu::noinline]] static V apply(Activation activation, V a) {
     return activate(activation, a);

@@ -55,6 +55,10 @@ class ForwardCells {
     const CellRows<T> at = row_of(now, row, panel);
     const V c = V::load(at.c_next);
     const V o = task_.standard ? StandardActivations(task_).o(sum) : chosen_.o(sum);
+    if (task_.clipped != nullptr) {
+      T* const clipped = clipped_row(now, row, panel);
+      (V::load(clipped, at.units) + clipped_gate(kOutput, sum)).store(clipped, at.units);
+    }
     const V h = (task_.standard ? StandardActivations(task_).c(c) : chosen_.c(c)) * o;
     h.store(at.h_next);
     h.store(at.h, at.units);
@@ -117,6 +121,12 @@ class ForwardCells {
       of_row.h.store(at.h_next);
       of_row.h.store(at.h, at.units);
       if (at.gates != nullptr) store_training(of_row, at);
+      if constexpr (!std::is_same_v<Sigma, StandardActivations>) {
+        if (task_.clipped != nullptr) {
+          note_clipped({sums.data + n * sums.stride, sums.stride}, diagonal, previous.v[n],
+                       of_row.c, clipped_row(now, row + n, panel), at.units);
+        }
+      }
       if (w_.dense_output != nullptr) {
         V::load(sums.data + n * sums.stride + kOutput * kLanes)
             .store(task_.output_sums + (row + n) * output_width() + panel * kLanes);
@@ -124,9 +134,36 @@ class ForwardCells {
     }
   }
 
+  T* clipped_row(const StepNow<T>& now, Index row, Index panel) const {
+    return task_.clipped + (now.step.row + row) * task_.hidden_size + panel * kLanes;
+  }
+
+  /// 1 << gate where the gate's sum is beyond the bound, or 0.
+  [[gnu::always_inline]] V clipped_gate(int gate, V sum) const {
+    return select_less(V::broadcast(task_.preactivation_clip), abs(sum),
+                       V::broadcast(static_cast<T>(1 << gate)), V::zero());
+  }
+
+  /// Which gates of a row and panel were clipped, from their sums; but for an output gate whose sum
+  /// is not complete.
+  [[gnu::noinline]] void note_clipped(Sums<T> sums, const T* diagonal, V previous_c, V c,
+                                      T* clipped, Index units) const {
+    V noted = V::zero();
+    for (int gate = 0; gate < kGates; ++gate) {
+      if (gate == kOutput && w_.dense_output != nullptr) continue;
+      V sum = V::load(sums.data + gate * kLanes);
+      if ((task_.peephole_gates >> gate & 1u) != 0) {
+        const V state = gate == kOutput && task_.output_reads_current ? c : previous_c;
+        sum = fma(V::load(diagonal + gate * kLanes), state, sum);
+      }
+      noted = noted + clipped_gate(gate, sum);
+    }
+    noted.store(clipped, units);
+  }
+
   const ForwardTask<T>& task_;
   const ForwardWeights<T>& w_;
-  const ChosenActivations chosen_;
+  const ChosenActivations<T> chosen_;
   const Index width_;
 };
 

@@ -24,7 +24,7 @@ void forward(const ForwardTask<T>& task, const TeamPart& team) noexcept {
   } else if (task.standard) {
     forward_one_row<V<T>, StandardActivations>(task);
   } else {
-    forward_one_row<V<T>, ChosenActivations>(task);
+    forward_one_row<V<T>, ChosenActivations<T>>(task);
   }
 }
 

@@ -12,11 +12,12 @@
 namespace peephole::kernels {
 namespace {
 
-/// Whether OneRowForward can compute a task: all steps have one row, and the sums two chains.
+/// Whether OneRowForward can compute a task: all steps have one row, and the sums two chains. It
+/// does not note which gates were clipped.
 template <class T>
 bool one_row_of_few_units(const ForwardTask<T>& task, const TeamPart& team) {
   const ForwardWeights<T>& w = task.weights;
-  return task.step_count > 0 && task.steps[0].rows == 1 &&
+  return task.step_count > 0 && task.clipped == nullptr && task.steps[0].rows == 1 &&
          task.steps[task.step_count - 1].rows == 1 && team.parts == 1 &&
          w.second_chain < task.input_size + task.hidden_size &&
          w.terms == task.input_size + task.hidden_size && w.dense_output == nullptr;

@@ -14,7 +14,7 @@ void norm_forward(const ForwardTask<T>& task) noexcept {
   if (task.standard) {
     NormForwardPass<V, StandardActivations>(task).run();
   } else {
-    NormForwardPass<V, ChosenActivations>(task).run();
+    NormForwardPass<V, ChosenActivations<T>>(task).run();
   }
 }
 
@@ -24,7 +24,7 @@ void norm_recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, In
   if (task.standard) {
     NormRecurrence<V, StandardDerivatives>(task, chunk, first_rank, last_rank).run();
   } else {
-    NormRecurrence<V, ChosenDerivatives>(task, chunk, first_rank, last_rank).run();
+    NormRecurrence<V, ChosenDerivatives<T>>(task, chunk, first_rank, last_rank).run();
   }
 }
 

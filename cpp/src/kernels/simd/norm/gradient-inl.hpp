@@ -181,7 +181,7 @@ class NormGradient {
       y.i = units_.load(gate(row, kInput) + at, whole);
       y.f = units_.load(gate(row, kForget) + at, whole);
       y.g = units_.load(gate(row, kCell) + at, whole);
-      y.o = y.c = y.g;  // not read
+      y.o = y.c = y.clipped = y.g;  // not read
       y.previous_c = units_.load(row.previous_c + at, whole);
       CellGradient<V> result = {};
       result.dc = units_.load(row.dc + at, whole);

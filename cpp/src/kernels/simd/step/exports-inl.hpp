@@ -11,7 +11,7 @@ void step(StepTask<T>& task, const T* x) noexcept {
   if (task.layer.standard) {
     LayerStep<V, StandardActivations>(task, x).run();
   } else {
-    LayerStep<V, ChosenActivations>(task, x).run();
+    LayerStep<V, ChosenActivations<T>>(task, x).run();
   }
 }
 
