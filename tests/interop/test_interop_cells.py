@@ -179,7 +179,7 @@ def without(values, name):
         ({}, {}, "variables of an LSTM cell, got none"),
         ({"dense/kernel": np.zeros((3, 4))}, {}, "got none"),
         (CELL | {"lstm_cell/projection/kernel": np.zeros(3)}, {}, "projections"),
-        (CELL | {"lstm_cell/input/gamma": np.zeros(3)}, {}, "layer normalisation"),
+        (CELL | {"lstm_cell/input/gamma": np.zeros(3)}, {}, "input/gamma: expected shape"),
         (CELL | {"lstm_cell/bias": np.zeros(15)}, {}, r"bias: expected shape \(16\)"),
         (CELL | {"lstm_cell/bias": np.full(16, np.inf)}, {}, "bias: expected finite"),
         (CELL | {"lstm_cell/bias": np.zeros(16, "f")}, {}, "bias: expected float64"),

@@ -159,6 +159,7 @@ def test_network_to_torch_and_back(agree, head, readout, bidirectional):
         ({"peephole": "none", "activations": {"g": "relu"}}, "activations: .*'g'.* has relu"),
         ({"peephole": "none", "coupled_input_forget": True}, "coupled_input_forget: "),
         ({"peephole": "none", "zoneout": 0.1}, "zoneout: "),
+        ({"peephole": "none", "layer_norm": "gates"}, "layer_norm: torch.nn.LSTM has none"),
     ],
 )
 def test_to_torch_names_what_it_cannot_express(options, said):

@@ -45,6 +45,7 @@ def test_three_lines(path):
         ({"dtype": "float64", "peephole": "none"}, "float64"),
         ({"zoneout": 0.1, "peephole": "none"}, "zoneout"),
         ({"peephole": "dense"}, "dense"),
+        ({"layer_norm": "gates", "peephole": "none"}, "layer normalisation"),
         ({}, "cell input g"),
         ({"peephole_gates": "ifo"}, "output_peephole"),
         ({"activations": {"i": "tanh"}, **CLASSIC}, "different activations of i, f, o"),
@@ -77,6 +78,35 @@ def test_the_operator_fits(options, path):
     to_onnx(model, path)
     assert operators(path).count("LSTM") == model.num_layers
     assert_same_call(run(path, model, X), model(X), PEERS["float32"])
+
+
+@pytest.mark.parametrize("norm", ["gates", "products"])
+@pytest.mark.parametrize("cell", ["state", "output", "none"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("output_peephole", ["previous", "current"])
+def test_layer_normalisation(norm, cell, dtype, output_peephole, path):
+    model = peephole.LSTM(
+        2,
+        [3, 5],
+        layer_norm=norm,
+        layer_norm_cell=cell,
+        layer_norm_epsilon=0.01,
+        output_peephole=output_peephole,
+        bidirectional=norm == "gates",
+        bias=cell != "output",
+        dtype=dtype,
+        seed=0,
+    )
+    rng = np.random.default_rng(2)
+    for name in model.parameters:
+        values = model.parameters[name]
+        model.parameters[name] = values + rng.uniform(-0.2, 0.2, values.shape)
+    to_onnx(model, path)
+    x = X.astype(dtype)
+    lengths = np.array([5, 2, 0])
+    tolerance = 10 * PEERS[dtype]  # to normalise small deviations makes rounding errors large
+    assert_same_call(run(path, model, x, None, lengths), model(x, None, lengths), tolerance)
+    assert_same_model(from_onnx(path), model)
 
 
 @pytest.mark.parametrize("form", ["lstm", "scan"])

@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch")
 
 FORMS = ("gates", "products")
 CELLS = ("state", "output", "none")
-B, T, INPUTS = 4, 6, 3
-LENGTHS = [6, 2, 0, 5]
-# Relative to the largest value of an array.
-TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+B, T, INPUTS = 3, 5, 3
+LENGTHS = [5, 0, 3]
+# Relative to the largest value of an array. In float32 PyTorch itself is only 3e-5 from float64.
+TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
 
 ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
@@ -117,22 +117,23 @@ OPTIONS = [
 
 def models(dtype):
     rng = np.random.default_rng(4)
-    for form, cell, options in itertools.product(FORMS, CELLS, OPTIONS):
-        for structure in ({"hidden_size": 12}, {"hidden_size": [5, 8], "bidirectional": True}):
-            model = peephole.LSTM(
-                INPUTS,
-                **structure,
-                **options,
-                layer_norm=form,
-                layer_norm_cell=cell,
-                layer_norm_epsilon=1e-3,
-                dtype=dtype,
-                seed=0,
-            )
-            for name in model.parameters:
-                values = model.parameters[name]
-                model.parameters[name] = values + rng.uniform(-0.3, 0.3, values.shape)
-            yield model
+    structures = itertools.cycle([{"hidden_size": 12}, {"hidden_size": [5, 8]}])
+    for k, (form, cell, options) in enumerate(itertools.product(FORMS, CELLS, OPTIONS)):
+        model = peephole.LSTM(
+            INPUTS,
+            **next(structures),
+            **options,
+            bidirectional=k % 3 == 0,
+            layer_norm=form,
+            layer_norm_cell=cell,
+            layer_norm_epsilon=1e-3,
+            dtype=dtype,
+            seed=0,
+        )
+        for name in model.parameters:
+            values = model.parameters[name]
+            model.parameters[name] = values + rng.uniform(-0.3, 0.3, values.shape)
+        yield model
 
 
 def as_tensors(model, x, state):

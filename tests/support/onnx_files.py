@@ -44,6 +44,10 @@ def random_options(rng):
         "dtype": str(rng.choice(["float32", "float32", "float64"])),
     }
     if rng.random() < 0.4:
+        options |= {"layer_norm": str(rng.choice(["gates", "products"]))}
+        options |= {"layer_norm_cell": str(rng.choice(["state", "output", "none"]))}
+        options |= {"layer_norm_epsilon": 1.0}  # so that rounding errors do not grow
+    if rng.random() < 0.4:
         options |= {"zoneout": 0.0, "dtype": "float32", "output_peephole": "current"}
         options |= {"cell_clip": None}
         options |= {"peephole": str(rng.choice(["diagonal", "none"]))}

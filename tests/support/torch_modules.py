@@ -6,6 +6,12 @@ import torch
 ACTIVATIONS = ["sigmoid", "tanh", "softsign", "softplus", "identity"]
 
 
+def random_norm(rng):
+    form = [None, "gates", "products"][rng.integers(3)]
+    cell = str(rng.choice(["state", "output", "none"]))
+    return {"layer_norm": form, "layer_norm_cell": cell, "layer_norm_epsilon": 0.1}
+
+
 def random_module(rng, **options):
     sizes = [int(rng.integers(1, 6)) for _ in range(rng.integers(1, 4))]
     form = {
@@ -17,6 +23,7 @@ def random_module(rng, **options):
         "output_peephole": str(rng.choice(["previous", "current"])),
         "activations": {k: str(rng.choice(ACTIVATIONS)) for k in "gc"},
         "coupled_input_forget": bool(rng.integers(2)),
+        **random_norm(rng),
         "dtype": torch.float64,
     }
     return peephole.torch.LSTM(int(rng.integers(1, 4)), sizes, **{**form, **options})

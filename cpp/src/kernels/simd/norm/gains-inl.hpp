@@ -114,8 +114,9 @@ class GainGradients {
         along[c] = fma(value, vector(of_b, c), along[c]);
       }
     }
-    const auto put = [&](T* to, const V(&values)[C]) {
+    const auto put = [&](T* to, const V(&values)[C]) __attribute__((always_inline)) {
       if (to == nullptr) return;
+#pragma GCC unroll 4
       for (int c = 0; c < C; ++c) {
         const Index n = c == C - 1 ? tail : kLanes;
         const V before = first_ ? V::zero() : V::load(to + c * kLanes, n);

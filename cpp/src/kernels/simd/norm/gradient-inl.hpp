@@ -34,6 +34,50 @@ template <class V, class Put, class T = typename V::Scalar>
   });
 }
 
+/// The same of kGates runs of `hidden` values, each at `first` and every `hidden` values on: each
+/// normalised by itself, with a scale of its own, or with kJoint all together, with one scale.
+/// put(gate, at, dz, whole).
+template <bool kJoint, class V, class Put, class T = typename V::Scalar>
+[[gnu::always_inline]] inline void gate_norm_gradients(const Vectors<V>& vectors, Index hidden,
+                                                       const T* da, const T* gain,
+                                                       const T* normalised, const T* scales,
+                                                       const Put& put) {
+  V totals[kGates], along[kGates];
+#pragma GCC unroll 4
+  for (int gate = 0; gate < kGates; ++gate) totals[gate] = along[gate] = V::zero();
+  vectors.each([&](Index at, auto whole) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int gate = 0; gate < kGates; ++gate) {
+      const Index k = gate * hidden + at;
+      const V d = vectors.load(gain + k, whole) * vectors.load(da + k, whole);
+      totals[gate] = totals[gate] + d;
+      along[gate] = fma(d, vectors.load(normalised + k, whole), along[gate]);
+    }
+  });
+  V means[kGates], shares[kGates];
+  if constexpr (kJoint) {
+    const T size = kGates * vectors.size();
+    means[0] = V::broadcast(sum((totals[0] + totals[1]) + (totals[2] + totals[3])) / size);
+    shares[0] = V::broadcast(sum((along[0] + along[1]) + (along[2] + along[3])) / size);
+  } else {
+#pragma GCC unroll 4
+    for (int gate = 0; gate < kGates; ++gate) {
+      means[gate] = V::broadcast(sum(totals[gate]) / vectors.size());
+      shares[gate] = V::broadcast(sum(along[gate]) / vectors.size());
+    }
+  }
+  vectors.each([&](Index at, auto whole) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int gate = 0; gate < kGates; ++gate) {
+      const int group = kJoint ? 0 : gate;
+      const Index k = gate * hidden + at;
+      const V d = vectors.load(gain + k, whole) * vectors.load(da + k, whole);
+      const V dz = fnma(vectors.load(normalised + k, whole), shares[group], d - means[group]);
+      put(gate, at, dz * V::broadcast(scales[group]), whole);
+    }
+  });
+}
+
 template <class V, class Derivatives>
 class NormGradient {
   using T = typename V::Scalar;
@@ -46,7 +90,6 @@ class NormGradient {
         derivatives_(task),
         hidden_(task.hidden_size),
         units_(hidden_),
-        gates_(kGates * hidden_),
         epsilon_(static_cast<T>(norm_.form.epsilon)),
         waits_(task.output_reads_current) {}
 
@@ -62,7 +105,7 @@ class NormGradient {
     if (norm_.form.products) {
       through_product_norms(row);
     } else {
-      for (int gate = 0; gate < kGates - (waits_ ? 1 : 0); ++gate) through_gate_norm(row, gate);
+      through_gate_norms(row);
     }
     add_peepholes(row);
   }
@@ -202,15 +245,29 @@ class NormGradient {
                   });
   }
 
+  void through_gate_norms(const Row& row) const {
+    if (waits_) {  // the output gate's is known
+      for (int which = 0; which < kOutput; ++which) through_gate_norm(row, which);
+      return;
+    }
+    gate_norm_gradients<false>(units_, hidden_, row.da, norm_.gain, row.normalised, row.scales,
+                               put_into(row.dz, units_));
+  }
+
   void through_product_norms(const Row& row) const {
-    norm_gradient(gates_, row.da, norm_.gain, row.normalised, row.scales[0],
-                  [&](Index at, V dz, auto whole) __attribute__((always_inline)) {
-                    gates_.store(dz, row.dz + offset(task_.da, at), whole);
-                  });
-    norm_gradient(gates_, row.da, norm_.gain_hh, row.normalised + kGates * hidden_, row.scales[1],
-                  [&](Index at, V dz, auto whole) __attribute__((always_inline)) {
-                    gates_.store(dz, row.dz_h + offset(task_.da, at), whole);
-                  });
+    gate_norm_gradients<true>(units_, hidden_, row.da, norm_.gain, row.normalised, row.scales,
+                              put_into(row.dz, units_));
+    gate_norm_gradients<true>(units_, hidden_, row.da, norm_.gain_hh,
+                              row.normalised + kGates * hidden_, row.scales + 1,
+                              put_into(row.dz_h, units_));
+  }
+
+  /// Stores vectors of a row that has the layout of the task's da.
+  auto put_into(T* dz, const Vectors<V>& vectors) const {
+    return [this, dz, &vectors](int which, Index at, V value, auto whole)
+               __attribute__((always_inline)) {
+                 vectors.store(value, dz + offset(task_.da, which * hidden_ + at), whole);
+               };
   }
 
   void add_peepholes(const Row& row) const {
@@ -236,7 +293,7 @@ class NormGradient {
   const BackwardChunk& chunk_;
   const Derivatives derivatives_;
   const Index hidden_;
-  const Vectors<V> units_, gates_;
+  const Vectors<V> units_;
   const T epsilon_;
   const bool waits_;
 };
