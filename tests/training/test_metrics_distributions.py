@@ -30,6 +30,18 @@ def test_crps_of_normal_distributions(rng):
     assert metrics.crps_quantiles(quantiles, t, levels) == pytest.approx(found, rel=1e-3)
 
 
+def test_crps_of_samples(rng):
+    """By all pairs; and of many samples that of the distribution."""
+    drawn, t = rng.standard_normal((5, 4)), rng.standard_normal(4)
+    pairs = np.abs(drawn[:, None] - drawn).mean(axis=(0, 1))
+    expected = (np.abs(drawn - t).mean(axis=0) - pairs / 2).mean()
+    assert metrics.crps_samples(drawn, t) == pytest.approx(expected, rel=1e-12)
+    many = rng.standard_normal((20000, 4))
+    exact = metrics.crps_gaussian(np.zeros(4), np.ones(4), t)
+    assert metrics.crps_samples(many, t) == pytest.approx(exact, rel=0.02)
+    assert metrics.crps_samples(drawn[:1], t) == pytest.approx(np.abs(drawn[0] - t).mean())
+
+
 def test_crps_of_unequal_levels():
     """One quantile stands for all levels: twice its pinball loss."""
     assert metrics.crps_quantiles([[1.0]], [3.0], [0.25]) == pytest.approx(2 * 0.25 * 2)
@@ -80,6 +92,8 @@ Z = np.zeros(3)
         (ValueError, "quantiles", lambda: metrics.crps_quantiles(np.zeros((2, 3)), Z, [0.5, 0.5])),
         (TypeError, "y_true", lambda: metrics.pinball(Z[None], ["a"] * 3, [0.5])),
         (ValueError, "mean", lambda: metrics.crps_gaussian(np.zeros(2), Z, Z)),
+        (ValueError, "samples", lambda: metrics.crps_samples(Z, Z)),
+        (ValueError, "samples", lambda: metrics.crps_samples(np.zeros((0, 3)), Z)),
         (ValueError, "deviation", lambda: metrics.crps_gaussian(Z, Z, Z)),
         (ValueError, "lower", lambda: metrics.coverage(np.zeros(2), Z, Z)),
         (ValueError, "upper", lambda: metrics.interval_width(Z, np.zeros(2))),

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "api/checks.hpp"
@@ -18,9 +19,12 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// log(exp(a) + exp(b) + exp(c)); NaN if one of them is.
 double log_sum(double a, double b, double c) noexcept {
-  const double largest = std::max(std::max(a, b), c);
-  if (largest == -kInfinity) return a + b + c;
-  return largest + std::log(std::exp(a - largest) + std::exp(b - largest) + std::exp(c - largest));
+  if (b > a) std::swap(a, b);
+  if (c > a) std::swap(a, c);
+  if (a == -kInfinity) return a + b + c;
+  // The largest is a. Half of the states have but two predecessors: their c is -infinity.
+  const double sum = 1 + std::exp(b - a);
+  return a + std::log(c == -kInfinity ? sum : sum + std::exp(c - a));
 }
 
 /// z - log sum exp(z) of a step, which cannot overflow.

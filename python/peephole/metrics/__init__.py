@@ -19,6 +19,7 @@ from peephole.metrics.distributions import (
     coverage,
     crps_gaussian,
     crps_quantiles,
+    crps_samples,
     interval_width,
     pinball,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "coverage",
     "crps_gaussian",
     "crps_quantiles",
+    "crps_samples",
     "interval_width",
     "label_error_rate",
     "mae",

@@ -79,6 +79,27 @@ def crps_gaussian(
     return _mean(d * (z * two_phi + 2 * density - 1 / math.sqrt(math.pi)), true, weights)
 
 
+def crps_samples(samples: ArrayLike, y_true: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """The continuous ranked probability score of samples, in the units of y.
+
+    mean |x - t| - mean |x - x'| / 2 over the samples x and all pairs of them (Gneiting & Raftery
+    2007): the score of the distribution that has only these values.
+
+    Args:
+        samples: (K, ...), as `Network.generate` draws them.
+        y_true: (...), t.
+    """
+    true = _numbers(y_true, "y_true")
+    drawn = _numbers(samples, "samples")
+    if drawn.ndim != true.ndim + 1 or drawn.shape[1:] != true.shape or not len(drawn):
+        raise ValueError(f"samples: expected (samples, *{true.shape}), got {drawn.shape}")
+    k = len(drawn)
+    # Σ |x - x'| over all pairs is Σ 2 (2 i - k - 1) x_i of the sorted samples, i = 1 ... k.
+    factors = (2 * np.arange(1, k + 1) - k - 1).reshape(-1, *[1] * true.ndim)
+    spread = (factors * np.sort(drawn, axis=0)).sum(axis=0) / k**2
+    return _mean(np.abs(drawn - true).mean(axis=0) - spread, true, weights)
+
+
 def coverage(
     lower: ArrayLike, upper: ArrayLike, y_true: ArrayLike, weights: ArrayLike | None = None
 ) -> float:
