@@ -13,6 +13,7 @@ import peephole
 
 from bench import (
     calls,
+    cells,
     comparisons,
     fit,
     head,
@@ -47,6 +48,7 @@ MODES = (
     "threads",
     "torch",
     "jax",
+    "cells",
 )
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
@@ -206,6 +208,9 @@ class Run:
         elif mode == "jax":
             records, table = self._through("jax", through_jax)
             title = f"Through JAX, {dtype}: fastest calls"
+        elif mode == "cells":
+            records, table = self._through("torch", cells)
+            title = f"Kinds of cells, ours and PyTorch's in processes of their own, {dtype}"
         else:
             records = self._step()
             title = "Single steps in C++, float32, 1 thread"

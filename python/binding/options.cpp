@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -31,6 +32,12 @@ Activations activations_of(py::handle mapping) {
 
 void set(bool& target, py::handle value, const char* name) { target = boolean(value, name); }
 void set(double& target, py::handle value, const char* name) { target = real(value, name); }
+void set(std::optional<Index>& target, py::handle value, const char* name) {
+  if (!value.is_none()) target = integer(value, name);
+}
+void set(std::optional<double>& target, py::handle value, const char* name) {
+  if (!value.is_none()) target = real(value, name);
+}
 void set(GateSet& target, py::handle value, const char* name) {
   target = parse_gates(text(value, name));
 }
@@ -62,6 +69,10 @@ py::object to_python(bool value) { return py::bool_(value); }
 py::object to_python(double value) { return py::float_(value); }
 py::object to_python(Index size) { return py::int_(size); }
 py::object to_python(GateSet gates) { return py::str(to_string(gates)); }
+template <class Value>
+py::object to_python(const std::optional<Value>& value) {
+  return value ? to_python(*value) : py::none();
+}
 template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
 py::object to_python(Enum value) {
   return py::str(to_string(value));

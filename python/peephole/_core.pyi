@@ -49,7 +49,7 @@ class Tape:
     def logits(self) -> Any:
         """Of a network V r + v, shaped as y; otherwise None."""
     def gates(self, layer: SupportsIndex = 0, direction: SupportsIndex = 0) -> dict[str, _Array]:
-        """{"i", "f", "g", "o", "c", "h": (B, T, H)}, copies; not of a tape that recomputes.
+        """{"i", "f", "g", "o", "c": (B, T, H), "h": (B, T, P)}, copies; not if it recomputes.
 
         direction 1 is the reverse one. Row t is of step t in both.
         """
@@ -94,6 +94,8 @@ class LSTM(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        projection_size: int | None = None,
+        projection_clip: float | None = None,
     ) -> None: ...
     def forward(
         self,
@@ -177,6 +179,8 @@ class Network(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        projection_size: int | None = None,
+        projection_clip: float | None = None,
     ) -> None: ...
     @property
     def lstm(self) -> LSTM:

@@ -39,6 +39,8 @@ class LSTMOptions(TypedDict, total=False):
     dropout: float
     recurrent_dropout: float
     zoneout: float
+    projection_size: int | None
+    projection_clip: float | None
     masks: Mapping[str, NDArray[np.bool_]] | None
     dtype: Any
     seed: Seed

@@ -45,6 +45,7 @@ def test_three_lines(path):
         ({"dtype": "float64", "peephole": "none"}, "float64"),
         ({"zoneout": 0.1, "peephole": "none"}, "zoneout"),
         ({"peephole": "dense"}, "dense"),
+        ({"peephole": "none", "projection_size": 2}, "a projection"),
         ({}, "cell input g"),
         ({"peephole_gates": "ifo"}, "output_peephole"),
         ({"activations": {"i": "tanh"}, **CLASSIC}, "different activations of i, f, o"),

@@ -42,6 +42,8 @@ class Tally:
         self.seen["no bias"] += not options["bias"]
         self.seen["coupled"] += options["coupled_input_forget"]
         self.seen["bidirectional"] += options["bidirectional"]
+        self.seen["projection"] += "projection_size" in options
+        self.seen["projection clip"] += options.get("projection_clip") is not None
         self.seen["stack"] += len(reference.hidden_sizes(options)) > 1
         self.seen["own sizes"] += len(set(reference.hidden_sizes(options))) > 1
         self.seen["masks"] += bool(case.masked)

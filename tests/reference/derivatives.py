@@ -113,6 +113,7 @@ class ReferenceModel:
         self.case, self.head, self.readout, self.noise = case, head, readout, noise
         layers = reference.activations(case.options)
         self.has_kinks = any(name in reference.KINKS for names in layers for name in names.values())
+        self.has_kinks |= case.options.get("projection_clip") is not None
 
     def run(self, point, regions=None):
         case = self.case

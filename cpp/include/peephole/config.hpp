@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,11 +50,18 @@ struct LSTMConfig {
   double recurrent_dropout = 0;  // of h_{t-1} on its way to the gates, once for a sequence
   double zoneout = 0;            // that a unit keeps h_{t-1}, and another that it keeps c_{t-1}
 
+  // h_t = W_hr (h(c_t) ⊙ o), of P values, below each H (LSTMP: H. Sak, A. Senior, F. Beaufays,
+  // 2014, arXiv:1402.1128), and the bound ±projection_clip that its values are clipped to.
+  std::optional<Index> projection_size;
+  std::optional<double> projection_clip;
+
   bool regularised() const noexcept { return dropout > 0 || recurrent_dropout > 0 || zoneout > 0; }
   Index layers() const noexcept { return static_cast<Index>(hidden_sizes.size()); }
   Index directions() const noexcept { return bidirectional ? 2 : 1; }
   Index layer_input_size(Index layer) const noexcept;
-  /// D * H of the last layer: the features of y.
+  /// P of a layer, the values of its h: those of the projection, or H without one.
+  Index recurrent_size(Index layer) const noexcept;
+  /// D * P of the last layer: the features of y.
   Index output_size() const noexcept;
 };
 
@@ -89,10 +97,11 @@ void validate(const NetworkConfig& config);
 
 /// The parameters in the order of their memory; for layer k, forward then reverse (`_reverse`):
 ///   weight_ih_l{k}  (4H, I)                     rows: gates i, f, g, o, H each
-///   weight_hh_l{k}  (4H, H)
+///   weight_hh_l{k}  (4H, P)
 ///   weight_ch_l{k}  (4, H) diagonal, (4H, H) dense, absent for none
 ///   bias_l{k}       (4H,)                       absent without bias
-/// and for a network head.weight (O, D * H), head.bias (O,).
+///   weight_hr_l{k}  (P, H)                      absent without projection
+/// and for a network head.weight (O, D * P), head.bias (O,).
 std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config);
 std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config);
 

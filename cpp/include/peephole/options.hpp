@@ -93,7 +93,8 @@ inline constexpr auto kLSTMSizes =
 inline constexpr auto kNetworkSizes =
     std::make_tuple(Option{"output_size", &NetworkConfig::output_size, InFiles::always});
 
-/// The choices: keyword arguments in Python. A double is a probability in [0, 1).
+/// The choices: keyword arguments in Python. A double is a probability in [0, 1), an optional size
+/// is at least 1, and an optional double is a bound above 0.
 inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"peephole", &LSTMConfig::peephole, InFiles::always},
     Option{"peephole_gates", &LSTMConfig::peephole_gates, InFiles::always},
@@ -104,7 +105,9 @@ inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"bidirectional", &LSTMConfig::bidirectional, InFiles::always},
     Option{"dropout", &LSTMConfig::dropout, InFiles::added},
     Option{"recurrent_dropout", &LSTMConfig::recurrent_dropout, InFiles::added},
-    Option{"zoneout", &LSTMConfig::zoneout, InFiles::added});
+    Option{"zoneout", &LSTMConfig::zoneout, InFiles::added},
+    Option{"projection_size", &LSTMConfig::projection_size, InFiles::unless_default},
+    Option{"projection_clip", &LSTMConfig::projection_clip, InFiles::unless_default});
 inline constexpr auto kNetworkOptions =
     std::make_tuple(Option{"head", &NetworkConfig::head, InFiles::always},
                     Option{"readout", &NetworkConfig::readout, InFiles::always});

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
@@ -91,13 +92,13 @@ class OptionsReader : public JsonEvents {
 
   void whole_number(std::uint64_t number) override {
     constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
-    if (set<double>(static_cast<double>(number))) return;
+    if (set_real(static_cast<double>(number))) return;
     const auto size = static_cast<Index>(number <= kLargest ? number : 0);
     if (size == 0) unexpected(std::to_string(number));
     if (place_ == Place::sizes) {
       check_layers(lstm_.hidden_sizes.size());
       lstm_.hidden_sizes.push_back(size);
-    } else if (!set<Index>(size)) {
+    } else if (!set<Index>(size) && !set<std::optional<Index>>(size)) {
       unexpected(std::to_string(number));
     }
   }
@@ -113,7 +114,7 @@ class OptionsReader : public JsonEvents {
   void null() override { unexpected("null"); }
   void negative_number(std::int64_t number) override { unexpected(std::to_string(number)); }
   void real_number(double number, const std::string& text) override {
-    if (!set<double>(number)) unexpected(text.substr(0, kLongestName));
+    if (!set_real(number)) unexpected(text.substr(0, kLongestName));
   }
   void error(std::size_t) override { refuse_options("expected JSON, got something else"); }
 
@@ -180,6 +181,10 @@ class OptionsReader : public JsonEvents {
     return visit<Value>([&](Value& target) { target = value; });
   }
 
+  bool set_real(double number) const {
+    return set<double>(number) || set<std::optional<double>>(number);
+  }
+
   /// The same for an option whose values have names.
   bool set_name(const std::string& text) {
     if (place_ != Place::options) return false;
@@ -221,6 +226,11 @@ std::string text_of(bool value) { return to_json(value); }
 std::string text_of(double value) { return to_json(value); }
 std::string text_of(Index size) { return to_json(std::int64_t{size}); }
 std::string text_of(GateSet gates) { return to_json(to_string(gates)); }
+
+template <class Value>
+std::string text_of(const std::optional<Value>& value) {
+  return value ? text_of(*value) : "null";
+}
 
 template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
 std::string text_of(Enum value) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "layer/schedule.hpp"
 #include "peephole/config.hpp"
 
@@ -17,7 +19,11 @@ struct LayerSpec {
   OutputPeephole output_peephole;
   Activations activations;
   bool coupled_input_forget;
+  std::optional<Index> projection_size = std::nullopt;   // P
+  std::optional<double> projection_clip = std::nullopt;  // h is clipped to ±this
 
+  /// P, the values of h: H without a projection.
+  Index recurrent_size() const noexcept { return projection_size.value_or(hidden_size); }
   bool has_peephole(Gate gate) const noexcept {
     return peephole != Peephole::none && peephole_gates.contains(gate);
   }
@@ -29,10 +35,11 @@ struct LayerSpec {
 /// The layer's parameters, or their gradients. Absent ones are null.
 template <class T>
 struct LayerWeights {
-  T* weight_ih;  // (4H, I)
-  T* weight_hh;  // (4H, H)
-  T* weight_ch;  // (4, H) diagonal, (4H, H) dense
-  T* bias;       // (4H,)
+  T* weight_ih;            // (4H, I)
+  T* weight_hh;            // (4H, P)
+  T* weight_ch;            // (4, H) diagonal, (4H, H) dense
+  T* bias;                 // (4H,)
+  T* weight_hr = nullptr;  // (P, H), with a projection
 };
 
 /// Sets all values of `weights` to 0.
@@ -62,7 +69,8 @@ struct StepRows {
   }
 };
 
-/// a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k and what follows from it; see LSTM.
+/// a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k and what follows from it; see LSTM. P is
+/// spec.recurrent_size().
 template <class T>
 struct LayerForward {
   const LayerSpec& spec;
@@ -70,11 +78,13 @@ struct LayerForward {
   Direction direction;
   LayerWeights<const T> weights;
   StepRows<const T> x;  // (N, I), read
-  StepRows<T> h;        // (N, H), overwritten
+  StepRows<T> h;        // (N, P), overwritten
   T* gates;             // (N, 4H) activated i, f, g, o, overwritten; null in inference
   T* c;                 // (N, H), overwritten; null in inference
-  T* state_h;           // (B, H): the initial state, replaced by the final one
+  T* state_h;           // (B, P): the initial state, replaced by the final one
   T* state_c;           // (B, H)
+  /// (N, P): h before projection_clip and zoneout, overwritten; null in inference and without it.
+  T* unclipped = nullptr;
 };
 
 /// The exact gradient of LayerForward.
@@ -85,17 +95,18 @@ struct LayerBackward {
   Direction direction;
   LayerWeights<const T> weights;
   Rows<const T> x;           // (N, I), read
-  Rows<const T> h;           // (N, H), read
+  Rows<const T> h;           // (N, P), read
   const T* gates;            // (N, 4H), read
   const T* c;                // (N, H), read
-  const T* initial_h;        // (B, H), read
+  const T* initial_h;        // (B, P), read
   const T* initial_c;        // (B, H), read
-  Rows<const T> dh;          // (N, H): gradient of h from above, read
+  Rows<const T> dh;          // (N, P): gradient of h from above, read
   Rows<T> dx;                // (N, I), overwritten; data null: not wanted
-  T* dstate_h;               // (B, H): gradient of the final state, replaced by the initial one's
+  T* dstate_h;               // (B, P): gradient of the final state, replaced by the initial one's
   T* dstate_c;               // (B, H)
   LayerWeights<T> dweights;  // overwritten; entries of masked weights may hold anything
   bool accumulate = false;   // add to dweights instead: this is not the first part of a pass
+  const T* unclipped = nullptr;  // (N, P), read; null without projection_clip
 };
 
 }  // namespace peephole

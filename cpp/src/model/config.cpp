@@ -1,6 +1,7 @@
 #include "peephole/config.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <limits>
@@ -72,6 +73,16 @@ void check_option(const std::string& name, double probability) {
   }
 }
 
+void check_option(const std::string& name, const std::optional<Index>& size) {
+  if (size) check_option(name, *size);
+}
+
+void check_option(const std::string& name, const std::optional<double>& bound) {
+  if (bound && !(*bound > 0 && std::isfinite(*bound))) {
+    refuse(name, "a finite number above 0", std::to_string(*bound));
+  }
+}
+
 template <class Enum>
 std::enable_if_t<std::is_enum_v<Enum>> check_option(const std::string& name, Enum value) {
   for (const Name<Enum>& known : names<Enum>()) {
@@ -104,6 +115,19 @@ void check_layers(const LSTMConfig& config) {
   }
 }
 
+void check_projection(const LSTMConfig& config) {
+  if (config.projection_clip && !config.projection_size) {
+    refuse("projection_clip", "none without projection_size",
+           std::to_string(*config.projection_clip));
+  }
+  for (const Index H : config.hidden_sizes) {
+    if (config.projection_size && *config.projection_size >= H) {
+      refuse("projection_size", "less than each hidden_size, " + std::to_string(H),
+             std::to_string(*config.projection_size));
+    }
+  }
+}
+
 /// That all parameters together can be counted and addressed; no product overflows here.
 void check_total(const std::string& argument, const std::vector<ParameterSpec>& specs) {
   Index left = kMostParameters;
@@ -120,20 +144,28 @@ void check_total(const std::string& argument, const std::vector<ParameterSpec>& 
 }  // namespace
 
 Index LSTMConfig::layer_input_size(Index layer) const noexcept {
-  return layer == 0 ? input_size : directions() * hidden_sizes[static_cast<std::size_t>(layer - 1)];
+  return layer == 0 ? input_size : directions() * recurrent_size(layer - 1);
 }
 
-Index LSTMConfig::output_size() const noexcept { return directions() * hidden_sizes.back(); }
+Index LSTMConfig::recurrent_size(Index layer) const noexcept {
+  return projection_size.value_or(hidden_sizes[static_cast<std::size_t>(layer)]);
+}
+
+Index LSTMConfig::output_size() const noexcept {
+  return directions() * recurrent_size(layers() - 1);
+}
 
 void validate(const LSTMConfig& config) {
   check_options(config);
   check_layers(config);
+  check_projection(config);
   check_total("hidden_size", parameter_specs(config));
 }
 
 void validate(const NetworkConfig& config) {
   check_options(config);
   check_layers(config.lstm);
+  check_projection(config.lstm);
   check_total("hidden_size", parameter_specs(config.lstm));
   check_total("output_size", parameter_specs(config));
 }
@@ -143,16 +175,18 @@ std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config) {
   for (Index layer = 0; layer < config.layers(); ++layer) {
     const Index I = config.layer_input_size(layer);
     const Index H = config.hidden_sizes[static_cast<std::size_t>(layer)];
+    const Index P = config.recurrent_size(layer);
     for (Index direction = 0; direction < config.directions(); ++direction) {
       const std::string suffix = "_l" + std::to_string(layer) + (direction == 1 ? "_reverse" : "");
       specs.push_back({"weight_ih" + suffix, kGates * H, I});
-      specs.push_back({"weight_hh" + suffix, kGates * H, H});
+      specs.push_back({"weight_hh" + suffix, kGates * H, P});
       if (config.peephole == Peephole::diagonal) {
         specs.push_back({"weight_ch" + suffix, kGates, H});
       } else if (config.peephole == Peephole::dense) {
         specs.push_back({"weight_ch" + suffix, kGates * H, H});
       }
       if (config.bias) specs.push_back({"bias" + suffix, kGates * H, 0});
+      if (config.projection_size) specs.push_back({"weight_hr" + suffix, P, H});
     }
   }
   return specs;

@@ -45,13 +45,16 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
                           config_.peephole_gates,
                           config_.output_peephole,
                           config_.activations[at(layer)],
-                          config_.coupled_input_forget};
+                          config_.coupled_input_forget,
+                          config_.projection_size,
+                          config_.projection_clip};
   return {spec,
           direction == 0 ? Direction::forward : Direction::reverse,
           parameters_->find("weight_ih" + suffix),
           parameters_->find("weight_hh" + suffix),
           parameters_->find("weight_ch" + suffix),
           parameters_->find("bias" + suffix),
+          parameters_->find("weight_hr" + suffix),
           std::make_unique<LayerPacks<T>>()};
 }
 
@@ -59,8 +62,8 @@ template <class T>
 template <class U>
 LayerWeights<U> Stack<T>::weights_in(const Pass& pass, U* flat) const noexcept {
   const auto tensor = [&](Index i) { return i < 0 ? nullptr : flat + parameters_->offset(i); };
-  return {tensor(pass.weight_ih), tensor(pass.weight_hh), tensor(pass.weight_ch),
-          tensor(pass.bias)};
+  return {tensor(pass.weight_ih), tensor(pass.weight_hh), tensor(pass.weight_ch), tensor(pass.bias),
+          tensor(pass.weight_hr)};
 }
 
 template <class T>

@@ -37,12 +37,13 @@ struct StackTape {
   struct Layer {
     Buffer<T> gates;                // (N, 4H), Keep::all only
     Buffer<T> c;                    // (N, H), Keep::all only
-    Buffer<T> initial_h;            // (B, H), of each segment: (segments, B, H)
+    Buffer<T> unclipped;            // (N, P), Keep::all with projection_clip only
+    Buffer<T> initial_h;            // (B, P), of each segment: (segments, B, P)
     Buffer<T> initial_c;            // (B, H), likewise
     std::vector<Segment> segments;  // Keep::segments only: in the order of forward
 
     std::size_t bytes() const noexcept {
-      return gates.bytes() + c.bytes() + initial_h.bytes() + initial_c.bytes();
+      return gates.bytes() + c.bytes() + unclipped.bytes() + initial_h.bytes() + initial_c.bytes();
     }
   };
 
@@ -50,12 +51,12 @@ struct StackTape {
   Span<T> memory = {};    // the caller's, which holds x, h and all of `layers`; empty: their own
 
   Schedule schedule;
-  std::vector<Index> hidden_sizes;  // per layer
+  std::vector<Index> hidden_sizes, recurrent_sizes;  // per layer: H and P
   Index directions = 1;
   Buffer<T> x;                 // (N, I)
-  std::vector<Buffer<T>> h;    // per layer (N, D*H); in inference two, used in turn
+  std::vector<Buffer<T>> h;    // per layer (N, D*P); in inference two, used in turn
   std::vector<Layer> layers;   // per layer and direction
-  Buffer<T> top;               // (N, D*H): the last layer's h as a head reads it, after dropout
+  Buffer<T> top;               // (N, D*P): the last layer's h as a head reads it, after dropout
   std::uint64_t seed = 0;      // of what training draws; set before forward, as the next one
   bool feeds_head = false;     // the last layer's h goes to a head, and dropout meets it on the way
   std::optional<Mode> filled;  // what the pass was for; none until it has ended
@@ -98,7 +99,7 @@ class Stack {
 
   const LSTMConfig& config() const noexcept { return config_; }
   Parameters<T>& parameters() const noexcept { return *parameters_; }
-  /// D * H_last: the width of the top rows.
+  /// D * P_last: the width of the top rows.
   Index output_size() const noexcept { return config_.output_size(); }
 
   /// Fills a tape, from which backward may start after training. outputs.y: h of the last layer.
@@ -136,15 +137,15 @@ class Stack {
   struct Pass {
     LayerSpec spec;
     Direction direction;
-    Index weight_ih, weight_hh, weight_ch, bias;
+    Index weight_ih, weight_hh, weight_ch, bias, weight_hr;
     std::unique_ptr<LayerPacks<T>> packs;
   };
   /// Of the directions of the layer at hand.
   struct ForwardWorkspace {
     ForwardScratch<T> scratch;
     std::vector<ForwardDirection<T>> directions;
-    Buffer<T> state_h[2], state_c[2];  // (B, H)
-    Buffer<T> dropped;                 // (N, D*H): what dropout leaves for the next layer
+    Buffer<T> state_h[2], state_c[2];  // (B, P), (B, H)
+    Buffer<T> dropped;                 // (N, D*P): what dropout leaves for the next layer
     Schedule part;                     // of the segment at hand
     std::vector<ForwardDirection<T>> direction_of_part;
 
@@ -153,18 +154,18 @@ class Stack {
   struct BackwardWorkspace {
     BackwardScratch<T> scratch;
     std::vector<BackwardDirection<T>> directions;
-    Buffer<T> dstate_h[2], dstate_c[2];  // (B, H)
-    Buffer<T> dh[2];                     // (N, D*H): of the layer at hand and of the one below
+    Buffer<T> dstate_h[2], dstate_c[2];  // (B, P), (B, H)
+    Buffer<T> dh[2];                     // (N, D*P): of the layer at hand and of the one below
     Buffer<T> dx_part;                   // (N, I): the second direction's share
     Buffer<T> factors, dropped;          // (N, I): of dropout, and what it left
     Schedule part;                       // of the segment at hand, and what is computed again:
-    Buffer<T> gates, c, h;               // (rows, 4H), (rows, H), (rows, H)
+    Buffer<T> gates, c, h, unclipped;    // (rows, 4H), (rows, H), (rows, P), (rows, P)
     std::vector<BackwardDirection<T>> direction_of_part;
 
     /// But for the kernels' own, which are bounded.
     std::size_t bytes() const noexcept {
       return scratch.bytes() + dh[0].bytes() + dh[1].bytes() + dx_part.bytes() + factors.bytes() +
-             dropped.bytes() + gates.bytes() + c.bytes() + h.bytes();
+             dropped.bytes() + gates.bytes() + c.bytes() + h.bytes() + unclipped.bytes();
     }
   };
 

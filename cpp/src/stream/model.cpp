@@ -33,6 +33,7 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, IsaChoice isa) {
     move(layer.weights.weight_hh);
     move(layer.weights.weight_ch);
     move(layer.weights.bias);
+    move(layer.weights.weight_hr);
   }
 }
 

@@ -25,6 +25,13 @@ LSTMConfig stack() {
   return config;
 }
 
+LSTMConfig projected() {
+  LSTMConfig config = stack();
+  config.projection_size = 2;
+  config.projection_clip = 0.1;
+  return config;
+}
+
 template <class T>
 struct Pass {
   explicit Pass(const LSTMConfig& config)
@@ -54,8 +61,8 @@ struct Pass {
 };
 
 template <class T>
-void same_bits_as_with_memory_of_its_own() {
-  Pass<T> pass(stack());
+void same_bits_as_with_memory_of_its_own(const LSTMConfig& config) {
+  Pass<T> pass(config);
   Tape<T> own;
   pass.forward(own);
   pass.backward(own);
@@ -71,8 +78,8 @@ void same_bits_as_with_memory_of_its_own() {
 
 /// What was in the memory before does not show afterwards.
 template <class T>
-void equal_calls_leave_equal_memory() {
-  Pass<T> pass(stack());
+void equal_calls_leave_equal_memory(const LSTMConfig& config) {
+  Pass<T> pass(config);
   std::vector<T> first = pass.new_memory(T(1)), second = pass.new_memory(T(-2));
   for (std::vector<T>* memory : {&first, &second}) {
     Tape<T> tape{Span<T>(*memory)};
@@ -83,15 +90,15 @@ void equal_calls_leave_equal_memory() {
 
 /// Another model of the same parameters takes up a copy of the memory at another address.
 template <class T>
-void moved_memory_is_reopened() {
-  Pass<T> pass(stack());
+void moved_memory_is_reopened(const LSTMConfig& config) {
+  Pass<T> pass(config);
   std::vector<T> memory = pass.new_memory(T(0));
   Tape<T> tape{Span<T>(memory)};
   pass.forward(tape);
   pass.backward(tape);
   std::vector<T> moved(memory.size() + 1);
   std::copy(memory.begin(), memory.end(), moved.begin() + 1);
-  Pass<T> other(stack());
+  Pass<T> other(config);
   other.y = pass.y;
   Tape<T> reopened{Span<T>(moved.data() + 1, static_cast<Index>(memory.size()))};
   other.lstm.reopen(reopened, kBatch, kTime, kLengths, kSeed);
@@ -169,12 +176,14 @@ void gaps_of_gradients_are_zeros() {
 }  // namespace
 
 int main() {
-  same_bits_as_with_memory_of_its_own<float>();
-  same_bits_as_with_memory_of_its_own<double>();
-  equal_calls_leave_equal_memory<float>();
-  equal_calls_leave_equal_memory<double>();
-  moved_memory_is_reopened<float>();
-  moved_memory_is_reopened<double>();
+  for (const LSTMConfig& config : {stack(), projected()}) {
+    same_bits_as_with_memory_of_its_own<float>(config);
+    same_bits_as_with_memory_of_its_own<double>(config);
+    equal_calls_leave_equal_memory<float>(config);
+    equal_calls_leave_equal_memory<double>(config);
+    moved_memory_is_reopened<float>(config);
+    moved_memory_is_reopened<double>(config);
+  }
   what_does_not_fit_is_refused();
   a_tape_outlives_the_assignment_of_equal_values();
   gaps_of_gradients_are_zeros();

@@ -44,6 +44,11 @@ LSTMConfig random_config(Random& random, Index hidden_size) {
     a.c = Activation::identity;
     a.o = Activation::hard_sigmoid;
   }
+  const Index smallest = std::min(hidden_size, config.hidden_sizes.back());
+  if (smallest > 1 && pick(random, 0, 2) == 0) {
+    config.projection_size = pick(random, 1, smallest - 1);
+    if (pick(random, 0, 1) == 0) config.projection_clip = 0.2;
+  }
   const Index noise = pick(random, 1, 3);
   if (noise & 1) config.zoneout = 0.3;
   if (noise & 2) config.recurrent_dropout = 0.4;
@@ -181,8 +186,8 @@ template <class T>
 States<T> state_of(const States<T>& batch, const LSTMConfig& config, Index b) {
   States<T> state(config, 1);
   for (std::size_t i = 0; i < state.h.size(); ++i) {
-    const Index H = state.hidden_sizes[i];
-    std::copy_n(batch.h[i].begin() + b * H, H, state.h[i].begin());
+    const Index H = state.hidden_sizes[i], P = state.recurrent_sizes[i];
+    std::copy_n(batch.h[i].begin() + b * P, P, state.h[i].begin());
     std::copy_n(batch.c[i].begin() + b * H, H, state.c[i].begin());
   }
   return state;

@@ -16,7 +16,7 @@ struct Problem : LayerValues<T> {
   bool packing, wants_dx;
   Schedule schedule;
   Index x_stride, h_stride, dh_stride, dx_stride;
-  std::vector<T> x, h, gates, c, initial_h, initial_c, dh, dstate_h, dstate_c;
+  std::vector<T> x, h, gates, c, unclipped, initial_h, initial_c, dh, dstate_h, dstate_c;
 };
 
 inline LayerSpec random_layer(Random& random) {
@@ -27,7 +27,7 @@ inline LayerSpec random_layer(Random& random) {
 
 template <class T>
 Problem<T> random_problem(Random& random, const LayerSpec& spec, Index batch, Index time) {
-  const Index I = spec.input_size, H = spec.hidden_size;
+  const Index I = spec.input_size, H = spec.hidden_size, P = spec.recurrent_size();
   Problem<T> p;
   p.spec = spec;
   p.direction = static_cast<Direction>(pick(random, 0, 1));
@@ -40,17 +40,18 @@ Problem<T> random_problem(Random& random, const LayerSpec& spec, Index batch, In
   p.randomise(random, spec);
   const Index N = p.schedule.packed_rows();
   p.x_stride = I + pick(random, 0, 1) * 3;
-  p.h_stride = pick(random, 0, 1) == 0 ? H : 2 * H;
-  p.dh_stride = H + pick(random, 0, 1) * H;
+  p.h_stride = pick(random, 0, 1) == 0 ? P : 2 * P;
+  p.dh_stride = P + pick(random, 0, 1) * P;
   p.dx_stride = I + pick(random, 0, 1) * 2;
   p.x = uniform<T>(random, N * p.x_stride, -1, 1);
   p.h = uniform<T>(random, N * p.h_stride, -1, 1);
   p.gates = uniform<T>(random, N * kGates * H, -.2, .9);
   p.c = uniform<T>(random, N * H, -1, 1);
-  p.initial_h = uniform<T>(random, batch * H, -1, 1);
+  if (spec.projection_clip) p.unclipped = uniform<T>(random, N * P, -.5, .5);
+  p.initial_h = uniform<T>(random, batch * P, -1, 1);
   p.initial_c = uniform<T>(random, batch * H, -1, 1);
   p.dh = uniform<T>(random, N * p.dh_stride, -1, 1);
-  p.dstate_h = uniform<T>(random, batch * H, -1, 1);
+  p.dstate_h = uniform<T>(random, batch * P, -1, 1);
   p.dstate_c = uniform<T>(random, batch * H, -1, 1);
   return p;
 }
@@ -69,6 +70,7 @@ struct Gradients : LayerValues<T> {
     f("weight_hh", &Gradients::weight_hh);
     f("weight_ch", &Gradients::weight_ch);
     f("bias", &Gradients::bias);
+    f("weight_hr", &Gradients::weight_hr);
   }
   bool operator==(const Gradients& other) const {
     bool same = true;
@@ -91,7 +93,7 @@ Gradients<U> room(const Problem<T>& p, Index dx_stride, U fill) {
   d.dstate_h.assign(p.dstate_h.begin(), p.dstate_h.end());
   d.dstate_c.assign(p.dstate_c.begin(), p.dstate_c.end());
   d.weight_ih = like(p.weight_ih), d.weight_hh = like(p.weight_hh);
-  d.weight_ch = like(p.weight_ch), d.bias = like(p.bias);
+  d.weight_ch = like(p.weight_ch), d.bias = like(p.bias), d.weight_hr = like(p.weight_hr);
   return d;
 }
 

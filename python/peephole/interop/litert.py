@@ -3,7 +3,8 @@
 The operator: https://github.com/tensorflow/tensorflow, tensorflow/lite/kernels/
 unidirectional_sequence_lstm.cc; numbers below are those of tensorflow/compiler/mlir/lite/schema/
 schema.fbs. Each gate has its own matrices (H, I) and (H, H), diagonal peepholes (H,) and bias (H,);
-o reads c_t. Without the matrices of the input gate i = 1 - f.
+o reads c_t. Without the matrices of the input gate i = 1 - f. With a projection (P, H), the
+recurrent matrices are (H, P).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def from_litert(path: Any, *, ignore_cell_clip: bool = False) -> LSTM | Network:
 
     Raises:
         ValueError: If the file is broken or has something that is not supported: another operator,
-            quantised weights, projections, layer normalisation, clipping.
+            quantised weights, layer normalisation, a bias of a projection, a bound of cell states.
         TypeError: If `ignore_cell_clip` is not a bool.
         OSError: If it cannot be read.
     """
@@ -130,8 +131,6 @@ class _Graph:
             raise ValueError(f"{where}: expected 20 or 24 inputs, got {len(inputs)}")
         if options is None:
             raise ValueError(f"{where}: there are no options")
-        if inputs[_PROJECTION] != _NO_TENSOR:
-            raise ValueError(f"{where}: projections are not supported")
         if any(tensor != _NO_TENSOR for tensor in inputs[_NORM:]):
             raise ValueError(f"{where}: layer normalisation is not supported")
         if (clip := options.number(1, "f")) and not self._ignore_cell_clip:
@@ -143,9 +142,17 @@ class _Graph:
         if options.number(5, "?", False):
             raise ValueError(f"{where}: diagonal recurrent weights are not supported")
         coupled = inputs[_INPUTS] == _NO_TENSOR
-        units = len(self._values(inputs[_RECURRENT + 1], where, (None, None)))
+        units, outputs = self._values(inputs[_RECURRENT + 1], where, (None, None)).shape
+        projection = self._projection(inputs[_PROJECTION : _PROJECTION + 2], where, units)
+        if projection is None:
+            outputs = units
+        elif len(projection) != outputs:
+            raise ValueError(
+                f"{where}: expected recurrent weights for the {len(projection)} values of the "
+                f"projection, got weights for {outputs}"
+            )
         matrices = self._gates(inputs[_INPUTS:_RECURRENT], where, (units, None), coupled)
-        recurrent = self._gates(inputs[_RECURRENT:_PEEPHOLES], where, (units, units), coupled)
+        recurrent = self._gates(inputs[_RECURRENT:_PEEPHOLES], where, (units, outputs), coupled)
         bias = self._gates(inputs[_BIASES:_PROJECTION], where, (units,), coupled)
         i, f, o = inputs[_PEEPHOLES:_BIASES]
         with_peepholes = f != _NO_TENSOR or o != _NO_TENSOR
@@ -154,9 +161,11 @@ class _Graph:
             rows = self._gates([i, f, f, o], where, (units,), coupled).reshape(4, units)
             rows[2] = 0
             peepholes = rows
-        self._layers.append(Direction(matrices, recurrent, bias, peepholes))
+        self._layers.append(Direction(matrices, recurrent, bias, peepholes, projection))
         cell = _fused(options, where)
         self._options.append({"activations": {"g": cell, "c": cell}})
+        if projection is not None and (clip := options.number(2, "f")):
+            self._options[-1]["projection_clip"] = float(clip)
         if coupled:
             self._options[-1]["coupled_input_forget"] = True
         if with_peepholes:
@@ -165,6 +174,16 @@ class _Graph:
                 "peephole_gates": "ifo",
                 "output_peephole": "current",
             }
+
+    def _projection(self, tensors: list[int], where: str, units: int) -> NDArray[Any] | None:
+        """(P, H), of the tensors of its matrix and bias; None where there is none."""
+        matrix, bias = tensors
+        if matrix == _NO_TENSOR:
+            return None
+        projection = self._values(matrix, where, (None, units))
+        if bias != _NO_TENSOR and self._values(bias, where, (len(projection),)).any():
+            raise ValueError(f"{where}: a projection with a bias is not supported")
+        return projection
 
     def _gates(
         self, tensors: list[int], where: str, shape: tuple[int | None, ...], coupled: bool

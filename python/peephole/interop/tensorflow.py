@@ -3,7 +3,8 @@
 tf.compat.v1.nn.rnn_cell.LSTMCell (also BasicLSTMCell, LSTMBlockCell, LSTMBlockFusedCell):
 https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/rnn_cell/LSTMCell. One kernel
 (I + H, 4H), the rows of x first, columns i, j (the cell input), f, o; diagonal peepholes w_i_diag,
-w_f_diag, w_o_diag (H,); forget_bias is added to f when the cell runs.
+w_f_diag, w_o_diag (H,); forget_bias is added to f when the cell runs. With num_proj=P there is a
+projection/kernel (H, P), and the kernel is (I + P, 4H).
 
 tfa.rnn.PeepholeLSTMCell:
 https://www.tensorflow.org/addons/api_docs/python/tfa/rnn/PeepholeLSTMCell. Keras' kernel (I, 4H)
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import path_text, real
+from peephole._checks import path_text, positive, real
 from peephole.interop.layers import Direction, Head, Layers, common_dtype, gate_rows, weight
 from peephole.interop.packages import needed
 from peephole.models.lstm import LSTM
@@ -38,7 +39,6 @@ _PEEPHOLES = {
     "o": ("w_o_diag", "output_gate_peephole_weights"),
 }
 _NOT_SUPPORTED = {
-    "projection/kernel": "projections (num_proj)",
     "input/gamma": "layer normalisation",
     "forget/gamma": "layer normalisation",
 }
@@ -52,14 +52,15 @@ def from_tensorflow(
     *,
     forget_bias: float = 1.0,
     recurrent_activation: str = "sigmoid",
+    proj_clip: float | None = None,
     activation: str = "identity",
     readout: str = "all",
 ) -> LSTM | Network:
     """The model of LSTM cells in a checkpoint of TensorFlow 1 or TensorFlow Addons.
 
     A checkpoint contains only weights. Options of the cells must be given where they are not the
-    default. Cells with cell_clip or proj_clip cannot be expressed, and a checkpoint does not show
-    that they had one.
+    default. Cells with cell_clip cannot be expressed, and a checkpoint does not show that they had
+    one.
 
     Args:
         source: A mapping of names to arrays, the path of an `.npz` file of them, or the prefix,
@@ -72,6 +73,7 @@ def from_tensorflow(
             checkpoint are not used.
         forget_bias: Of TensorFlow 1's cells, which add it when they run. Addons' have none.
         recurrent_activation: Of Addons' cells: "sigmoid" or "hard_sigmoid".
+        proj_clip: Of TensorFlow 1's cells with num_proj; None: they have none.
         activation: Of the head: "identity", "sigmoid", "tanh" or "softmax".
         readout: What the head reads: "all", "last", "mean" or "max"; see `Network`.
 
@@ -80,8 +82,8 @@ def from_tensorflow(
         peepholes give `peephole_gates="ifo", output_peephole="current"`.
 
     Raises:
-        ValueError: For a name or shape that does not fit, for projections and layer normalisation,
-            and for a file that is broken.
+        ValueError: For a name or shape that does not fit, for layer normalisation, and for a file
+            that is broken.
         TypeError: If `source` is neither a mapping nor a path.
         OSError: If a file cannot be read.
         ImportError: If a checkpoint is given and tensorflow is not installed.
@@ -110,6 +112,8 @@ def from_tensorflow(
             "output_peephole": "current",
         }
     options["activations"] = dict.fromkeys("ifo", recurrent_activation)
+    if proj_clip is not None:
+        options["projection_clip"] = positive(proj_clip, "proj_clip")
     return Layers(directions, dense, options).model(common_dtype(taken))
 
 
@@ -200,6 +204,7 @@ def _cell(
         if f"{scope}/{name}" in arrays:
             raise ValueError(f"{scope}/{name}: {what} is not supported")
     keras_layout = f"{scope}/recurrent_kernel" in arrays
+    projection = None
     if keras_layout:
         recurrent = take("recurrent_kernel", (None, None))
         units = len(recurrent)
@@ -208,11 +213,15 @@ def _cell(
     else:
         both = take("kernel", (None, None))
         units, rest = divmod(both.shape[1], 4)
-        if rest or not 0 < units < len(both):
+        outputs, form = units, "(I + H, 4H)"
+        if f"{scope}/projection/kernel" in arrays:
+            projection = take("projection/kernel", (units, None)).T
+            outputs, form = len(projection), f"(I + {len(projection)}, 4H)"
+        if rest or not 0 < outputs < len(both):
             raise ValueError(
-                f"{scope}/kernel: expected the shape (I + H, 4H) of an LSTM, got {both.shape}"
+                f"{scope}/kernel: expected the shape {form} of an LSTM, got {both.shape}"
             )
-        kernel, recurrent = both[:-units], both[-units:]
+        kernel, recurrent = both[:-outputs], both[-outputs:]
     bias = take("bias", (4 * units,)) if f"{scope}/bias" in arrays or not keras_layout else None
     peepholes = _peepholes(arrays, scope, units, take)
     if keras_layout:  # i, f, c, o, as here
@@ -220,7 +229,8 @@ def _cell(
     assert bias is not None
     bias = gate_rows(bias, "igfo")
     bias[units : 2 * units] += bias.dtype.type(forget_bias)
-    return Direction(gate_rows(kernel.T, "igfo"), gate_rows(recurrent.T, "igfo"), bias, peepholes)
+    matrices = gate_rows(kernel.T, "igfo"), gate_rows(recurrent.T, "igfo")
+    return Direction(*matrices, bias, peepholes, projection)
 
 
 def _peepholes(arrays: Mapping[str, Any], scope: str, units: int, take: Any) -> Any:

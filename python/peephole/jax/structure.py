@@ -135,6 +135,7 @@ def _model(shapes: Mapping[str, tuple[int, ...]], dtype: str, options: Mapping[s
         "bias": "bias_l0" in shapes,
         "bidirectional": "weight_ih_l0_reverse" in shapes,
         "peephole": _peephole(shapes, units[0]),
+        "projection_size": _projection(shapes),
         "dtype": dtype,
     }
     if layers == 1 and given.get("dropout"):
@@ -150,6 +151,13 @@ def _peephole(shapes: Mapping[str, tuple[int, ...]], units: int) -> str:
     if shape is None:
         return "none"
     return "diagonal" if shape == (4, units) else "dense"
+
+
+def _projection(shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    shape = shapes.get("weight_hr_l0")
+    if shape is not None and len(shape) != 2:
+        raise ValueError(f"parameters: weight_hr_l0: expected (P, H), got {shape}")
+    return None if shape is None else shape[0]
 
 
 def _check_shapes(

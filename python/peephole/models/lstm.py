@@ -34,7 +34,9 @@ class LSTM(Model):
 
     with the input gate i, the forget gate f, the cell input g and the output gate o. The peepholes
     P let every gate, and the cell input, see the cell state of the previous step [1]_. In a stack,
-    the h_t of one layer is the x_t of the next.
+    the h_t of one layer is the x_t of the next. With `projection_size`, of P values [10]_::
+
+        h_t = clip(W_hr (h(c_t) ⊙ o))
 
     Args:
         input_size: I, the features of a step of x.
@@ -65,6 +67,11 @@ class LSTM(Model):
         zoneout: In training, the probability at each step that a unit keeps its c_{t-1} instead of
             taking c_t, and, drawn independently, its h_{t-1} instead of h_t [8]_. Inference uses
             the expected value: c_t = z c_{t-1} + (1 - z) (f ⊙ c_{t-1} + g ⊙ i), and h_t likewise.
+        projection_size: P, the values of h of each layer, below each H: `proj_size` of
+            `torch.nn.LSTM`. They go to the next layer and to the next step; y and the h of states
+            have P values for H. None: no projection, P is H.
+        projection_clip: h is clipped to ±projection_clip; only with `projection_size`. None: it is
+            not clipped.
         masks: {parameter name: bool array of its shape}: weights are not connected where it is
             False. They are 0, have gradient 0, and stay 0 in training.
         dtype: "float32" or "float64".
@@ -76,9 +83,10 @@ class LSTM(Model):
         parameters: For each layer k, with the rows of gates i, f, g, o (H each) in this order:
 
             - weight_ih_l{k}  (4H, I)  W, the input weights; I is the layer's own
-            - weight_hh_l{k}  (4H, H)  R, the recurrent weights
+            - weight_hh_l{k}  (4H, P)  R, the recurrent weights
             - weight_ch_l{k}  (4, H) or dense (4H, H)  P, the peepholes; absent for "none"
             - bias_l{k}  (4H,)  b; absent without bias
+            - weight_hr_l{k}  (P, H)  W_hr, the projection; absent without projection_size
 
             and, if bidirectional, the same again with `_reverse`. Weights start uniform in
             ±1/sqrt(H), biases as 0, the bias of the forget gate as 1 [5]_.
@@ -105,6 +113,8 @@ class LSTM(Model):
            activations", ICLR 2017, arXiv:1606.01305.
         .. [9] T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with sublinear memory
            cost", 2016, arXiv:1604.06174.
+        .. [10] H. Sak, A. Senior, F. Beaufays, "Long short-term memory based recurrent neural
+           network architectures for large vocabulary speech recognition", 2014, arXiv:1402.1128.
 
     Example:
         >>> lstm = peephole.LSTM(12, 64, seed=0)
@@ -134,6 +144,8 @@ class LSTM(Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        projection_size: int | None = None,
+        projection_clip: float | None = None,
         masks: Mapping[str, NDArray[np.bool_]] | None = None,
         dtype: Any = "float32",
         seed: Seed = None,
@@ -154,6 +166,8 @@ class LSTM(Model):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             zoneout=zoneout,
+            projection_size=projection_size,
+            projection_clip=projection_clip,
             masks=masks,
             dtype=dtype,
             seed=seed,
@@ -177,8 +191,12 @@ class LSTM(Model):
 
     @property
     def output_size(self) -> int:
-        """The features of y: the units of the last layer, twice as many if bidirectional."""
-        return self.hidden_sizes[-1] * (2 if self.bidirectional else 1)
+        """The features of y: the units of the last layer, or those of its projection.
+
+        Twice as many if bidirectional.
+        """
+        values = self.projection_size or self.hidden_sizes[-1]
+        return values * (2 if self.bidirectional else 1)
 
     def __call__(
         self,
@@ -192,9 +210,9 @@ class LSTM(Model):
 
         Args:
             x: (B, T, I), or (T, I) for a single sequence: then nothing has a batch axis.
-            state: The initial state: one pair (h, c), each (B, H_k), per layer; if bidirectional,
-                per layer and direction (layer 0 forward, layer 0 reverse, layer 1 forward, ...).
-                None stands for zeros.
+            state: The initial state: one pair (h, c), each (B, H_k), per layer, h with a projection
+                (B, P); if bidirectional, per layer and direction (layer 0 forward, layer 0 reverse,
+                layer 1 forward, ...). None stands for zeros.
             lengths: (B,) integers in 0..T: the number of valid steps of each sequence. Not allowed
                 with a single sequence.
             out: (B, T, output_size): an array to write y to.
@@ -241,7 +259,8 @@ class LSTM(Model):
             (y, state, tape): `backward` needs `tape`; `tape.nbytes` is its size.
             `tape.gates(layer, direction)` returns copies of what a layer computed (not with
             `recompute`): a dict of the activated gates "i", "f", "g", "o", the cell state "c" and
-            the output "h", each (B, T, H), 0 beyond a sequence's length.
+            the output "h", each (B, T, H), h with a projection (B, T, P), 0 beyond a sequence's
+            length.
         """
         y, final, tape = forward(self._core, x, state, lengths, seed, recompute)
         return y, final, tape

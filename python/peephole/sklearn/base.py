@@ -51,6 +51,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        projection_size: int | None = None,
+        projection_clip: float | None = None,
         dtype: Any = "float32",
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
         epochs: int = 50,
@@ -75,6 +77,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
         self.zoneout = zoneout
+        self.projection_size = projection_size
+        self.projection_clip = projection_clip
         self.dtype = dtype
         self.recurrent_init = recurrent_init
         self.epochs = epochs

@@ -46,13 +46,15 @@ void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspa
   const ForwardWeights<T>& w = task.weights;
   const Index width = w.panels * lanes, sums = kGates * lanes;
   const Index groups = (w.panels + kGates - 1) / kGates;
-  const bool dense = w.terms > task.input_size + task.hidden_size;
+  const bool dense = w.terms > task.input_size + task.recurrent_size;
+  task.h_width = round_up(task.recurrent_size, lanes);
   Carver<T> carver;
-  const Index h0 = carver.take(rows * width), h1 = carver.take(rows * width);
+  const Index h0 = carver.take(rows * task.h_width), h1 = carver.take(rows * task.h_width);
   const Index c0 = carver.take(rows * width), c1 = dense ? carver.take(rows * width) : c0;
   const Index outputs = carver.take(w.dense_output != nullptr ? rows * groups * sums : 0);
   const Index projected = carver.take(task.step_count > 1 ? kChunkRows * w.panels * sums : 0);
   const Index blocks = carver.take(rows * sums);
+  const Index m = carver.take(w.projection != nullptr ? rows * width : 0);
   T* const values = workspace.values(carver.size());
   task.h_rows[0] = values + h0;
   task.h_rows[1] = values + h1;
@@ -61,6 +63,7 @@ void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspa
   task.output_sums = values + outputs;
   task.projected = values + projected;
   task.sums = values + blocks;
+  task.m_rows = values + m;
 }
 
 }  // namespace
@@ -73,10 +76,13 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
   ForwardTask<T> task = {};
   task.input_size = spec.input_size;
   task.hidden_size = H;
+  task.recurrent_size = spec.recurrent_size();
   task.activations = spec.activations;
   task.standard = is_standard(spec);
   task.coupled_input_forget = spec.coupled_input_forget;
   task.output_reads_current = spec.output_reads_current();
+  task.clips = spec.projection_clip.has_value();
+  task.clip = static_cast<T>(spec.projection_clip.value_or(0));
   task.peephole_gates = peephole_gates(spec, Peephole::diagonal);
   task.weights = packed.view();
   ForwardStep* const steps = workspace.steps(layer.schedule.steps());
@@ -88,7 +94,8 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
   task.h_stride = layer.h.stride;
   task.gates = layer.gates;
   task.c = layer.c;
-  task.state_h = layer.state_h + ranks.begin * H;
+  task.unclipped = layer.unclipped;
+  task.state_h = layer.state_h + ranks.begin * task.recurrent_size;
   task.state_c = layer.state_c + ranks.begin * H;
   const Index rows = std::max<Index>(ranks.end - ranks.begin, 0);
   carve_scratch(task, kernels_of<T>(packed.isa()).lanes(), rows, workspace);

@@ -26,6 +26,8 @@ KEY = "peephole"
 FORMS = ("lstm", "scan")
 _FORMAT_VERSION = 1
 _FIELDS = {"format_version", "kind", "form", "options", "masks"}
+# Options that files from before they existed lack: then they are the default.
+_NEWER_OPTIONS = ("projection_size", "projection_clip")
 _LONGEST = 200  # characters of a wrong value in a message
 
 
@@ -74,9 +76,17 @@ def read_description(texts: Mapping[str, str]) -> Description:
     masks = fields["masks"]
     if not isinstance(masks, dict) or not all(isinstance(mask, str) for mask in masks.values()):
         raise _wrong("masks as texts", masks)
-    _check_options(fields["options"], fields["kind"])
+    options = _with_defaults(fields["options"])
+    _check_options(options, fields["kind"])
     scalings = {name: texts[name] for name in NAMES if name in texts}
-    return Description(fields["kind"], fields["form"], fields["options"], masks, scalings)
+    return Description(fields["kind"], fields["form"], options, masks, scalings)
+
+
+def _with_defaults(options: Any) -> Any:
+    if not isinstance(options, dict):
+        return options
+    defaults = core.option_defaults()
+    return {name: defaults[name] for name in _NEWER_OPTIONS} | options
 
 
 def _check_options(options: Any, kind: str) -> None:
@@ -89,6 +99,7 @@ def _check_options(options: Any, kind: str) -> None:
     sizes, layers = options["hidden_size"], options["activations"]
     numbers = [options["input_size"], *(sizes if isinstance(sizes, list) and sizes else [None])]
     numbers += [options["output_size"]] if kind == "Network" else []
+    numbers += [] if options["projection_size"] is None else [options["projection_size"]]
     if not all(type(size) is int and size > 0 for size in numbers):
         raise _wrong("sizes of 1 or more", options)
     if not isinstance(layers, list) or len(layers) != len(sizes):

@@ -28,6 +28,8 @@ def why_not(options: Mapping[str, Any]) -> str:
         return "dtype float64, which ONNX Runtime's LSTM operator does not compute"
     if options["zoneout"] > 0:
         return "zoneout"
+    if options["projection_size"]:
+        return "a projection"
     if options["peephole"] == "dense":
         return "dense peepholes"
     if options["peephole"] == "diagonal":

@@ -5,12 +5,13 @@ after its options, so a name always means the same computation. Its inputs are
 
     x      (T, B, I)
     steps  (T, B, 1) bool, False beyond a sequence's length
-    h, c   (B, H), the initial state
-    W      (4H, I), R (4H, H), P (4, H) or dense (4H, H), b (4H,): our parameters, P and b only
-           where the layer has them
+    h, c   (B, P), (B, H), the initial state; P is H without a projection
+    W      (4H, I), R (4H, P), P (4, H) or dense (4H, H), b (4H,), W_hr (P, H): our parameters, P,
+           b and W_hr only where the layer has them
     z      the probability of zoneout, where the layer has it
+    bound  of the projected h, where the layer clips it
 
-and its outputs y (T, B, H), 0 beyond a sequence's length, and the final h and c (B, H).
+and its outputs y (T, B, P), 0 beyond a sequence's length, and the final h and c.
 """
 
 from __future__ import annotations
@@ -35,22 +36,26 @@ def function_name(layer: Layer, reverse: bool) -> str:
         parts += [options["peephole_gates"] or "no_gates", options["output_peephole"]]
     parts += [layer.activations[gate] for gate in "ifgoc"]
     parts += ["bias"] * options["bias"] + ["coupled"] * options["coupled_input_forget"]
-    parts += ["zoneout"] * (options["zoneout"] > 0) + ["reverse"] * reverse
+    parts += ["zoneout"] * (options["zoneout"] > 0)
+    parts += ["projection"] * (options["projection_size"] is not None)
+    parts += ["clip"] * (options["projection_clip"] is not None) + ["reverse"] * reverse
     return "_".join(parts)
 
 
 def write_layer(
     nodes: Nodes, layer: Layer, sequences: Sequences, x: str, state: list[tuple[str, str]]
 ) -> tuple[str, list[tuple[str, str]]]:
-    """Adds one layer; x is (T, B, I), `state` a pair (h, c) of (B, H) for each direction.
+    """Adds one layer; x is (T, B, I), `state` a pair (h, c) for each direction.
 
-    Returns the names of y (T, B, D*H) and of the final state.
+    Returns the names of y (T, B, D*P) and of the final state.
     """
     ys, final = [], []
     for d, suffix in enumerate(layer.suffixes):
         weights = [f"{name}{suffix}" for name in _weights(layer)]
         if layer.options["zoneout"] > 0:
             weights.append(nodes.constant(layer.options["zoneout"], sequences.dtype))
+        if layer.options["projection_clip"] is not None:
+            weights.append(nodes.constant(layer.options["projection_clip"], sequences.dtype))
         y, h, c = nodes.add_many(
             function_name(layer, bool(d)),
             x,
@@ -72,6 +77,8 @@ def _weights(layer: Layer) -> dict[str, str]:
         weights["weight_ch"] = "P"
     if layer.options["bias"]:
         weights["bias"] = "b"
+    if layer.options["projection_size"]:
+        weights["weight_hr"] = "W_hr"
     return weights
 
 
@@ -84,13 +91,18 @@ def functions(layer: Layer, dtype: Any) -> dict[str, Any]:
 def _function(layer: Layer, reverse: bool, dtype: Any) -> Any:
     helper = onnx_package().helper
     zoned = layer.options["zoneout"] > 0
-    inputs = ["x", "steps", "h", "c", *_weights(layer).values(), *(["z"] * zoned)]
+    clips = layer.options["projection_clip"] is not None
+    inputs = ["x", "steps", "h", "c", *_weights(layer).values()]
+    inputs += ["z"] * zoned + ["bound"] * clips
     nodes = Nodes()
     a = nodes.add("MatMul", "x", nodes.add("Transpose", "W", perm=[1, 0]))
     if layer.options["bias"]:
         a = nodes.add("Add", a, "b")
     recurrent = nodes.add("Transpose", "R", perm=[1, 0])
-    body = Step(layer, dtype, recurrent, _peepholes(nodes, layer)).graph()
+    projection = ""
+    if layer.options["projection_size"]:
+        projection = nodes.add("Transpose", "W_hr", perm=[1, 0])
+    body = Step(layer, dtype, recurrent, _peepholes(nodes, layer), projection).graph()
     nodes.add_many(
         "Scan",
         "h",
@@ -130,24 +142,33 @@ class Step:
         a_k = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k          k = i, f, g, o
         i = σ_i(a_i)   f = σ_f(a_f)   g = g(a_g)   o = σ_o(a_o)
         c_t = f ⊙ c_{t-1} + g ⊙ i
-        h_t = h(c_t) ⊙ o
+        h_t = h(c_t) ⊙ o, or with a projection clip(W_hr (h(c_t) ⊙ o))
 
     Args:
         layer: The layer.
         dtype: Of all values.
-        recurrent: The name of R^T (H, 4H).
+        recurrent: The name of R^T (P, 4H).
         peepholes: {gate: name of its P}.
+        projection: The name of W_hr^T (H, P), or "".
     """
 
-    def __init__(self, layer: Layer, dtype: Any, recurrent: str, peepholes: dict[str, str]) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        dtype: Any,
+        recurrent: str,
+        peepholes: dict[str, str],
+        projection: str,
+    ) -> None:
         self._layer = layer
         self._dtype = dtype
         self._recurrent = recurrent
         self._peepholes = peepholes
+        self._projection = projection
         self._nodes = Nodes("step_")
 
     def graph(self) -> Any:
-        """h, c, W x_t + b (B, 4H) and the mask (B, 1) in; h, c and y, each (B, H), out."""
+        """h, c, W x_t + b (B, 4H) and the mask (B, 1) in; h, c and y out."""
         helper = onnx_package().helper
         nodes = self._nodes
         h, c = self._new_state("step_h", "step_c", "step_a")
@@ -176,10 +197,19 @@ class Step:
         new_c = nodes.add("Add", nodes.add("Mul", f, c), nodes.add("Mul", g, i))
         read = new_c if options["output_peephole"] == "current" else c
         o = self._gate("o", each, read)
-        new_h = nodes.add("Mul", self._activate("c", new_c), o)
+        new_h = self._projected(nodes.add("Mul", self._activate("c", new_c), o))
         if options["zoneout"] > 0:
             return self._expected(h, new_h), self._expected(c, new_c)
         return new_h, new_c
+
+    def _projected(self, m: str) -> str:
+        nodes = self._nodes
+        if not self._projection:
+            return m
+        h = nodes.add("MatMul", m, self._projection)
+        if self._layer.options["projection_clip"] is None:
+            return h
+        return nodes.add("Clip", h, nodes.add("Neg", "bound"), "bound")
 
     def _gate(self, gate: str, each: dict[str, str], c: str) -> str:
         a = each[gate]
