@@ -205,12 +205,12 @@ class Run:
         elif mode == "torch":
             records, table = self._through("torch", through_torch)
             title = f"peephole.torch.LSTM and nn.LSTM in one process, {dtype}"
+        elif mode == "cells":
+            records, table = self._through("torch", cells)
+            title = f"Other cells, {dtype}, 1 thread: fastest calls"
         elif mode == "jax":
             records, table = self._through("jax", through_jax)
             title = f"Through JAX, {dtype}: fastest calls"
-        elif mode == "cells":
-            records, table = self._through("torch", cells)
-            title = f"Kinds of cells, ours and PyTorch's in processes of their own, {dtype}"
         else:
             records = self._step()
             title = "Single steps in C++, float32, 1 thread"

@@ -1,5 +1,5 @@
 # The kernels of each instruction set: src/kernels/isa/<set>.cpp with the flags of that set, compiled
-# once for each part (forward, backward with the head, step), so that the parts are compiled at the
+# once for each part (forward, backward with the head, step, norm), so that the parts are compiled at the
 # same time.
 # Only these objects get instruction-set flags, and they share no inline function with others.
 #
@@ -28,14 +28,15 @@ endif()
 macro(peephole_instruction_set set)
   list(APPEND PEEPHOLE_INSTRUCTION_SETS ${set})
   set(PEEPHOLE_KERNEL_FLAGS_${set} ${PEEPHOLE_KERNEL_FLAGS} ${ARGN})
-  foreach(part IN ITEMS forward backward step)
+  foreach(part IN ITEMS forward backward step norm)
     set(kernels peephole_kernels_${set}_${part})
     string(TOUPPER ${part} part)
     add_library(${kernels} OBJECT src/kernels/isa/${set}.cpp)
     peephole_warnings(${kernels})
     target_compile_features(${kernels} PRIVATE cxx_std_17)
     target_compile_definitions(${kernels} PRIVATE PEEPHOLE_PART_${part})
-    target_compile_options(${kernels} PRIVATE ${PEEPHOLE_KERNEL_FLAGS_${set}})
+    target_compile_options(${kernels} PRIVATE ${PEEPHOLE_KERNEL_FLAGS_${set}}
+      $<$<STREQUAL:${part},NORM>:-fno-math-errno>)  # a square root is one instruction
     target_include_directories(${kernels} PRIVATE include src)
     set_target_properties(${kernels} PROPERTIES
       CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)

@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-TASKS = ("counting", "adding", "spikes", "sunspots", "co2", "digits")
+TASKS = ("counting", "adding", "spikes", "sunspots", "co2", "digits", "timing", "variants")
 
 
 def main(names):

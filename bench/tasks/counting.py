@@ -21,6 +21,7 @@ LONGEST_ASKED = 18
 SEARCHED = 100  # the largest n that is tested
 SEEDS = range(5)
 START, A, B, C = range(4)  # as outputs: the word's end, a, b, c
+PEEPHOLES = {"peephole_gates": "ifo", "output_peephole": "current"}  # the paper's
 LEARNING_RATE = 3e-2
 FLOOR = 0.003  # of the learning rate, at the end
 STEPS = 8_000
@@ -39,11 +40,9 @@ def word(n):
     return np.eye(4, dtype=np.float32)[read], follows
 
 
-def train(seed, longest=LONGEST_TRAINED, steps=STEPS):
+def train(seed, peepholes=PEEPHOLES, longest=LONGEST_TRAINED, steps=STEPS):
     """A network trained on the words up to n = `longest`, all in each step; its last loss."""
-    net = peephole.Network(
-        4, UNITS, 4, head="sigmoid", peephole_gates="ifo", output_peephole="current", seed=seed
-    )
+    net = peephole.Network(4, UNITS, 4, head="sigmoid", seed=seed, **peepholes)
     lengths = [3 * n + 1 for n in range(1, longest + 1)]
     x = np.zeros((longest, lengths[-1], 4), np.float32)
     y = np.zeros_like(x)

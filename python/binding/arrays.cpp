@@ -179,6 +179,15 @@ Sequences<T>::Sequences(py::handle object, const std::string& argument, Index fe
            features,      batched_ ? stride(0) : 0,       stride(ndim - 2)};
 }
 
+py::array_t<Index> integers(py::handle object, const std::string& argument) {
+  const py::array array = as_array(object, argument, "integers");
+  const char kind = array.dtype().kind();
+  if (kind != 'i' && kind != 'u' && array.size() > 0) {
+    refuse_type(argument, "integers", dtype_text(array));
+  }
+  return converted<Index>(array, argument);
+}
+
 template <class T>
 Shape Sequences<T>::shape(Shape rest) const {
   if (batched_) rest.insert(rest.begin(), batch());
@@ -191,17 +200,12 @@ Lengths::Lengths(py::handle object, const Sequences<T>& x) {
   if (!x.batched()) {
     refuse_value("lengths", "None for a single sequence (time, features)", type_text(object));
   }
-  const py::array array = as_array(object, "lengths", "integers");
-  const char kind = array.dtype().kind();
-  if (kind != 'i' && kind != 'u' && array.size() > 0) {
-    refuse_type("lengths", "integers", dtype_text(array));
-  }
+  const py::array_t<Index> values = integers(object, "lengths");
   const Shape shape = {x.batch()};
-  if (shape_of(array) != shape) {
-    refuse_value("lengths", shape_text(shape), shape_text(shape_of(array)));
+  if (shape_of(values) != shape) {
+    refuse_value("lengths", shape_text(shape), shape_text(shape_of(values)));
   }
-  const py::array_t<Index> integers = converted<Index>(array, "lengths");
-  values_.assign(integers.data(), integers.data() + integers.size());
+  values_.assign(values.data(), values.data() + values.size());
 }
 
 template <class T>

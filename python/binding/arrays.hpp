@@ -42,6 +42,9 @@ py::array_t<T> numbers(py::handle object, const std::string& argument, const Sha
 /// `object` as booleans of exactly `shape`; nothing but bool is taken for one.
 py::array_t<bool> booleans(py::handle object, const std::string& argument, const Shape& shape);
 
+/// `object` as integers of any shape, C-contiguous.
+py::array_t<Index> integers(py::handle object, const std::string& argument);
+
 /// x of a call: (B, T, F), or (T, F) for a single sequence.
 template <class T>
 class Sequences {

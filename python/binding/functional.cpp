@@ -255,6 +255,48 @@ py::tuple backward_with(LSTM<T>& self, py::handle parameters, py::handle tape_ob
   return py::make_tuple(dx ? py::object(dx->array) : py::none(), dinitial.h, dinitial.c, flat);
 }
 
+/// The derivatives of what forward_with and backward_with return, but for the tape, along a
+/// direction of the parameters, x, h and c, each None or shaped as its value.
+template <class T>
+py::tuple backward_jvp_with(LSTM<T>& self, py::handle parameters, py::handle tape_object,
+                            py::handle dy, py::handle dh, py::handle dc, py::handle lengths_object,
+                            py::handle seed_object, bool time_major, py::handle tangent_parameters,
+                            py::handle tangent_x, py::handle tangent_h, py::handle tangent_c) {
+  const LSTMConfig& config = self.config();
+  const Index I = config.input_size, F = config.output_size(),
+              flat_size = self.parameters().flat_size();
+  const auto dy_in = batch_of_sequences<T>(dy, "dy", F, time_major);
+  const Index B = dy_in.batch(), time = dy_in.time();
+  const Lengths lengths(lengths_object, dy_in);
+  const FlatStateIn<T> dfinal(config, B, dh, dc, "dh", "dc");
+  const FlatStateIn<T> state(config, B, tangent_h, tangent_c, "tangent_h", "tangent_c");
+  Tangents<T> tangents{{}, state.span(), {}};
+  std::optional<Sequences<T>> x;
+  if (!tangent_x.is_none()) {
+    x = batch_of_sequences<T>(tangent_x, "tangent_x", I, time_major);
+    tangents.x = x->view();
+  }
+  py::array_t<T> flat;
+  if (!tangent_parameters.is_none()) {
+    flat = numbers<T>(tangent_parameters, "tangent_parameters", Shape{flat_size});
+    tangents.parameters = {flat.data(), flat.size()};
+  }
+  const auto memory = numbers<T>(tape_object, "tape", /*c_contiguous=*/true);
+  Tape<T> tape(Span<T>{const_cast<T*>(memory.data()), memory.size()});
+  assign(self, parameters);
+  self.reopen(tape, B, time, lengths.span(), seed_of(seed_object));
+
+  const NewSequences<T> y(B, time, F, time_major), dx(B, time, I, time_major);
+  const FlatStateOut<T> final(config, B), dinitial(config, B);
+  py::array_t<T> dparameters(flat_size);
+  const PassResults<T> derivatives{{y.view, final.views},
+                                   {dparameters.mutable_data(), dparameters.size()},
+                                   {dx.view, dinitial.views}};
+  const auto gradient = Gradient<T>::of_y(dy_in.view(), dfinal.span());
+  without_gil([&] { self.backward_jvp(tape, gradient, tangents, {}, {}, derivatives); });
+  return py::make_tuple(y.array, final.h, final.c, dx.array, dinitial.h, dinitial.c, dparameters);
+}
+
 /// (name, shape, where it begins) of each parameter in a flat array.
 template <class T>
 py::list flat_layout(LSTM<T>& self) {
@@ -286,7 +328,10 @@ void add_passes(const char* name, py::module_& module) {
       .def("forward_with", &forward_with<T>, "parameters"_a, "x"_a, "h"_a, "c"_a, "lengths"_a,
            "seed"_a, "time_major"_a)
       .def("backward_with", &backward_with<T>, "parameters"_a, "tape"_a, "dy"_a, "dh"_a, "dc"_a,
-           "lengths"_a, "seed"_a, "time_major"_a, "inputs"_a);
+           "lengths"_a, "seed"_a, "time_major"_a, "inputs"_a)
+      .def("backward_jvp_with", &backward_jvp_with<T>, "parameters"_a, "tape"_a, "dy"_a, "dh"_a,
+           "dc"_a, "lengths"_a, "seed"_a, "time_major"_a, "tangent_parameters"_a, "tangent_x"_a,
+           "tangent_h"_a, "tangent_c"_a);
 }
 
 }  // namespace

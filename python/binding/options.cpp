@@ -32,12 +32,7 @@ Activations activations_of(py::handle mapping) {
 
 void set(bool& target, py::handle value, const char* name) { target = boolean(value, name); }
 void set(double& target, py::handle value, const char* name) { target = real(value, name); }
-void set(std::optional<Index>& target, py::handle value, const char* name) {
-  if (!value.is_none()) target = integer(value, name);
-}
-void set(std::optional<double>& target, py::handle value, const char* name) {
-  if (!value.is_none()) target = real(value, name);
-}
+void set(Index& target, py::handle value, const char* name) { target = integer(value, name); }
 void set(GateSet& target, py::handle value, const char* name) {
   target = parse_gates(text(value, name));
 }
@@ -47,6 +42,12 @@ void set(std::vector<Activations>& target, py::handle value, const char*) {
 template <class Enum>
 std::enable_if_t<std::is_enum_v<Enum>> set(Enum& target, py::handle value, const char* name) {
   target = parse<Enum>(name, text(value, name));
+}
+
+template <class Value>
+void set(std::optional<Value>& target, py::handle value, const char* name) {
+  if (value.is_none()) return target.reset();
+  set(target.emplace(), value, name);
 }
 
 template <class Config>
@@ -69,13 +70,13 @@ py::object to_python(bool value) { return py::bool_(value); }
 py::object to_python(double value) { return py::float_(value); }
 py::object to_python(Index size) { return py::int_(size); }
 py::object to_python(GateSet gates) { return py::str(to_string(gates)); }
-template <class Value>
-py::object to_python(const std::optional<Value>& value) {
-  return value ? to_python(*value) : py::none();
-}
 template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
 py::object to_python(Enum value) {
   return py::str(to_string(value));
+}
+template <class Value>
+py::object to_python(const std::optional<Value>& value) {
+  return value ? to_python(*value) : py::none();
 }
 py::object to_python(const std::vector<Index>& sizes) {
   py::list list;
@@ -119,6 +120,9 @@ py::dict option_choices() {
   for_each_option(config, [&](const auto& row, const auto& value) {
     using Value = std::decay_t<decltype(value)>;
     if constexpr (std::is_enum_v<Value>) choices[row.name] = names_list<Value>();
+    if constexpr (std::is_same_v<Value, std::optional<LayerNorm>>) {
+      choices[row.name] = names_list<LayerNorm>();
+    }
   });
   return choices;
 }

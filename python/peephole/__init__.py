@@ -1,6 +1,16 @@
 """LSTM networks with peephole connections on all four gates, over a C++ core."""
 
-from peephole import datasets, inspection, losses, metrics, optim, plot, schedules, training
+from peephole import (
+    datasets,
+    decoding,
+    inspection,
+    losses,
+    metrics,
+    optim,
+    plot,
+    schedules,
+    training,
+)
 from peephole._core import __version__
 from peephole._runtime import (
     build_info,
@@ -11,7 +21,7 @@ from peephole._runtime import (
     set_isa,
     set_num_threads,
 )
-from peephole._types import Gradients
+from peephole._types import Gradients, Tangents
 from peephole.models.files import load
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
@@ -25,9 +35,11 @@ __all__ = [
     "Network",
     "Standardiser",
     "Stream",
+    "Tangents",
     "__version__",
     "build_info",
     "datasets",
+    "decoding",
     "executor",
     "inspection",
     "load",
@@ -46,7 +58,7 @@ __all__ = [
 ]
 
 # Pickles and messages use the public place of these names, not the module that defines them.
-for _public in (LSTM, Gradients, Network, Standardiser, Stream, executor, load):
+for _public in (LSTM, Gradients, Network, Standardiser, Stream, Tangents, executor, load):
     _public.__module__ = __name__
 
 

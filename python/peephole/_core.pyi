@@ -54,6 +54,8 @@ class Tape:
         direction 1 is the reverse one. Row t is of step t in both.
         """
 
+_GradientsOut: TypeAlias = tuple[Any, _StateOut, dict[str, _Array]]
+
 @type_check_only
 class _Model:
     """What LSTM and Network have in common."""
@@ -76,6 +78,31 @@ class _Model:
         out: _Array | None = None,
     ) -> tuple[_Array, _StateOut]:
         """(y, state); y of a network is (B, O) for readouts but "all"."""
+    def jvp(
+        self,
+        x: ArrayLike,
+        state: _State | None,
+        lengths: ArrayLike | None,
+        tangent_x: ArrayLike | None,
+        tangent_state: _State | None,
+        tangent_parameters: dict[Any, Any] | None,
+        seed: int | None,
+    ) -> tuple[tuple[_Array, _StateOut], tuple[_Array, _StateOut]]:
+        """(y, state) of forward, and their derivatives along the tangents."""
+    def backward_jvp(
+        self,
+        tape: Tape,
+        dy: ArrayLike,
+        dstate: _State | None,
+        of_y: bool,
+        tangent_x: ArrayLike | None,
+        tangent_state: _State | None,
+        tangent_parameters: dict[Any, Any] | None,
+        dy_tangent: ArrayLike | None,
+        dstate_tangent: _State | None,
+        inputs: bool,
+    ) -> tuple[_GradientsOut, _GradientsOut]:
+        """What backward returns, and its derivatives; dy is of y or else of the logits."""
 
 @type_check_only
 class LSTM(_Model):
@@ -94,6 +121,9 @@ class LSTM(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        layer_norm: str | None = None,
+        layer_norm_cell: str = "state",
+        layer_norm_epsilon: float = 1e-5,
         projection_size: int | None = None,
         projection_clip: float | None = None,
     ) -> None: ...
@@ -158,6 +188,22 @@ class LSTM(_Model):
         inputs: bool,
     ) -> tuple[Any, _Array, _Array, _Array]:
         """Gradients of x or None, h, c and the parameters."""
+    def backward_jvp_with(
+        self,
+        parameters: list[_Array] | _Array,
+        tape: _Array,
+        dy: _Array,
+        dh: _Array | None,
+        dc: _Array | None,
+        lengths: _Array | None,
+        seed: int | None,
+        time_major: bool,
+        tangent_parameters: _Array | None,
+        tangent_x: _Array | None,
+        tangent_h: _Array | None,
+        tangent_c: _Array | None,
+    ) -> tuple[_Array, _Array, _Array, _Array, _Array, _Array, _Array]:
+        """Derivatives of y, h, c, and of the gradients of x, h, c and the parameters."""
 
 @type_check_only
 class Network(_Model):
@@ -179,6 +225,9 @@ class Network(_Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        layer_norm: str | None = None,
+        layer_norm_cell: str = "state",
+        layer_norm_epsilon: float = 1e-5,
         projection_size: int | None = None,
         projection_clip: float | None = None,
     ) -> None: ...
@@ -256,6 +305,18 @@ def clip_norm(gradients: Mapping[str, _Array], max_norm: float) -> float:
 
 def clip_value(gradients: Mapping[str, _Array], max_value: float) -> None:
     """Clips each value to ±max_value, in place."""
+
+def ctc(
+    logits: _Array,
+    lengths: NDArray[Any],
+    labels: NDArray[Any],
+    counts: NDArray[Any],
+    blank: SupportsIndex,
+) -> tuple[NDArray[np.float64], _Array]:
+    """Losses (B,) of logits (B, T, O), and their gradients (B, T, O).
+
+    `labels` are those of all sequences, one after the other; `counts` (B,) says how many each has.
+    """
 
 def load(path: str | bytes) -> LSTM | Network:
     """The model in a file, of a class for float32 or float64."""

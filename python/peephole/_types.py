@@ -25,6 +25,20 @@ class Gradients(NamedTuple):
     """Gradients by parameter name."""
 
 
+class Tangents(NamedTuple):
+    """A direction, for `jvp` and `backward_jvp`: how inputs and parameters move.
+
+    What is None does not move.
+    """
+
+    x: ArrayLike | None = None
+    """With the shape of x."""
+    state: State | None = None
+    """With the shape of the initial state."""
+    parameters: Mapping[str, ArrayLike] | None = None
+    """Arrays by parameter name; parameters that are not in it do not move."""
+
+
 class LSTMOptions(TypedDict, total=False):
     """The keyword options of `LSTM`, which `Network` takes as well; for type checkers."""
 
@@ -39,6 +53,9 @@ class LSTMOptions(TypedDict, total=False):
     dropout: float
     recurrent_dropout: float
     zoneout: float
+    layer_norm: Literal["gates", "products"] | None
+    layer_norm_cell: Literal["state", "output", "none"]
+    layer_norm_epsilon: float
     projection_size: int | None
     projection_clip: float | None
     masks: Mapping[str, NDArray[np.bool_]] | None

@@ -88,12 +88,12 @@ class TestCommand:
         path = tmp_path / "results.json"
         assert run("cells", "--dtype", dtype, "--json", str(path)) == 0
         records = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        found = {(record["cell"], record["shape"], record["what"]) for record in records}
-        assert len(found) == len(cells.CELLS) * len(SHAPES) * 2
+        found = {(record["kind"], record["shape"], record["what"]) for record in records}
+        assert len(found) == len(cells.KINDS) * len(SHAPES) * 2
         for record in records:
-            assert record["milliseconds"].keys() == {"peephole", "torch"}
+            assert record["milliseconds"].keys() == {"ours", "theirs"}
             assert record["ratio"] > 0
-        assert "torch / peephole" in capsys.readouterr().out
+        assert "theirs / ours" in capsys.readouterr().out
 
     def test_fit_beside_torch(self):
         """Its epoch is of the same model, which is checked before anything is timed."""

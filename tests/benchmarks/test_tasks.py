@@ -73,4 +73,4 @@ def test_runs_by_name(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("Adding problem, T = 100")
     with pytest.raises(SystemExit, match="no task is named chess; there are counting"):
         run_tasks(["chess"])
-    assert len(TASKS) == 6
+    assert len(TASKS) == 8

@@ -47,7 +47,15 @@ class Builder:
         self.operators.append(operator)
 
     def lstm(
-        self, features, units, peephole=False, coupled=False, activation=4, projection=0, **changes
+        self,
+        features,
+        units,
+        peephole=False,
+        coupled=False,
+        activation=4,
+        norm=False,
+        projection=0,
+        **changes,
     ):
         outputs = projection or units
         inputs = [self.weights(units, features) for _ in range(4)]
@@ -57,9 +65,12 @@ class Builder:
         if coupled:
             for k in (0, 4, 8, 11):
                 inputs[k] = -1
+        gains = [self.weights(units) if norm else -1 for _ in range(4)]
+        if coupled:
+            gains[0] = -1
         inputs += [self.weights(projection, units) if projection else -1, -1]
         inputs += [self.tensor((B, size), variable=True) for size in (outputs, units)]
-        inputs += [-1] * 4
+        inputs += gains
         for place, tensor in changes.pop("inputs", {}).items():
             inputs[place - 1] = tensor
         options = schema.UnidirectionalSequenceLSTMOptionsT()
@@ -135,6 +146,20 @@ def test_agrees_with_the_interpreter(agree, tmp_path, peephole, coupled, layers,
     assert model.options["peephole"] == ("diagonal" if peephole else "none")
 
 
+@pytest.mark.parametrize("peephole", [False, True])
+@pytest.mark.parametrize("coupled", [False, True])
+def test_layer_normalisation(agree, tmp_path, peephole, coupled):
+    graph = Builder(3).lstm(3, 5, peephole, coupled, norm=True)
+    graph.lstm(5, 4, peephole, coupled, norm=True)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(graph.bytes())
+    x = np.random.default_rng(9).standard_normal((B, T, 3)).astype(np.float32)
+    model = interop.from_litert(path)
+    agree(model(x)[0], run(graph.bytes(), x))
+    names = ("layer_norm", "layer_norm_cell", "layer_norm_epsilon")
+    assert [model.options[name] for name in names] == ["gates", "none", 1e-8]
+
+
 def test_head(agree, tmp_path):
     graph = Builder(3).lstm(3, 5).dense(5, 4).softmax(4)
     path = tmp_path / "model.tflite"
@@ -204,7 +229,8 @@ def cycle():
         (biased_projection, "a projection with a bias"),
         (other_projection, "recurrent weights for the 3 values of the projection, got .* for 2"),
         (lambda: Builder(3).lstm(3, 5, projection=2).lstm(2, 4), "of the same size in all"),
-        (lambda: Builder(3).lstm(3, 5, inputs={21: 1}), "layer normalisation"),
+        (lambda: Builder(3).lstm(3, 5, inputs={21: 1}), r"expected shape|no tensor|\[2, 7, 3\]"),
+        (lambda: Builder(3).lstm(3, 5, norm=True).lstm(5, 4), "options of the first one"),
         (lambda: Builder(3).lstm(3, 5, inputs={7: -1}), "no tensor -1"),
         (lambda: Builder(3).lstm(3, 5, inputs={7: 10**6}), "no tensor 1000000"),
         (lambda: Builder(3).lstm(3, 5, activation=3), "activation 3"),

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import peephole
@@ -13,6 +14,7 @@ jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402
 import peephole.jax  # noqa: E402
+from reference import jax_lstm  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("float64_of_jax")
 
@@ -184,12 +186,51 @@ class TestOthers:
         (equation,) = (e for e in program.eqns if e.primitive.name == "peephole_lstm_backward")
         assert equation.params["wanted"] == (True, False, False)
 
-    def test_no_second_order(self, parameters, x):
-        def slope(x):
-            return jax.grad(loss, 1)(parameters, x).sum()
+    @pytest.mark.parametrize("lengths", [None, (6, 2, 0)])
+    def test_second_order(self, parameters, x, lengths):
+        """A penalty on the gradient, against the stack in JAX operations."""
+        options = {"input_size": I, "hidden_size": [H, 3], "activations": None}
+        rng = np.random.default_rng(4)
+        state = [(rng.standard_normal((B, n)), rng.standard_normal((B, n))) for n in (H, 3)]
+        lengths = None if lengths is None else jnp.asarray(lengths)
 
-        with pytest.raises(NotImplementedError, match=r"peephole\.jax\.lstm has first deriv"):
-            jax.grad(slope)(x[0])
+        def penalty(run, parameters, x, state):
+            def of_results(parameters, x, state):
+                y, final = run(parameters, x, state)
+                return (jnp.sin(y) + y).sum() + sum((h * c).sum() for h, c in final)
+
+            slopes = jax.grad(of_results, (0, 1, 2))(parameters, x, state)
+            return sum((slope**2).sum() for slope in jax.tree.leaves(slopes))
+
+        def ours(parameters, x, state):
+            return peephole.jax.lstm(parameters, x, state, lengths)
+
+        def in_jax(parameters, x, state):
+            return jax_lstm.lstm(options, parameters, x, state, lengths)
+
+        arguments = (parameters, x[0], state)
+        found = jax.jit(jax.grad(partial(penalty, ours), (0, 1, 2)))(*arguments)
+        expected = jax.grad(partial(penalty, in_jax), (0, 1, 2))(*arguments)
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+            assert_close(a, b, 1e-10)
+
+    def test_second_order_of_one_argument_and_mapped(self, parameters, x):
+        def slope(x):
+            return (jax.grad(loss, 1)(parameters, x) ** 2).sum()
+
+        mapped = jax.vmap(jax.grad(slope))(x)
+        for n in range(N):
+            assert_identical(mapped[n], jax.grad(slope)(x[n]))
+
+    def test_no_third_order(self, parameters, x):
+        def slope(x):
+            return (jax.grad(loss, 1)(parameters, x) ** 2).sum()
+
+        def curvature(x):
+            return (jax.grad(slope)(x) ** 2).sum()
+
+        with pytest.raises(NotImplementedError, match=r"peephole\.jax\.lstm has first and second"):
+            jax.grad(curvature)(x[0])
 
     def test_no_forward_mode(self, parameters, x):
         with pytest.raises(TypeError, match="forward-mode"):

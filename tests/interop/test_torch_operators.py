@@ -10,24 +10,7 @@ torch = pytest.importorskip("torch")
 
 import peephole.torch  # noqa: E402
 from peephole.torch import models  # noqa: E402
-
-ACTIVATIONS = ["sigmoid", "tanh", "softsign", "softplus", "identity"]
-
-
-def random_module(rng, **options):
-    sizes = [int(rng.integers(1, 6)) for _ in range(rng.integers(1, 4))]
-    form = {
-        "bias": bool(rng.integers(2)),
-        "batch_first": bool(rng.integers(2)),
-        "bidirectional": bool(rng.integers(2)),
-        "peephole": str(rng.choice(["diagonal", "dense", "none"])),
-        "peephole_gates": "".join(g for g in "ifgo" if rng.integers(2)) or "i",
-        "output_peephole": str(rng.choice(["previous", "current"])),
-        "activations": {k: str(rng.choice(ACTIVATIONS)) for k in "gc"},
-        "coupled_input_forget": bool(rng.integers(2)),
-        "dtype": torch.float64,
-    }
-    return peephole.torch.LSTM(int(rng.integers(1, 4)), sizes, **{**form, **options})
+from support.torch_modules import operator_arguments, random_module  # noqa: E402
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -53,18 +36,6 @@ def test_gradcheck(seed):
 
     inputs = (x, *state, *module.parameters())
     assert torch.autograd.gradcheck(run, inputs, fast_mode=seed >= 20)
-
-
-def operator_arguments(noisy):
-    noise = {"dropout": 0.3, "recurrent_dropout": 0.2, "zoneout": 0.1} if noisy else {}
-    module = peephole.torch.LSTM(3, [5, 4], bidirectional=True, peephole="dense", **noise)
-    weights = module._weights()
-    flat = module._flat(weights).detach().requires_grad_()
-    state = [torch.randn(2 * 18, requires_grad=True) for _ in "hc"]
-    options = module._options(torch.float32, noisy)
-    seed = torch.tensor(7) if noisy else None
-    x = torch.randn(2, 6, 3, requires_grad=True)
-    return weights, (x, flat, *state, torch.tensor([6, 3]), seed, options, module._slot, False)
 
 
 @pytest.mark.parametrize("noisy", [False, True])
@@ -128,14 +99,6 @@ def test_exported_program_has_gradients():
     expected = dict(model.named_parameters())
     for name, parameter in program.named_parameters():
         assert torch.equal(parameter.grad, expected[name].grad)
-
-
-def test_second_derivatives_are_refused():
-    module = peephole.torch.LSTM(2, 3)
-    x = torch.randn(4, 1, 2, requires_grad=True)
-    (gradient,) = torch.autograd.grad(module(x)[0].sum(), x, create_graph=True)
-    with pytest.raises(NotImplementedError, match="no second derivatives"):
-        gradient.sum().backward()
 
 
 def test_autocast_computes_in_float32():

@@ -41,6 +41,11 @@ class Tally:
         self.seen["some gates"] += 0 < len(options["peephole_gates"]) < 4
         self.seen["no bias"] += not options["bias"]
         self.seen["coupled"] += options["coupled_input_forget"]
+        self.seen["normalised gates"] += options.get("layer_norm") == "gates"
+        self.seen["normalised products"] += options.get("layer_norm") == "products"
+        for cell in ("state", "output", "none"):
+            normalised = "layer_norm" in options and options["layer_norm_cell"] == cell
+            self.seen["normalised cell: " + cell] += normalised
         self.seen["bidirectional"] += options["bidirectional"]
         self.seen["projection"] += "projection_size" in options
         self.seen["projection clip"] += options.get("projection_clip") is not None

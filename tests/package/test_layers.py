@@ -15,11 +15,13 @@ MAY_IMPORT = {
     "_fork_gate": "",
     "_keywords": "",
     "_notebook": "",
+    "_packages": "_fork_gate",
     "_sequences": "_checks",
     "_runtime": "_checks _core _fork_gate",
     "parameters": "_checks _core",
     "datasets": "_fork_gate",
-    "losses": "_checks _keywords",
+    "decoding": "_checks _sequences",
+    "losses": "_checks _core _keywords _packages _types decoding",
     "metrics": "_checks",
     "schedules": "_checks _keywords",
     "windows": "_checks",
@@ -27,19 +29,19 @@ MAY_IMPORT = {
     "optim": "_core _checks _keywords _types parameters",
     "training": "_core _checks _fork_gate _keywords _notebook _types _sequences parameters losses "
     "metrics schedules optim scaling",
-    "models": "_core _checks _keywords _types _sequences parameters scaling training.entry",
+    "models": "_core _checks _keywords _types _sequences losses parameters scaling training.entry",
     "views": "_checks _fork_gate _notebook models training.keep.history",
     "inspection": "views",
     "plot": "views",
     "sklearn": "_checks _keywords _runtime _sequences _types metrics models optim parameters "
     "training.keep.history training.optimisers",
-    "interop": "_core _checks _fork_gate _types models scaling",
+    "interop": "_core _checks _fork_gate _packages _types models scaling",
     "torch": "_checks _core _types interop.packages models",
     "jax": "_checks _keywords _types interop.packages models",
     "demo": "_fork_gate datasets models views",
     "__main__": "_core demo interop",
-    "": "_core _types _runtime datasets inspection losses metrics models optim plot scaling "
-    "schedules training windows",
+    "": "_core _types _runtime datasets decoding inspection losses metrics models optim plot "
+    "scaling schedules training windows",
 }
 
 

@@ -21,7 +21,7 @@ def blocks(language):
     "code",
     blocks("python"),
     ids=[
-        *("layer", "network", "training", "scaling", "stream"),
+        *("layer", "network", "training", "distributions", "generate", "scaling", "stream"),
         *("torch", "module", "classifier", "onnx", "jax", "sklearn"),
     ],
 )

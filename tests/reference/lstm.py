@@ -5,6 +5,8 @@
     c_t = f * c_{t-1} + g * i
     h_t = h(c_t) * o, or with a projection clip(W_hr (h(c_t) * o))
 
+and layer normalisation as peephole.LSTM documents it.
+
 Options are the keyword arguments of peephole.LSTM as a dict. Forward only, but it gives exact
 derivatives by complex steps, since every function takes complex numbers (Squire & Trapp 1998,
 doi:10.1137/S003614459631241X), and any array may have leading axes (...) in front of its shape, for
@@ -104,10 +106,23 @@ def parameter_shapes(options):
                 shapes[f"weight_ch_l{k}{suffix}"] = (rows, units)
             if options.get("bias", True):
                 shapes[f"bias_l{k}{suffix}"] = (4 * units,)
+            for name in gains(options):
+                size = units if name.endswith("_c") else 4 * units
+                shapes[f"{name}_l{k}{suffix}"] = (size,)
             if options.get("projection_size"):
                 shapes[f"weight_hr_l{k}{suffix}"] = (values, units)
         inputs = values * len(suffixes(options))
     return shapes
+
+
+def gains(options):
+    """The names of the parameters of layer normalisation."""
+    form = options.get("layer_norm")
+    if form is None:
+        return []
+    names = ["gain"] if form == "gates" else ["gain_ih", "gain_hh"]
+    of_cell = options.get("layer_norm_cell", "state") != "none"
+    return names + ["gain_c", "shift_c"] * of_cell
 
 
 def state_sizes(options):
@@ -125,6 +140,12 @@ def times(matrix, vector):
     return np.einsum("...kj,...j->...k", matrix, vector)
 
 
+def layer_norm(z, epsilon):
+    """(z - mean) / sqrt(var + epsilon) over the last axis; analytic, for complex steps."""
+    deviation = z - z.mean(axis=-1, keepdims=True)
+    return deviation / np.sqrt((deviation * deviation).mean(axis=-1, keepdims=True) + epsilon)
+
+
 class Layer:
     """One layer in one direction: W[k] (..., H, I), R[k] (..., H, P), P[k] or None, b[k], W_hr."""
 
@@ -134,6 +155,10 @@ class Layer:
         self.coupled = options.get("coupled_input_forget", False)
         self.output_reads_current = options.get("output_peephole", "previous") == "current"
         self.diagonal = options.get("peephole", "diagonal") == "diagonal"
+        self.norm = options.get("layer_norm")
+        self.norm_cell = options.get("layer_norm_cell", "state") if self.norm else "none"
+        self.epsilon = options.get("layer_norm_epsilon", 1e-5)
+        self.gains = {name: parameters[f"{name}_l{k}{suffix}"] for name in gains(options)}
         gates = options.get("peephole_gates", GATES)
         self.W_hr = parameters.get(f"weight_hr_l{k}{suffix}")
         self.clip = options.get("projection_clip")
@@ -162,20 +187,44 @@ class Layer:
             regions.append(np.searchsorted(KINKS[name], a.real))
         return ACTIVATIONS[name](a)
 
+    def products(self, x, h):
+        """{gate: what x_t and h_{t-1} give it}, (..., H) each."""
+        if self.norm != "products":
+            return {k: times(self.W[k], x) + times(self.R[k], h) for k in GATES}
+        of_x = np.concatenate([times(self.W[k], x) for k in GATES], axis=-1)
+        of_h = np.concatenate([times(self.R[k], h) for k in GATES], axis=-1)
+        sums = self.gains["gain_ih"] * layer_norm(of_x, self.epsilon)
+        sums = sums + self.gains["gain_hh"] * layer_norm(of_h, self.epsilon)
+        return dict(zip(GATES, np.split(sums, 4, axis=-1), strict=True))
+
+    def sum_of_gate(self, gate, products, c):
+        """a_k, from the cell state that the gate reads."""
+        a = products[gate] + self.peephole(gate, c)
+        if self.norm == "gates":
+            gain = np.split(self.gains["gain"], 4, axis=-1)[GATES.index(gate)]
+            a = gain * layer_norm(a, self.epsilon)
+        return a + self.b[gate]
+
+    def normalise_cell(self, c):
+        return self.gains["gain_c"] * layer_norm(c, self.epsilon) + self.gains["shift_c"]
+
     def step(self, x, h, c, regions=None):
         """h_t and c_t from x_t (..., I), h_{t-1} (..., P) and c_{t-1} (..., H)."""
         previous = c
-        a = {k: times(self.W[k], x) + times(self.R[k], h) + self.b[k] for k in GATES}
-        i = self.activate("i", a["i"] + self.peephole("i", previous), regions)
+        products = self.products(x, h)
+        i = self.activate("i", self.sum_of_gate("i", products, previous), regions)
         if self.coupled:
             f = 1 - i
         else:
-            f = self.activate("f", a["f"] + self.peephole("f", previous), regions)
-        g = self.activate("g", a["g"] + self.peephole("g", previous), regions)
+            f = self.activate("f", self.sum_of_gate("f", products, previous), regions)
+        g = self.activate("g", self.sum_of_gate("g", products, previous), regions)
         c = f * previous + g * i
+        if self.norm_cell == "state":
+            c = self.normalise_cell(c)
         read = c if self.output_reads_current else previous
-        o = self.activate("o", a["o"] + self.peephole("o", read), regions)
-        h = self.activate("c", c, regions) * o
+        o = self.activate("o", self.sum_of_gate("o", products, read), regions)
+        shown = self.normalise_cell(c) if self.norm_cell == "output" else c
+        h = self.activate("c", shown, regions) * o
         return self.project(h, regions), c
 
     def project(self, m, regions):

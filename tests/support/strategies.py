@@ -25,6 +25,20 @@ activation_mappings = st.dictionaries(st.sampled_from("ifgoc"), activation_names
 
 
 @st.composite
+def layer_norms(draw):
+    """The options of layer normalisation, in one of three examples."""
+    form = draw(st.sampled_from([None, None, None, None, "gates", "products"]))
+    if form is None:
+        return {}
+    return {
+        "layer_norm": form,
+        "layer_norm_cell": draw(st.sampled_from(["state", "output", "none"])),
+        # Large ones: around equal values, the function bends within about their square root.
+        "layer_norm_epsilon": draw(st.sampled_from([1.0, 0.1])),
+    }
+
+
+@st.composite
 def lstm_options(draw, **fixed):
     """Arguments of peephole.LSTM except masks, dtype and seed; `fixed` ones as given."""
     layers = draw(st.integers(1, MOST_LAYERS))
@@ -46,6 +60,7 @@ def lstm_options(draw, **fixed):
         ),
         "coupled_input_forget": draw(st.integers(0, 3)) == 3,
         "bidirectional": draw(st.booleans()),
+        **draw(layer_norms()),
     }
     options |= fixed
     most = min(reference.hidden_sizes(options)) - 1

@@ -19,6 +19,7 @@ OF_VALUES = {
     "pos_weight": (losses.BinaryCrossEntropy(2), sigmoid, D),
     "quantile": (losses.Quantile([0.2, 0.7]), np.copy, 2 * D),
     "gaussian_nll": (losses.GaussianNLL(), np.copy, 2 * D),
+    "student_t_nll": (losses.StudentTNLL(), np.copy, 3 * D),
 }
 OF_LABELS = {
     "cross_entropy": losses.CrossEntropy(),

@@ -16,6 +16,20 @@ enum class Peephole { none, diagonal, dense };
 /// Graves 2013, ONNX).
 enum class OutputPeephole { previous, current };
 
+/// Layer normalisation (J. L. Ba, J. R. Kiros, G. E. Hinton, 2016, arXiv:1607.06450), with LN(z) =
+/// (z - mean z) / sqrt(var z + epsilon) and the gains γ:
+///   gates     a_k = γ_k ⊙ LN(W_k x + R_k h + P_k c) + b_k, each gate over its H values, as
+///   TensorFlow
+///             and LiteRT have it
+///   products  a = γ_x ⊙ LN(W x) + γ_h ⊙ LN(R h) + P c + b, each product over all its 4H values
+enum class LayerNorm { gates, products };
+
+/// What layer normalisation does to the cell state, with a gain and a shift of its own:
+///   state   c_t = γ_c ⊙ LN(f ⊙ c_{t-1} + g ⊙ i) + β_c, and everything reads this c_t
+///   output  h_t = h(γ_c ⊙ LN(c_t) + β_c) ⊙ o alone
+///   none    nothing
+enum class LayerNormCell { state, output, none };
+
 /// A subset of the gates.
 class GateSet {
  public:
@@ -54,6 +68,10 @@ struct LSTMConfig {
   // 2014, arXiv:1402.1128), and the bound ±projection_clip that its values are clipped to.
   std::optional<Index> projection_size;
   std::optional<double> projection_clip;
+
+  std::optional<LayerNorm> layer_norm;  // none: the next two have no meaning
+  LayerNormCell layer_norm_cell = LayerNormCell::state;
+  double layer_norm_epsilon = 1e-5;  // in 1e-30..1
 
   bool regularised() const noexcept { return dropout > 0 || recurrent_dropout > 0 || zoneout > 0; }
   Index layers() const noexcept { return static_cast<Index>(hidden_sizes.size()); }
@@ -101,6 +119,9 @@ void validate(const NetworkConfig& config);
 ///   weight_ch_l{k}  (4, H) diagonal, (4H, H) dense, absent for none
 ///   bias_l{k}       (4H,)                       absent without bias
 ///   weight_hr_l{k}  (P, H)                      absent without projection
+///   gain_l{k}       (4H,)                       γ, with LayerNorm::gates alone
+///   gain_ih_l{k}, gain_hh_l{k}  (4H,)           γ_x and γ_h, with LayerNorm::products alone
+///   gain_c_l{k}, shift_c_l{k}   (H,)            γ_c and β_c, absent with LayerNormCell::none
 /// and for a network head.weight (O, D * P), head.bias (O,).
 std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config);
 std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config);

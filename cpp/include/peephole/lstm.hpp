@@ -6,6 +6,7 @@
 
 #include "peephole/call.hpp"
 #include "peephole/config.hpp"
+#include "peephole/derivatives.hpp"
 #include "peephole/initialise.hpp"
 #include "peephole/parameters.hpp"
 #include "peephole/tape.hpp"
@@ -27,9 +28,9 @@ class Stream;
 ///     c_t = f ⊙ c_{t-1} + g ⊙ i
 ///     h_t = h(c_t) ⊙ o
 ///
-/// With OutputPeephole::current, P_o reads c_t. With a projection, h_t = clip(W_hr (h(c_t) ⊙ o)),
-/// of P values. In a stack, h_t of one layer is x_t of the next; of bidirectional layers, both
-/// halves side by side, forward first.
+/// With OutputPeephole::current, P_o reads c_t; for layer normalisation see LayerNorm. With a
+/// projection, h_t = clip(W_hr (h(c_t) ⊙ o)), of P values. In a stack, h_t of one layer is x_t of
+/// the next; of bidirectional layers, both halves side by side, forward first.
 ///
 /// Thread safety: const members may run on several threads at once; nothing may write parameters
 /// meanwhile.
@@ -83,6 +84,25 @@ class LSTM {
   /// Throws as well for a tape of another model, or of parameters that have changed since.
   void backward(const Tape<T>& tape, const Gradient<T>& gradient, Span<T> dparameters,
                 const InputGradients<T>& inputs = {}) const;
+
+  /// The Jacobian-vector product of forward: the derivatives of its results as x, the initial state
+  /// and the parameters move along `tangents`. Dropout and zoneout are drawn as by forward with
+  /// this seed. Computed in double by the reference path, on this thread. values       y and final,
+  /// as forward gives them to within rounding; y null: not wanted derivatives  of y and final along
+  /// `tangents`; y null: not wanted
+  void jvp(const Call<T>& call, const Tangents<T>& tangents, const Outputs<T>& values,
+           const Outputs<T>& derivatives, std::optional<std::uint64_t> seed = {}) const;
+
+  /// The Jacobian-vector product of forward and backward together: the derivatives of the results
+  /// of both as x, the initial state and the parameters move along `tangents`, and `gradient` along
+  /// `gradient_tangents`. Without those, the derivatives of the gradients are the product of
+  /// `tangents` with the Hessian of the loss <dy, y> + <dfinal, final> (B. A. Pearlmutter, "Fast
+  /// exact multiplication by the Hessian", Neural Computation 6 (1994),
+  /// doi:10.1162/neco.1994.6.1.147). Computed as by jvp.
+  /// tape  as of backward; inputs, lengths and seed are those of the call that filled it
+  void backward_jvp(const Tape<T>& tape, const Gradient<T>& gradient, const Tangents<T>& tangents,
+                    const std::optional<Gradient<T>>& gradient_tangents,
+                    const PassResults<T>& values, const PassResults<T>& derivatives) const;
 
   /// Frees the memory that calls keep for the next ones: workspaces, and weights packed for the
   /// kernels. The next calls take it again. Calls that run meanwhile keep what they use.

@@ -47,6 +47,14 @@ class Network {
   void backward(const Tape<T>& tape, const Gradient<T>& gradient, Span<T> dparameters,
                 const InputGradients<T>& inputs = {}) const;
 
+  /// As of LSTM; of logits, in `values` and `derivatives`, where they are not null. The gradient
+  /// and its tangent must be of the same results, y or logits.
+  void jvp(const Call<T>& call, const Tangents<T>& tangents, const Outputs<T>& values,
+           const Outputs<T>& derivatives, std::optional<std::uint64_t> seed = {}) const;
+  void backward_jvp(const Tape<T>& tape, const Gradient<T>& gradient, const Tangents<T>& tangents,
+                    const std::optional<Gradient<T>>& gradient_tangents,
+                    const PassResults<T>& values, const PassResults<T>& derivatives) const;
+
   /// As LSTM::release_workspaces.
   void release_workspaces() const;
 

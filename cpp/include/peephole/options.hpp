@@ -32,6 +32,10 @@ Span<const Name<Peephole>> names<Peephole>() noexcept;
 template <>
 Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept;
 template <>
+Span<const Name<LayerNorm>> names<LayerNorm>() noexcept;
+template <>
+Span<const Name<LayerNormCell>> names<LayerNormCell>() noexcept;
+template <>
 Span<const Name<HeadActivation>> names<HeadActivation>() noexcept;
 template <>
 Span<const Name<Readout>> names<Readout>() noexcept;
@@ -93,8 +97,9 @@ inline constexpr auto kLSTMSizes =
 inline constexpr auto kNetworkSizes =
     std::make_tuple(Option{"output_size", &NetworkConfig::output_size, InFiles::always});
 
-/// The choices: keyword arguments in Python. A double is a probability in [0, 1), an optional size
-/// is at least 1, and an optional double is a bound above 0.
+/// The choices: keyword arguments in Python. A double is a probability in [0, 1), but for
+/// layer_norm_epsilon; an optional size is at least 1, and an optional double is a bound above 0.
+/// An optional value without a value is None in Python, and not in files.
 inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"peephole", &LSTMConfig::peephole, InFiles::always},
     Option{"peephole_gates", &LSTMConfig::peephole_gates, InFiles::always},
@@ -106,6 +111,9 @@ inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"dropout", &LSTMConfig::dropout, InFiles::added},
     Option{"recurrent_dropout", &LSTMConfig::recurrent_dropout, InFiles::added},
     Option{"zoneout", &LSTMConfig::zoneout, InFiles::added},
+    Option{"layer_norm", &LSTMConfig::layer_norm, InFiles::unless_default},
+    Option{"layer_norm_cell", &LSTMConfig::layer_norm_cell, InFiles::unless_default},
+    Option{"layer_norm_epsilon", &LSTMConfig::layer_norm_epsilon, InFiles::unless_default},
     Option{"projection_size", &LSTMConfig::projection_size, InFiles::unless_default},
     Option{"projection_clip", &LSTMConfig::projection_clip, InFiles::unless_default});
 inline constexpr auto kNetworkOptions =

@@ -4,6 +4,8 @@
 #include "peephole/activation.hpp"
 #include "peephole/call.hpp"
 #include "peephole/config.hpp"
+#include "peephole/ctc.hpp"
+#include "peephole/derivatives.hpp"
 #include "peephole/files.hpp"
 #include "peephole/initialise.hpp"
 #include "peephole/interop.hpp"

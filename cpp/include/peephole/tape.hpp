@@ -9,8 +9,9 @@ namespace peephole {
 
 /// What a tape keeps of each layer and direction, and what backward computes again.
 enum class Keep {
-  all,       ///< the activated gates (N, 4H), c (N, H), h (N, P) and the initial state; with a
-             ///< clipped projection also h before it is clipped (N, P)
+  all,       ///< the activated gates (N, 4H), c (N, H), h (N, P) and the initial state; with layer
+             ///< normalisation also what was normalised, (N, 4H) or (N, 8H), and its scales; with
+             ///< a clipped projection also h before it is clipped (N, P)
   segments,  ///< h, and the state (B, H) between segments of steps, about sqrt(3 T) of them: a
              ///< sixth of the memory, for one more forward pass within backward. All results have
              ///< the same bits. Gradient checkpointing after T. Chen et al., arXiv:1604.06174.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/dual.hpp"
 #include "base/errors.hpp"
 
 namespace peephole {
@@ -94,13 +95,19 @@ void check_states(const char* argument, Span<const StateView<T>> states, const L
 }
 
 template <class T>
-void check_forward(const LSTMConfig& config, const Call<T>& call, const Outputs<T>& outputs,
-                   Index steps_out, Index values_out) {
+void check_inputs(const LSTMConfig& config, const Call<T>& call) {
   const Index B = call.x.batch, time = call.x.time;
   check_shape("x", call.x, -1, -1, config.input_size);
   check_extent(config, B, time);
   check_lengths(call.lengths, B, time);
   check_states("state", call.initial, config, B);
+}
+
+template <class T>
+void check_forward(const LSTMConfig& config, const Call<T>& call, const Outputs<T>& outputs,
+                   Index steps_out, Index values_out) {
+  const Index B = call.x.batch, time = call.x.time;
+  check_inputs(config, call);
   if (steps_out < 0) steps_out = time;
   check_shape("y", outputs.y, B, steps_out, values_out);
   check_states("final", outputs.final, config, B);
@@ -132,14 +139,18 @@ PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 PEEPHOLE_INSTANTIATE(const float)
 PEEPHOLE_INSTANTIATE(const double)
+PEEPHOLE_INSTANTIATE(Dual)
+PEEPHOLE_INSTANTIATE(const Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 #define PEEPHOLE_INSTANTIATE(T)                                                                    \
+  template void check_inputs(const LSTMConfig&, const Call<T>&);                                   \
   template void check_forward(const LSTMConfig&, const Call<T>&, const Outputs<T>&, Index, Index); \
   template void check_gradients(const LSTMConfig&, Index, Index, Index, Span<T>,                   \
                                 const InputGradients<T>&);
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -16,6 +16,10 @@ void check_shape(const char* argument, const SequenceView<T>& view, Index batch,
 /// Empty, or one of 0..time per sequence.
 void check_lengths(Span<const Index> lengths, Index batch, Index time);
 
+/// What a call reads.
+template <class T>
+void check_inputs(const LSTMConfig& config, const Call<T>& call);
+
 /// A call over `steps_out` steps of `outputs` values (of y and logits); steps_out -1: as x has.
 template <class T>
 void check_forward(const LSTMConfig& config, const Call<T>& call, const Outputs<T>& outputs,

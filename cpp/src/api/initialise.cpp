@@ -57,7 +57,11 @@ std::vector<double> draw(const ParameterSpec& spec, Index H, Initialisation recu
     return orthogonal(random, H, spec.columns);
   }
   std::vector<double> values(static_cast<std::size_t>(spec.size()), 0.0);
-  if (begins_with(spec.name, "bias")) {
+  if (begins_with(spec.name, "gain")) {
+    std::fill(values.begin(), values.end(), 1.0);
+  } else if (begins_with(spec.name, "shift")) {
+    // They begin at 0.
+  } else if (begins_with(spec.name, "bias")) {
     std::fill_n(values.begin() + index(Gate::forget) * H, H, 1.0);
   } else if (spec.name != "head.bias") {
     const double bound = 1 / std::sqrt(static_cast<double>(H));
@@ -79,12 +83,9 @@ void initialise(const LSTMConfig& config, Parameters<T>& parameters, std::size_t
     parameters.assign(static_cast<Index>(i), values.data());
     ++i;
   };
-  const std::size_t per_pass =
-      2 + (config.peephole != Peephole::none) + config.bias + config.projection_size.has_value();
+  const std::size_t per_layer = parameter_specs(config).size() / config.hidden_sizes.size();
   for (Index H : config.hidden_sizes) {
-    for (std::size_t j = 0; j < per_pass * static_cast<std::size_t>(config.directions()); ++j) {
-      next(H);
-    }
+    for (std::size_t j = 0; j < per_layer; ++j) next(H);
   }
   while (i < count) next(config.hidden_sizes.back());
 }

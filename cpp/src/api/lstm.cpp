@@ -109,7 +109,7 @@ void LSTM<T>::backward(const Tape<T>& tape, const Gradient<T>& gradient, Span<T>
   const Rows<T> rows{dtop->reserve(kept.schedule.packed_rows() * dy.features), dy.features};
   gather(kept.schedule, dy, rows);
   stack_->backward(kept, {rows.data, rows.stride}, gradient.final(), inputs, dparameters.data,
-                   chosen_isa());
+                   chosen_isa_for<T>());
 }
 
 template <class T>
@@ -119,5 +119,16 @@ void LSTM<T>::release_workspaces() const {
 
 template class LSTM<float>;
 template class LSTM<double>;
+
+// What derivatives.cpp and Network<Dual> need.
+template LSTM<Dual>::LSTM(const LSTMConfig&, Uninitialised);
+template LSTM<Dual>::LSTM(std::shared_ptr<Stack<Dual>>);
+template const LSTMConfig& LSTM<Dual>::config() const noexcept;
+template Parameters<Dual>& LSTM<Dual>::parameters() noexcept;
+template const Parameters<Dual>& LSTM<Dual>::parameters() const noexcept;
+template void LSTM<Dual>::forward(const Call<Dual>&, const Outputs<Dual>&, Tape<Dual>&,
+                                  std::optional<std::uint64_t>) const;
+template void LSTM<Dual>::backward(const Tape<Dual>&, const Gradient<Dual>&, Span<Dual>,
+                                   const InputGradients<Dual>&) const;
 
 }  // namespace peephole

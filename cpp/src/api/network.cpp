@@ -76,10 +76,8 @@ struct Network<T>::Impl {
   }
 
   /// Whether head_gradients can read the caller's dlogits itself.
-  bool reads_in_place(const Head<T>& of, const ReadRows<T>& gradient,
-                      bool is_of_logits) const noexcept {
-    return (is_of_logits || head.activation == HeadActivation::identity) &&
-           !of.backend.is_reference() && gradient.are_even();
+  bool reads_in_place(const ReadRows<T>& gradient, bool is_of_logits) const noexcept {
+    return (is_of_logits || head.activation == HeadActivation::identity) && gradient.are_even();
   }
 
   /// y and logits of `top`; `rows` is where (readout_rows, O) of y are left.
@@ -115,7 +113,7 @@ Network<T>::Network(const NetworkConfig& config, Uninitialised) : impl_(std::mak
 }
 
 template <class T>
-Network<T>::~Network() = default;
+Network<T>::~Network() {}  // GCC cannot instantiate a defaulted one by itself
 template <class T>
 Network<T>::Network(Network&&) noexcept = default;
 template <class T>
@@ -193,14 +191,14 @@ void Network<T>::backward(const Tape<T>& tape, const Gradient<T>& gradient, Span
              dtop = stack.borrow_rows();
   T* const dtop_rows = dtop->reserve(schedule.packed_rows() * F);
   T* const dread_rows = impl_->reads_all() ? dtop_rows : dread->reserve(n * F);
-  const IsaChoice isa = chosen_isa();
+  const IsaChoice isa = chosen_isa_for<T>();
   const Head<T> head =
       impl_->packs.backward(impl_->head, impl_->weights(), backend_for(isa), impl_->revision());
   const Rows<const T> h = impl_->read(schedule, kept.top, *read);
   const Rows<T> dh = {dread_rows, F};
   const HeadWeights<T> dweights = impl_->weights_in(dparameters.data);
   const ReadRows<T> given(readout, schedule, gradient.outputs());
-  if (impl_->reads_in_place(head, given, gradient.is_of_logits())) {
+  if (impl_->reads_in_place(given, gradient.is_of_logits())) {
     head_gradients(head, h, given.in_place(), dh, dweights);
   } else {
     T* const ds = dlogits->reserve(n * impl_->head.output_size);
@@ -223,5 +221,16 @@ void Network<T>::release_workspaces() const {
 
 template class Network<float>;
 template class Network<double>;
+
+// What derivatives.cpp needs.
+template Network<Dual>::~Network();
+template Network<Dual>::Network(const NetworkConfig&, Uninitialised);
+template const NetworkConfig& Network<Dual>::config() const noexcept;
+template Parameters<Dual>& Network<Dual>::parameters() noexcept;
+template const Parameters<Dual>& Network<Dual>::parameters() const noexcept;
+template void Network<Dual>::forward(const Call<Dual>&, const Outputs<Dual>&, Tape<Dual>&,
+                                     std::optional<std::uint64_t>) const;
+template void Network<Dual>::backward(const Tape<Dual>&, const Gradient<Dual>&, Span<Dual>,
+                                      const InputGradients<Dual>&) const;
 
 }  // namespace peephole

@@ -123,7 +123,9 @@ void check_tape(const typename Tape<T>::Impl& tape, bool has_head,
 
 template class Tape<float>;
 template class Tape<double>;
+template class Tape<Dual>;
 template void check_tape(const Tape<float>::Impl&, bool, const Parameters<float>&);
 template void check_tape(const Tape<double>::Impl&, bool, const Parameters<double>&);
+template void check_tape(const Tape<Dual>::Impl&, bool, const Parameters<Dual>&);
 
 }  // namespace peephole

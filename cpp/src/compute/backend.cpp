@@ -12,6 +12,7 @@ const char* reason_for(IsaChoice::Source source) noexcept {
   switch (source) {
     case IsaChoice::Source::environment: return "chosen by PEEPHOLE_ISA";
     case IsaChoice::Source::set_isa: return "chosen by set_isa";
+    case IsaChoice::Source::numbers: return "it alone computes derivatives of passes";
     case IsaChoice::Source::processor: break;
   }
   return "the best instruction set of this processor";
@@ -25,9 +26,22 @@ Backend backend_for(IsaChoice choice) noexcept {
   return {Backend::Kind::kernels, choice.isa, reason};
 }
 
-Backend backend_for(const LayerSpec& /*spec*/, const LayerNoise& /*noise*/,
-                    IsaChoice choice) noexcept {
-  return backend_for(choice);
+Backend backend_for(const LayerSpec& spec, const LayerNoise& noise, IsaChoice choice) noexcept {
+  const auto reference = [](const char* reason) {
+    return Backend{Backend::Kind::reference, Isa::baseline, reason};
+  };
+  const Backend backend = backend_for(choice);
+  if (backend.is_reference() || !spec.layer_norm) return backend;
+  if (spec.peephole == Peephole::dense) {
+    return reference("the kernels have no layer normalisation with dense peepholes");
+  }
+  if (spec.projection_size) {
+    return reference("the kernels have no layer normalisation with a projection");
+  }
+  if (noise.any()) {
+    return reference("the kernels have no layer normalisation with recurrent dropout or zoneout");
+  }
+  return backend;
 }
 
 std::string to_string(const Backend& backend) {

@@ -24,7 +24,7 @@ struct Backend {
 Backend backend_for(IsaChoice choice) noexcept;
 
 /// Who computes a layer with this noise. This is the only place that may choose the reference path
-/// because of a layer's options. At present the kernels compute all of them.
+/// because of a layer's options.
 Backend backend_for(const LayerSpec& spec, const LayerNoise& noise, IsaChoice choice) noexcept;
 
 /// "avx2 kernels: the best instruction set of this processor", "reference: chosen by PEEPHOLE_ISA".

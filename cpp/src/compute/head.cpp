@@ -1,37 +1,11 @@
 #include "compute/head.hpp"
 
+#include "compute/head_reference.hpp"
 #include "compute/shares.hpp"
 #include "peephole/runtime.hpp"
-#include "reference/eigen.hpp"
-#include "reference/products.hpp"
 
 namespace peephole {
 namespace {
-
-using reference::matrix;
-using reference::Product;
-using reference::row_vector;
-
-template <class T>
-void reference_logits(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h, Index n,
-                      Rows<T> logits) noexcept {
-  const Index F = spec.input_size, O = spec.output_size;
-  auto s = matrix(logits, 0, n, O);
-  reference::multiply_by_transposed(Product::set, matrix(h, 0, n, F), matrix(weights.weight, O, F),
-                                    s);
-  s.rowwise() += row_vector(weights.bias, O);
-}
-
-template <class T>
-void reference_gradients(const HeadSpec& spec, HeadWeights<const T> weights, Rows<const T> h,
-                         const T* dlogits, Index n, Rows<T> dh, HeadWeights<T> dweights) {
-  const Index F = spec.input_size, O = spec.output_size;
-  const auto ds = matrix(dlogits, n, O);
-  reference::multiply(Product::set, ds, matrix(weights.weight, O, F), matrix(dh, 0, n, F));
-  reference::multiply_transposed(Product::set, ds, matrix(h, 0, n, F),
-                                 matrix(dweights.weight, O, F));
-  row_vector(dweights.bias, O) = ds.colwise().sum();
-}
 
 template <class T>
 bool is_packed(const HeadSpec& spec, const Backend& backend) noexcept {
@@ -214,6 +188,9 @@ void head_gradients(const Head<T>& head, Rows<const T> h, const T* dlogits, Inde
 template <class T>
 void head_gradients(const Head<T>& head, Rows<const T> h, const SequenceView<const T>& dlogits,
                     Rows<T> dh, HeadWeights<T> dweights) {
+  if (head.backend.is_reference()) {
+    return reference_gradients(head.spec, head.weights, h, dlogits, dh, dweights);
+  }
   const Index F = head.spec.input_size, O = head.spec.output_size;
   const Index B = dlogits.batch, time = dlogits.time, n = B * time;
   const kernels::HeadKernels<T>& kernels = kernels::kernels_of<T>(head.backend.isa).head;

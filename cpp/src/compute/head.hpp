@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/dual.hpp"
 #include "compute/backend.hpp"
 #include "compute/layer_packs.hpp"
 #include "compute/readout.hpp"
@@ -84,10 +85,25 @@ template <class T>
 void head_gradients(const Head<T>& head, Rows<const T> h, const T* dlogits, Index n, Rows<T> dh,
                     HeadWeights<T> dweights);
 /// The same of all steps of a batch of sequences of one length, straight from a caller's array:
-/// dlogits (B, T, O), for packed rows h (T * B, F). Not by the reference.
+/// dlogits (B, T, O), for packed rows h (T * B, F).
 template <class T>
 void head_gradients(const Head<T>& head, Rows<const T> h, const SequenceView<const T>& dlogits,
                     Rows<T> dh, HeadWeights<T> dweights);
+
+template <>
+Head<Dual> HeadPacks<Dual>::forward(const HeadSpec&, HeadWeights<const Dual>, const Backend&,
+                                    std::uint64_t);
+template <>
+Head<Dual> HeadPacks<Dual>::backward(const HeadSpec&, HeadWeights<const Dual>, const Backend&,
+                                     std::uint64_t);
+template <>
+void head_logits(const Head<Dual>&, Rows<const Dual> h, Index n, Rows<Dual> logits);
+template <>
+void head_gradients(const Head<Dual>&, Rows<const Dual> h, const Dual* dlogits, Index n,
+                    Rows<Dual> dh, HeadWeights<Dual> dweights);
+template <>
+void head_gradients(const Head<Dual>&, Rows<const Dual> h, const SequenceView<const Dual>& dlogits,
+                    Rows<Dual> dh, HeadWeights<Dual> dweights);
 
 extern template class HeadPacks<float>;
 extern template class HeadPacks<double>;

@@ -15,10 +15,11 @@ using reference::row_vector;
 /// y = exp(a - max a) / Σ exp(a - max a)
 template <class T>
 void softmax(const T* logits, Index O, T* y) noexcept {
+  using std::exp;
   T highest = logits[0];
   for (Index o = 1; o < O; ++o) highest = std::max(highest, logits[o]);
   T sum = 0;
-  for (Index o = 0; o < O; ++o) sum += y[o] = std::exp(logits[o] - highest);
+  for (Index o = 0; o < O; ++o) sum += y[o] = exp(logits[o] - highest);
   for (Index o = 0; o < O; ++o) y[o] /= sum;
 }
 
@@ -107,6 +108,7 @@ void head_activation_gradient(const HeadSpec& spec, const T* y, const ReadRows<T
   template void head_activation_gradient(const HeadSpec&, const T*, const ReadRows<T>&, T*);
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -16,7 +16,8 @@ std::shared_ptr<const kernels::PackedBackward<T>> LayerPacks<T>::backward(
     const Backend& backend, const LayerSpec& spec, const LayerWeights<const T>& weights,
     std::uint64_t revision, const Schedule& schedule) {
   if (backend.is_reference()) return nullptr;
-  if (!kernels::worth_packing(schedule)) {
+  // The kernels of layer normalisation read packed weights alone.
+  if (!kernels::worth_packing(schedule) && !spec.layer_norm) {
     auto referring = std::make_shared<kernels::PackedBackward<T>>();
     referring->refer(spec, weights, backend.isa);
     return referring;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/dual.hpp"
 #include "base/fork_gate.hpp"
 #include "compute/backend.hpp"
 #include "kernels/host/packed_backward.hpp"
@@ -70,6 +71,14 @@ class LayerPacks {
   PackCache<kernels::PackedForward<T>> forward_;
   PackCache<kernels::PackedBackward<T>> backward_;
 };
+
+template <>
+std::shared_ptr<const kernels::PackedForward<Dual>> LayerPacks<Dual>::forward(
+    const Backend&, const LayerSpec&, const LayerWeights<const Dual>&, std::uint64_t);
+template <>
+std::shared_ptr<const kernels::PackedBackward<Dual>> LayerPacks<Dual>::backward(
+    const Backend&, const LayerSpec&, const LayerWeights<const Dual>&, std::uint64_t,
+    const Schedule&);
 
 extern template class LayerPacks<float>;
 extern template class LayerPacks<double>;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/dual.hpp"
+
 namespace peephole {
 namespace {
 
@@ -23,10 +25,10 @@ void mean(const Schedule& schedule, Index r, Index F, Rows<const T> h, T* row) n
   const Index steps = schedule.length(r);
   for (Index first = 0; first < F; first += kBlock) {
     const Index count = std::min(kBlock, F - first);
-    double sums[kBlock] = {};
+    Exact<T> sums[kBlock] = {};
     for (Index t = 0; t < steps; ++t) {
       const T* const values = h.row(row_of(schedule, r, t)) + first;
-      for (Index k = 0; k < count; ++k) sums[k] += static_cast<double>(values[k]);
+      for (Index k = 0; k < count; ++k) sums[k] += static_cast<Exact<T>>(values[k]);
     }
     for (Index k = 0; k < count; ++k) {
       row[first + k] = static_cast<T>(sums[k] / static_cast<double>(steps));
@@ -37,6 +39,7 @@ void mean(const Schedule& schedule, Index r, Index F, Rows<const T> h, T* row) n
 /// Calls take(k, the largest value of feature k, its first step); of NaN, the first.
 template <class T, class Take>
 void largest(const Schedule& schedule, Index r, Index F, Rows<const T> h, Take&& take) noexcept {
+  using std::isnan;
   for (Index first = 0; first < F; first += kBlock) {
     const Index count = std::min(kBlock, F - first);
     T best[kBlock] = {};
@@ -45,7 +48,7 @@ void largest(const Schedule& schedule, Index r, Index F, Rows<const T> h, Take&&
     for (Index t = 1; t < schedule.length(r); ++t) {
       const T* const values = h.row(row_of(schedule, r, t)) + first;
       for (Index k = 0; k < count; ++k) {
-        const bool found_nan = std::isnan(values[k]) && !std::isnan(best[k]);
+        const bool found_nan = isnan(values[k]) && !isnan(best[k]);
         if (!(values[k] > best[k]) && !found_nan) continue;
         best[k] = values[k];
         step[k] = t;
@@ -120,6 +123,7 @@ void read_out_gradient(Readout readout, const Schedule& schedule, Index directio
                                   Rows<T>) noexcept;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

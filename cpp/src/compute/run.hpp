@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/dual.hpp"
 #include "compute/backend.hpp"
 #include "compute/noise.hpp"
 #include "kernels/host/backward.hpp"
@@ -58,5 +59,10 @@ template <class T>
 void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& scratch);
 template <class T>
 void run(const std::vector<BackwardDirection<T>>& directions, BackwardScratch<T>& scratch);
+
+template <>
+void run(const std::vector<ForwardDirection<Dual>>& directions, ForwardScratch<Dual>& scratch);
+template <>
+void run(const std::vector<BackwardDirection<Dual>>& directions, BackwardScratch<Dual>& scratch);
 
 }  // namespace peephole

@@ -126,7 +126,7 @@ void run(const std::vector<BackwardDirection<T>>& directions, BackwardScratch<T>
   const double operations = kProductsPerWeight * operations_per_row(layer.spec);
   const bool noisy = directions.front().noise.any();
   Index members = useful_members(layer.spec, layer.schedule, D, operations, num_threads());
-  if (noisy) members = members_for_ranks(layer.schedule, D, members);
+  if (noisy || layer.spec.layer_norm) members = members_for_ranks(layer.schedule, D, members);
   Team team(static_cast<int>(members));
   const Plan plan = plan_for(layer.schedule, D, team.size());
 

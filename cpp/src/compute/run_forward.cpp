@@ -106,7 +106,7 @@ void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& 
   const double operations = operations_per_row(layer.spec);
   const bool noisy = directions.front().noise.any();
   Index members = useful_members(layer.spec, layer.schedule, D, operations, num_threads());
-  if (noisy) members = members_for_ranks(layer.schedule, D, members);
+  if (noisy || layer.spec.layer_norm) members = members_for_ranks(layer.schedule, D, members);
   Team team(static_cast<int>(members));
   const Plan plan = plan_for(layer.schedule, D, team.size());
 

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "base/dual.hpp"
 #include "layer/layer.hpp"
 
 /// Gradient checkpointing after T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with
@@ -19,5 +20,7 @@ struct Segment {
 template <class T>
 void cut(const Schedule& schedule, Direction direction, Index hidden_size,
          std::vector<Segment>& segments);
+template <>
+void cut<Dual>(const Schedule&, Direction, Index, std::vector<Segment>& segments);
 
 }  // namespace peephole

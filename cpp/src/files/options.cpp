@@ -196,7 +196,10 @@ class OptionsReader : public JsonEvents {
     for_each_in_files(options_, [&](const auto& row, auto& value) {
       using Value = std::decay_t<decltype(value)>;
       if (name_ != row.name) return;
-      if constexpr (std::is_enum_v<Value>) {
+      if constexpr (std::is_same_v<Value, std::optional<LayerNorm>>) {
+        value = parse<LayerNorm>(row.name, text);
+        found = true;
+      } else if constexpr (std::is_enum_v<Value>) {
         value = parse<Value>(row.name, text);
         found = true;
       } else if constexpr (std::is_same_v<Value, GateSet>) {
@@ -227,11 +230,6 @@ std::string text_of(double value) { return to_json(value); }
 std::string text_of(Index size) { return to_json(std::int64_t{size}); }
 std::string text_of(GateSet gates) { return to_json(to_string(gates)); }
 
-template <class Value>
-std::string text_of(const std::optional<Value>& value) {
-  return value ? text_of(*value) : "null";
-}
-
 template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
 std::string text_of(Enum value) {
   return to_json(std::string(to_string(value)));
@@ -243,6 +241,12 @@ std::string text_of(const Activations& activations) {
     mapping.add(std::string(1, key), text_of(*activations.find(key)));
   }
   return mapping.text();
+}
+
+/// One without a value is not written: it is the default.
+template <class Value>
+std::string text_of(const std::optional<Value>& value) {
+  return value ? text_of(*value) : "null";
 }
 
 template <class Value>

@@ -10,6 +10,15 @@
 /// caller's.
 namespace peephole {
 
+/// The values of a packed row that layer normalisation normalises, and the number of groups that it
+/// does so in: each gate; or W x, then R h.
+inline Index normalised_size(std::optional<LayerNorm> norm, Index hidden_size) noexcept {
+  return norm ? (norm == LayerNorm::gates ? 1 : 2) * kGates * hidden_size : 0;
+}
+inline Index normalised_groups(std::optional<LayerNorm> norm) noexcept {
+  return norm ? (norm == LayerNorm::gates ? kGates : 2) : 0;
+}
+
 /// What a layer is.
 struct LayerSpec {
   Index input_size;   // I
@@ -19,6 +28,9 @@ struct LayerSpec {
   OutputPeephole output_peephole;
   Activations activations;
   bool coupled_input_forget;
+  std::optional<LayerNorm> layer_norm = {};
+  LayerNormCell layer_norm_cell = LayerNormCell::none;  // without layer_norm too
+  double layer_norm_epsilon = 0;
   std::optional<Index> projection_size = std::nullopt;   // P
   std::optional<double> projection_clip = std::nullopt;  // h is clipped to ±this
 
@@ -30,17 +42,43 @@ struct LayerSpec {
   bool output_reads_current() const noexcept {
     return has_peephole(Gate::output) && output_peephole == OutputPeephole::current;
   }
+  Index normalised_size() const noexcept {
+    return peephole::normalised_size(layer_norm, hidden_size);
+  }
+  Index normalised_groups() const noexcept { return peephole::normalised_groups(layer_norm); }
 };
 
 /// The layer's parameters, or their gradients. Absent ones are null.
 template <class T>
 struct LayerWeights {
-  T* weight_ih;            // (4H, I)
-  T* weight_hh;            // (4H, P)
-  T* weight_ch;            // (4, H) diagonal, (4H, H) dense
-  T* bias;                 // (4H,)
+  T* weight_ih;  // (4H, I)
+  T* weight_hh;  // (4H, P)
+  T* weight_ch;  // (4, H) diagonal, (4H, H) dense
+  T* bias;       // (4H,)
+  // Of layer normalisation:
+  T* gain = nullptr;       // (4H,) of the gates
+  T* gain_ih = nullptr;    // (4H,) of W x
+  T* gain_hh = nullptr;    // (4H,) of R h
+  T* gain_c = nullptr;     // (H,)
+  T* shift_c = nullptr;    // (H,)
   T* weight_hr = nullptr;  // (P, H), with a projection
 };
+
+/// visit(tensor, its size) for each tensor of `weights` that there is.
+template <class T, class Visitor>
+void for_each_tensor(const LayerSpec& spec, LayerWeights<T>& weights, Visitor&& visit) {
+  const Index I = spec.input_size, H = spec.hidden_size, rows = kGates * H;
+  const auto one = [&](T*& tensor, Index size) {
+    if (tensor != nullptr) visit(tensor, size);
+  };
+  one(weights.weight_ih, rows * I);
+  one(weights.weight_hh, rows * spec.recurrent_size());
+  one(weights.weight_ch, spec.peephole == Peephole::dense ? rows * H : rows);
+  one(weights.bias, rows);
+  for (T** gain : {&weights.gain, &weights.gain_ih, &weights.gain_hh}) one(*gain, rows);
+  for (T** of_c : {&weights.gain_c, &weights.shift_c}) one(*of_c, H);
+  one(weights.weight_hr, spec.recurrent_size() * H);
+}
 
 /// Sets all values of `weights` to 0.
 template <class T>
@@ -69,6 +107,13 @@ struct StepRows {
   }
 };
 
+/// What layer normalisation keeps for backward.
+template <class T>
+struct NormTape {
+  T* normalised = nullptr;  // (N, normalised_size()): LN(z), before gain and shift
+  T* scales = nullptr;      // (N, normalised_groups()): 1 / sqrt(var z + epsilon)
+};
+
 /// a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k and what follows from it; see LSTM. P is
 /// spec.recurrent_size().
 template <class T>
@@ -77,12 +122,13 @@ struct LayerForward {
   const Schedule& schedule;
   Direction direction;
   LayerWeights<const T> weights;
-  StepRows<const T> x;  // (N, I), read
-  StepRows<T> h;        // (N, P), overwritten
-  T* gates;             // (N, 4H) activated i, f, g, o, overwritten; null in inference
-  T* c;                 // (N, H), overwritten; null in inference
-  T* state_h;           // (B, P): the initial state, replaced by the final one
-  T* state_c;           // (B, H)
+  StepRows<const T> x;    // (N, I), read
+  StepRows<T> h;          // (N, P), overwritten
+  T* gates;               // (N, 4H) activated i, f, g, o, overwritten; null in inference
+  T* c;                   // (N, H), overwritten; null in inference
+  T* state_h;             // (B, P): the initial state, replaced by the final one
+  T* state_c;             // (B, H)
+  NormTape<T> norm = {};  // overwritten; null in inference
   /// (N, P): h before projection_clip and zoneout, overwritten; null in inference and without it.
   T* unclipped = nullptr;
 };
@@ -106,6 +152,7 @@ struct LayerBackward {
   T* dstate_c;               // (B, H)
   LayerWeights<T> dweights;  // overwritten; entries of masked weights may hold anything
   bool accumulate = false;   // add to dweights instead: this is not the first part of a pass
+  NormTape<const T> norm = {};   // read
   const T* unclipped = nullptr;  // (N, P), read; null without projection_clip
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/dual.hpp"
+
 #if defined(__SSE2__) || defined(_M_X64)
 #define PEEPHOLE_PHILOX_SSE2 1
 #include <emmintrin.h>
@@ -152,9 +154,11 @@ void draw_dropout(const Schedule& schedule, std::uint64_t seed, Index layer, dou
 
 template void Choice::draw(Index, Index, float, float, float*, Index) const noexcept;
 template void Choice::draw(Index, Index, double, double, double*, Index) const noexcept;
+template void Choice::draw(Index, Index, Dual, Dual, Dual*, Index) const noexcept;
 template void Choice::keep(Index, Index, const float*, float*, Index) const noexcept;
 template void Choice::keep(Index, Index, const double*, double*, Index) const noexcept;
 template void draw_dropout(const Schedule&, std::uint64_t, Index, double, Index, float*) noexcept;
 template void draw_dropout(const Schedule&, std::uint64_t, Index, double, Index, double*) noexcept;
+template void draw_dropout(const Schedule&, std::uint64_t, Index, double, Index, Dual*) noexcept;
 
 }  // namespace peephole

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/dual.hpp"
+
 namespace peephole {
 namespace {
 
@@ -72,6 +74,7 @@ void scatter_state(const Schedule& schedule, Index H, const T* ranked, T* state)
   template void scatter_state(const Schedule&, Index, const T*, T*) noexcept;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

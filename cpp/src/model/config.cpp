@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <iterator>
 #include <limits>
 
@@ -23,6 +24,21 @@ template <>
 Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept {
   static constexpr Name<OutputPeephole> kNames[] = {{OutputPeephole::previous, "previous"},
                                                     {OutputPeephole::current, "current"}};
+  return {kNames, std::size(kNames)};
+}
+
+template <>
+Span<const Name<LayerNorm>> names<LayerNorm>() noexcept {
+  static constexpr Name<LayerNorm> kNames[] = {{LayerNorm::gates, "gates"},
+                                               {LayerNorm::products, "products"}};
+  return {kNames, std::size(kNames)};
+}
+
+template <>
+Span<const Name<LayerNormCell>> names<LayerNormCell>() noexcept {
+  static constexpr Name<LayerNormCell> kNames[] = {{LayerNormCell::state, "state"},
+                                                   {LayerNormCell::output, "output"},
+                                                   {LayerNormCell::none, "none"}};
   return {kNames, std::size(kNames)};
 }
 
@@ -67,14 +83,23 @@ void check_option(const std::string& name, const std::vector<Index>& sizes) {
   for (const Index size : sizes) check_option(name, size);
 }
 
+std::string real_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
+/// So that its square root, and the inverse of that, are normal numbers of float too.
+constexpr double kSmallestEpsilon = 1e-30;
+
 void check_option(const std::string& name, double probability) {
+  if (name == "layer_norm_epsilon") {
+    if (probability >= kSmallestEpsilon && probability <= 1) return;
+    refuse(name, "a number in 1e-30..1", real_text(probability));
+  }
   if (!(probability >= 0 && probability < 1)) {
     refuse(name, "a probability in [0, 1)", std::to_string(probability));
   }
-}
-
-void check_option(const std::string& name, const std::optional<Index>& size) {
-  if (size) check_option(name, *size);
 }
 
 void check_option(const std::string& name, const std::optional<double>& bound) {
@@ -89,6 +114,11 @@ std::enable_if_t<std::is_enum_v<Enum>> check_option(const std::string& name, Enu
     if (known.value == value) return;
   }
   refuse(name, "one of " + names_text<Enum>(), std::to_string(static_cast<long long>(value)));
+}
+
+template <class Value>
+void check_option(const std::string& name, const std::optional<Value>& value) {
+  if (value) check_option(name, *value);
 }
 
 void check_option(const std::string& name, const std::vector<Activations>& layers) {
@@ -141,6 +171,21 @@ void check_total(const std::string& argument, const std::vector<ParameterSpec>& 
   }
 }
 
+/// The parameters of layer normalisation.
+void append_gains(const LSTMConfig& config, const std::string& suffix, Index H,
+                  std::vector<ParameterSpec>& specs) {
+  if (!config.layer_norm) return;
+  if (config.layer_norm == LayerNorm::gates) {
+    specs.push_back({"gain" + suffix, kGates * H, 0});
+  } else {
+    specs.push_back({"gain_ih" + suffix, kGates * H, 0});
+    specs.push_back({"gain_hh" + suffix, kGates * H, 0});
+  }
+  if (config.layer_norm_cell == LayerNormCell::none) return;
+  specs.push_back({"gain_c" + suffix, H, 0});
+  specs.push_back({"shift_c" + suffix, H, 0});
+}
+
 }  // namespace
 
 Index LSTMConfig::layer_input_size(Index layer) const noexcept {
@@ -187,6 +232,7 @@ std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config) {
       }
       if (config.bias) specs.push_back({"bias" + suffix, kGates * H, 0});
       if (config.projection_size) specs.push_back({"weight_hr" + suffix, P, H});
+      append_gains(config, suffix, H, specs);
     }
   }
   return specs;

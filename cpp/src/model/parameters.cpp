@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/buffer.hpp"
+#include "base/dual.hpp"
 #include "base/fork_gate.hpp"
 #include "model/parameters_access.hpp"
 
@@ -249,9 +250,11 @@ void ParametersAccess<T>::mask_gradients(const Parameters<T>& parameters, T* gra
 
 template class Parameters<float>;
 template class Parameters<double>;
+template class Parameters<Dual>;
 template class ParameterWriter<float>;
 template class ParameterWriter<double>;
 template struct ParametersAccess<float>;
 template struct ParametersAccess<double>;
+template struct ParametersAccess<Dual>;
 
 }  // namespace peephole

@@ -31,15 +31,24 @@ T activate(Activation activation, T a) noexcept {
   return 1;
 }
 
+/// Differentiated as backward does it, also at kinks.
+template <>
+Dual activate(Activation activation, Dual a) noexcept {
+  const double y = activate(activation, a.value);
+  return {y, derivative(activation, y) * a.tangent};
+}
+
 template <class T>
 T derivative(Activation activation, T y) noexcept {
+  using std::abs;
+  using std::expm1;
   switch (activation) {
     case Activation::sigmoid: return y * (1 - y);
     case Activation::tanh: return 1 - y * y;
     case Activation::identity: return 1;
     case Activation::relu: return y > 0 ? T{1} : T{0};
-    case Activation::softsign: return (1 - std::abs(y)) * (1 - std::abs(y));
-    case Activation::softplus: return -std::expm1(-y);
+    case Activation::softsign: return (1 - abs(y)) * (1 - abs(y));
+    case Activation::softplus: return -expm1(-y);
     case Activation::hard_sigmoid: return y > 0 && y < 1 ? T(0.2) : T{0};
     case Activation::one: break;
   }
@@ -52,5 +61,6 @@ T derivative(Activation activation, T y) noexcept {
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE
+template Dual derivative(Activation, Dual) noexcept;
 
 }  // namespace peephole::reference

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "base/dual.hpp"
 #include "peephole/activation.hpp"
 
 /// The activation functions by the standard library, one value at a time: what the fast ones are
@@ -10,6 +11,8 @@ namespace peephole::reference {
 
 template <class T>
 T activate(Activation activation, T a) noexcept;
+template <>
+Dual activate(Activation activation, Dual a) noexcept;
 
 /// The derivative at a, from y = activate(a): backward keeps y only.
 template <class T>

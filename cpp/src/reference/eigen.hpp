@@ -2,7 +2,17 @@
 
 #include <Eigen/Core>
 
+#include "base/dual.hpp"
 #include "layer/layer.hpp"
+
+/// Dual numbers within Eigen's expressions.
+template <>
+struct Eigen::NumTraits<peephole::Dual> : Eigen::NumTraits<double> {
+  using Real = peephole::Dual;
+  using NonInteger = peephole::Dual;
+  using Literal = peephole::Dual;
+  using Nested = peephole::Dual;
+};
 
 /// Eigen's views of the core's arrays, all row-major.
 namespace peephole::reference {

@@ -4,6 +4,7 @@
 #include "reference/eigen.hpp"
 #include "reference/layer.hpp"
 #include "reference/layer_noise.hpp"
+#include "reference/layer_norm.hpp"
 #include "reference/products.hpp"
 #include "runtime/interruption.hpp"
 
@@ -44,6 +45,39 @@ void peephole_gradient(const LayerBackward<T>& layer, Gate gate, const DA& da, c
   }
 }
 
+/// da_k, the gradient of γ_k ⊙ LN(z_k) + b_k, replaced by that of z_k. Adds to those of γ and b.
+template <class T, class DA>
+void gate_norm_gradient(const LayerBackward<T>& layer, Gate gate, const NormRows<const T>& rows,
+                        DA&& da) {
+  const Index H = layer.spec.hidden_size, first = index(gate) * H;
+  auto da_k = of_gate(da, gate);
+  const auto normalised = rows.group(index(gate), da.rows());
+  row_vector(layer.dweights.gain + first, H).array() +=
+      (da_k.array() * normalised.array()).colwise().sum();
+  if (layer.dweights.bias) row_vector(layer.dweights.bias + first, H) += da_k.colwise().sum();
+  da_k.array().rowwise() *= row_vector(layer.weights.gain + first, H).array();
+  normalise_gradient(normalised, rows.scales_of(index(gate)), da_k);
+}
+
+/// da, the gradient of γ_x ⊙ LN(W x) + γ_h ⊙ LN(R h) + b, replaced by that of W x; da_h = that of
+/// R h. Adds to those of γ_x, γ_h and b.
+template <class T, class DA>
+void product_norm_gradient(const LayerBackward<T>& layer, const NormRows<const T>& rows, DA&& da,
+                           MatrixMap<T> da_h) {
+  const Index n = da.rows(), size = da.cols();
+  const LayerWeights<T>& dweights = layer.dweights;
+  if (dweights.bias) row_vector(dweights.bias, size) += da.colwise().sum();
+  da_h = da;
+  const auto one = [&](Index group, const T* gain, T* dgain, MatrixMap<T> d) {
+    const auto normalised = rows.group(group, n);
+    row_vector(dgain, size).array() += (d.array() * normalised.array()).colwise().sum();
+    d.array().rowwise() *= row_vector(gain, size).array();
+    normalise_gradient(normalised, rows.scales_of(group), d);
+  };
+  one(0, layer.weights.gain_ih, dweights.gain_ih, result(da));
+  one(1, layer.weights.gain_hh, dweights.gain_hh, da_h);
+}
+
 /// do = dh ⊙ h(c_t)            da_o = do ⊙ σ_o'(a_o)
 /// dc += dh ⊙ o ⊙ h'(c_t)      [o reads c_t:  dc += P_oᵀ da_o]
 /// di = dc ⊙ g                 da_i = di ⊙ σ_i'
@@ -51,9 +85,11 @@ void peephole_gradient(const LayerBackward<T>& layer, Gate gate, const DA& da, c
 /// dg = dc ⊙ i                 da_g = dg ⊙ g'
 /// dc_{t-1} = dc ⊙ f + P_iᵀ da_i + P_fᵀ da_f + P_gᵀ da_g   [o reads c_{t-1}:  + P_oᵀ da_o]
 ///
-/// All (n, H) but gates, da (n, 4H). dc holds the carry from t+1, replaced by dc_{t-1}.
+/// With LayerNorm::gates, da becomes the gradient of what was normalised before the peepholes read
+/// it. All (n, H) but gates, da (n, 4H). dc holds the carry from t+1, replaced by dc_{t-1}.
 template <class T, class G, class C, class S, class DH, class DC, class DA>
-void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, const S& previous_c,
+void gate_gradients(const LayerBackward<T>& layer, const NormRows<const T>& rows,
+                    Scratch<T>& scratch, const G& gates, const C& c, const S& previous_c,
                     const DH& dh, DC&& dc, DA&& da) {
   const LayerSpec& spec = layer.spec;
   const auto i = of_gate(gates, Gate::input).array();
@@ -65,11 +101,34 @@ void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, c
   auto da_g = of_gate(da, Gate::cell);
   auto da_o = of_gate(da, Gate::output);
 
+  const Index n = c.rows(), H = c.cols();
+  auto normalised_c = matrix(scratch.normalised_c.reserve(n * H), n, H);
+  T* const scales_c = scratch.scales_c.reserve(n);
+  const auto norm_gradient = [&](MatrixMap<T> d) {
+    normalise_state_gradient(spec, layer.weights, layer.dweights, operand(normalised_c), scales_c,
+                             d);
+  };
   Matrix<T> h_of_c = c;
+  if (spec.layer_norm_cell == LayerNormCell::output) {
+    normalise_state(spec, layer.weights, result(h_of_c), normalised_c, scales_c);
+  }
   activate_all(spec.activations.c, h_of_c);
   da_o.array() = dh.array() * h_of_c.array() * derivatives(spec.activations.o, o);
-  dc.array() += dh.array() * o * derivatives(spec.activations.c, h_of_c.array());
-  if (spec.output_reads_current()) peephole_gradient(layer, Gate::output, da_o, c, dc);
+  auto read = matrix(scratch.dh_part.reserve(n * H), n, H);
+  read.array() = dh.array() * o * derivatives(spec.activations.c, h_of_c.array());
+  if (spec.layer_norm_cell == LayerNormCell::output) norm_gradient(read);
+  dc += read;
+  const bool normalises = spec.layer_norm == LayerNorm::gates;
+  if (spec.output_reads_current()) {
+    if (normalises) gate_norm_gradient(layer, Gate::output, rows, da);
+    peephole_gradient(layer, Gate::output, da_o, c, dc);
+  }
+  if (spec.layer_norm_cell == LayerNormCell::state) {
+    auto updated = read;
+    updated.array() = f * previous_c.array() + g * i;
+    normalise_state(spec, layer.weights, updated, normalised_c, scales_c);
+    norm_gradient(result(dc));
+  }
 
   da_i.array() = dc.array() * g;
   if (spec.coupled_input_forget) {
@@ -84,6 +143,7 @@ void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, c
   dc.array() *= f;
   for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
     if (gate == Gate::output && spec.output_reads_current()) continue;
+    if (normalises) gate_norm_gradient(layer, gate, rows, da);
     if (spec.has_peephole(gate)) {
       peephole_gradient(layer, gate, of_gate(da, gate), previous_c, dc);
     }
@@ -92,13 +152,15 @@ void gate_gradients(const LayerBackward<T>& layer, const G& gates, const C& c, c
 
 /// dh_{t-1} = Σ_k R_kᵀ da_k        dx_t = Σ_k W_kᵀ da_k
 /// dW_k = Σ_t da_k x_tᵀ   dR_k = Σ_t da_k h_{t-1}ᵀ   db_k = Σ_t da_k
-template <class T, class DA, class S, class DH>
-void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, const S& previous_h,
-                      DH&& dh) {
+///
+/// da_h: the gradients of R h, where they are not da. With layer normalisation that of b is known.
+template <class T, class DA, class DAH, class S, class DH>
+void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, const DAH& da_h,
+                      const S& previous_h, DH&& dh) {
   const Index I = layer.spec.input_size, H = layer.spec.hidden_size;
   const Index P = layer.spec.recurrent_size();
   const Index n = layer.schedule.rows(t), at = layer.schedule.offset(t);
-  multiply(Product::set, operand(da), matrix(layer.weights.weight_hh, kGates * H, P), result(dh));
+  multiply(Product::set, operand(da_h), matrix(layer.weights.weight_hh, kGates * H, P), result(dh));
   if (layer.dx.data) {
     multiply(Product::set, operand(da), matrix(layer.weights.weight_ih, kGates * H, I),
              matrix(layer.dx, at, n, I));
@@ -106,16 +168,17 @@ void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, cons
   auto dW = matrix(layer.dweights.weight_ih, kGates * H, I);
   auto dR = matrix(layer.dweights.weight_hh, kGates * H, P);
   multiply_transposed(Product::add, operand(da), matrix(layer.x, at, n, I), dW);
-  multiply_transposed(Product::add, operand(da), operand(previous_h), dR);
-  if (layer.dweights.bias) row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
+  multiply_transposed(Product::add, operand(da_h), operand(previous_h), dR);
+  if (layer.dweights.bias && !layer.spec.layer_norm)
+    row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
 }
 
 /// dh is 0 where h was clipped;  dm = W_hrᵀ dh;  dW_hr += dh mᵀ          m = h(c_t) ⊙ o
 ///
 /// dh (n, P), gates (n, 4H), c, m and dm (n, H); m and dm are overwritten.
-template <class T, class G, class C, class DH, class M, class DM>
-void projection_gradient(const LayerBackward<T>& layer, Index t, const G& gates, const C& c,
-                         DH&& dh, M&& m, DM&& dm) {
+template <class T, class G, class C, class DH>
+void projection_gradient(const LayerBackward<T>& layer, Scratch<T>& scratch, Index t,
+                         const G& gates, const C& c, DH&& dh, MatrixMap<T> m, MatrixMap<T> dm) {
   const LayerSpec& spec = layer.spec;
   const Index H = spec.hidden_size, P = *spec.projection_size, n = dh.rows();
   if (spec.projection_clip) {
@@ -124,18 +187,27 @@ void projection_gradient(const LayerBackward<T>& layer, Index t, const G& gates,
     dh = (unclipped.array().abs() > clip).select(T{0}, dh);
   }
   m = c;
+  if (spec.layer_norm_cell == LayerNormCell::output) {
+    normalise_state(spec, layer.weights, m, matrix(scratch.normalised_c.reserve(n * H), n, H),
+                    scratch.scales_c.reserve(n));
+  }
   activate_all(spec.activations.c, m);
   m.array() *= of_gate(gates, Gate::output).array();
-  multiply(Product::set, operand(dh), matrix(layer.weights.weight_hr, P, H), result(dm));
+  multiply(Product::set, operand(dh), matrix(layer.weights.weight_hr, P, H), dm);
   multiply_transposed(Product::add, operand(dh), operand(m),
                       matrix(layer.dweights.weight_hr, P, H));
 }
 
-/// c = f ⊙ c_{t-1} + g ⊙ i: what zoneout may have replaced by c_{t-1}.
-template <class G, class S, class C>
-void update_again(const G& gates, const S& previous_c, C&& c) {
+/// c = f ⊙ c_{t-1} + g ⊙ i, normalised where c_t is: what zoneout may have replaced by c_{t-1}.
+template <class T, class G, class S>
+void update_again(const LayerBackward<T>& layer, Scratch<T>& scratch, const G& gates,
+                  const S& previous_c, MatrixMap<T> c) {
   c.array() = of_gate(gates, Gate::forget).array() * previous_c.array() +
               of_gate(gates, Gate::cell).array() * of_gate(gates, Gate::input).array();
+  if (layer.spec.layer_norm_cell != LayerNormCell::state) return;
+  const Index n = c.rows(), H = c.cols();
+  normalise_state(layer.spec, layer.weights, c, matrix(scratch.normalised_c.reserve(n * H), n, H),
+                  scratch.scales_c.reserve(n));
 }
 
 /// kept = z ⊙ d: the share of d that went to the step before; the rest stays in d.
@@ -153,6 +225,8 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
   const Index H = layer.spec.hidden_size, B = schedule.batch();
   const Index P = layer.spec.recurrent_size();
   T* const da_rows = scratch.gates.reserve(B * kGates * H);
+  const bool by_products = layer.spec.layer_norm == LayerNorm::products;
+  T* const da_h_rows = scratch.da_h.reserve(by_products ? B * kGates * H : 0);
   T* const previous_h_rows = scratch.previous_h.reserve(B * P);
   T* const previous_c_rows = scratch.previous_c.reserve(B * H);
   T* const updated_c_rows = scratch.updated_c.reserve(B * H);
@@ -183,19 +257,22 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
       draws.draw_zoneout(t);
       divide(draws.zoned_h(n), dh, kept_dh);
       divide(draws.zoned_c(n), dc, kept_dc);
-      update_again(gates, previous_c, matrix(updated_c_rows, n, H));
+      update_again(layer, scratch, gates, previous_c, matrix(updated_c_rows, n, H));
     }
     const T* const c_rows = draws.zones() ? updated_c_rows : layer.c + at * H;
     const auto c = matrix(c_rows, n, H);
+    const NormRows<const T> norm_rows(layer.spec, layer.norm, at);
     if (layer.spec.projection_size) {
       auto dm = matrix(dm_rows, n, H);
-      projection_gradient(layer, t, gates, c, dh, matrix(m_rows, n, H), dm);
-      gate_gradients(layer, gates, c, previous_c, dm, dc, da);
+      projection_gradient(layer, scratch, t, gates, c, dh, matrix(m_rows, n, H), dm);
+      gate_gradients(layer, norm_rows, scratch, gates, c, previous_c, dm, dc, da);
     } else {
-      gate_gradients(layer, gates, c, previous_c, dh, dc, da);
+      gate_gradients(layer, norm_rows, scratch, gates, c, previous_c, dh, dc, da);
     }
     if (draws.drops()) previous_h.array() *= draws.recurrent(n);
-    linear_gradients(layer, t, da, previous_h, dh);
+    if (by_products) product_norm_gradient(layer, norm_rows, da, matrix(da_h_rows, n, kGates * H));
+    const auto da_h = matrix(by_products ? da_h_rows : da_rows, n, kGates * H);
+    linear_gradients(layer, t, da, da_h, previous_h, dh);
     if (draws.drops()) dh.array() *= draws.recurrent(n);
     if (draws.zones()) {
       dh += kept_dh;
@@ -206,5 +283,6 @@ void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>
 
 template void backward(const LayerBackward<float>&, const LayerNoise&, Scratch<float>&);
 template void backward(const LayerBackward<double>&, const LayerNoise&, Scratch<double>&);
+template void backward(const LayerBackward<Dual>&, const LayerNoise&, Scratch<Dual>&);
 
 }  // namespace peephole::reference

@@ -38,6 +38,7 @@ void multiply_transposed(Product product, ConstMatrixMap<T> a, ConstMatrixMap<T>
   template void multiply_transposed(Product, ConstMatrixMap<T>, ConstMatrixMap<T>, MatrixMap<T>)
 PEEPHOLE_INSTANTIATE(float);
 PEEPHOLE_INSTANTIATE(double);
+PEEPHOLE_INSTANTIATE(Dual);
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole::reference

@@ -77,15 +77,27 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
     T* const dstate_c = work.dstate_c[d].reserve(B * H);
     gather_state(schedule, P, dfinal.empty() ? nullptr : dfinal[p].h, dstate_h);
     gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].c, dstate_c);
-    work.directions.push_back(
-        {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)), x,
-          Rows<const T>{h + d * P, D * P}, kept.gates.data(), kept.c.data(), kept.initial_h.data(),
-          kept.initial_c.data(), Rows<const T>{dh.data + d * P, dh.stride},
-          Rows<T>{d == 0 ? dx.data : second_part, I}, dstate_h, dstate_c,
-          gradients_of(pass(layer, d), dparameters), /*accumulate=*/false, kept.unclipped.data()},
-         noise,
-         backend,
-         pack_backward(pass(layer, d), backend, schedule)});
+    work.directions.push_back({{pass(layer, d).spec,
+                                schedule,
+                                pass(layer, d).direction,
+                                weights_of(pass(layer, d)),
+                                x,
+                                Rows<const T>{h + d * P, D * P},
+                                kept.gates.data(),
+                                kept.c.data(),
+                                kept.initial_h.data(),
+                                kept.initial_c.data(),
+                                Rows<const T>{dh.data + d * P, dh.stride},
+                                Rows<T>{d == 0 ? dx.data : second_part, I},
+                                dstate_h,
+                                dstate_c,
+                                gradients_of(pass(layer, d), dparameters),
+                                /*accumulate=*/false,
+                                {kept.normalised.data(), kept.scales.data()},
+                                kept.unclipped.data()},
+                               noise,
+                               backend,
+                               pack_backward(pass(layer, d), backend, schedule)});
     log_backend("backward", layer, pass(layer, d).direction, pass(layer, d).spec, backend);
   }
   if (tape.keep == Keep::segments) {
@@ -110,6 +122,7 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
                                    IsaChoice) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

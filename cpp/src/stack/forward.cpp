@@ -21,6 +21,10 @@ std::size_t kept_values(const LSTMConfig& config, const StackTape<T>& tape) noex
       const auto segments = static_cast<Index>(tape.layers[at(layer * D + d)].segments.size());
       values += tape.keep == Keep::all ? N * ((kGates + 1) * H + P + unclipped) + B * (P + H)
                                        : N * P + segments * B * (P + H);
+      if (tape.keep == Keep::all) {
+        values +=
+            N * (normalised_size(config.layer_norm, H) + normalised_groups(config.layer_norm));
+      }
     }
   }
   return at(values);
@@ -50,7 +54,7 @@ void Stack<T>::open(Index batch, Index time, Span<const Index> lengths, StackTap
                     Mode mode) const {
   check_memory(config_, batch, time, tape.memory);
   tape.filled.reset();  // until all is there
-  tape.isa = chosen_isa();
+  tape.isa = chosen_isa_for<T>();
   tape.revision = ParametersAccess<T>::refresh(*parameters_);
   tape.identity = ParametersAccess<T>::identity(*parameters_);
   tape.schedule.assign(batch, time, lengths);
@@ -173,6 +177,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
           input, StepRows<T>{h.data + d * P, h.stride, h.step_stride},
           keeps_all ? kept.gates.reserve(N * kGates * H) : nullptr,
           keeps_all ? kept.c.reserve(N * H) : nullptr, state_h, state_c,
+          keeps_all ? reserve_norm<T>(pass(layer, d).spec, N, kept) : NormTape<T>{},
           keeps_all && config_.projection_clip ? kept.unclipped.reserve(N * P) : nullptr},
          noise,
          backend,
@@ -199,6 +204,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   template void Stack<T>::reopen(Index, Index, Span<const Index>, StackTape<T>&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -54,6 +54,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
     T* const gates = work.gates.reserve(rows * kGates * H);
     T* const c = work.c.reserve(rows * H);
     T* const unclipped = whole.spec.projection_clip ? work.unclipped.reserve(rows * P) : nullptr;
+    const NormTape<T> norm = reserve_norm<T>(whole.spec, rows, work);
     const Rows<const T> x{whole.x.row(row), whole.x.stride};
 
     std::copy_n(initial_h, B * P, state_h);
@@ -62,18 +63,31 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
     again->directions.push_back(
         {{whole.spec, work.part, whole.direction, whole.weights,
           StepRows<const T>{x.data, x.stride}, StepRows<T>{work.h.reserve(rows * P), P}, gates, c,
-          state_h, state_c, unclipped},
+          state_h, state_c, norm, unclipped},
          direction.noise,
          forward,
          packed});
     run(again->directions, again->scratch);
 
     one.clear();
-    one.push_back({{whole.spec, work.part, whole.direction, whole.weights, x,
-                    Rows<const T>{whole.h.row(row), whole.h.stride}, gates, c, initial_h, initial_c,
+    one.push_back({{whole.spec,
+                    work.part,
+                    whole.direction,
+                    whole.weights,
+                    x,
+                    Rows<const T>{whole.h.row(row), whole.h.stride},
+                    gates,
+                    c,
+                    initial_h,
+                    initial_c,
                     Rows<const T>{whole.dh.row(row), whole.dh.stride},
-                    Rows<T>{whole.dx.data ? whole.dx.row(row) : nullptr, I}, whole.dstate_h,
-                    whole.dstate_c, whole.dweights, accumulate, unclipped},
+                    Rows<T>{whole.dx.data ? whole.dx.row(row) : nullptr, I},
+                    whole.dstate_h,
+                    whole.dstate_c,
+                    whole.dweights,
+                    accumulate,
+                    {norm.normalised, norm.scales},
+                    unclipped},
                    direction.noise,
                    direction.backend,
                    direction.packed});
@@ -89,6 +103,7 @@ void Stack<T>::backward_segments(const BackwardDirection<T>& direction,
                                             const Backend&, BackwardWorkspace&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -46,6 +46,9 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
                           config_.output_peephole,
                           config_.activations[at(layer)],
                           config_.coupled_input_forget,
+                          config_.layer_norm,
+                          config_.layer_norm ? config_.layer_norm_cell : LayerNormCell::none,
+                          config_.layer_norm_epsilon,
                           config_.projection_size,
                           config_.projection_clip};
   return {spec,
@@ -54,6 +57,11 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
           parameters_->find("weight_hh" + suffix),
           parameters_->find("weight_ch" + suffix),
           parameters_->find("bias" + suffix),
+          parameters_->find("gain" + suffix),
+          parameters_->find("gain_ih" + suffix),
+          parameters_->find("gain_hh" + suffix),
+          parameters_->find("gain_c" + suffix),
+          parameters_->find("shift_c" + suffix),
           parameters_->find("weight_hr" + suffix),
           std::make_unique<LayerPacks<T>>()};
 }
@@ -62,7 +70,9 @@ template <class T>
 template <class U>
 LayerWeights<U> Stack<T>::weights_in(const Pass& pass, U* flat) const noexcept {
   const auto tensor = [&](Index i) { return i < 0 ? nullptr : flat + parameters_->offset(i); };
-  return {tensor(pass.weight_ih), tensor(pass.weight_hh), tensor(pass.weight_ch), tensor(pass.bias),
+  return {tensor(pass.weight_ih), tensor(pass.weight_hh), tensor(pass.weight_ch),
+          tensor(pass.bias),      tensor(pass.gain),      tensor(pass.gain_ih),
+          tensor(pass.gain_hh),   tensor(pass.gain_c),    tensor(pass.shift_c),
           tensor(pass.weight_hr)};
 }
 
@@ -119,5 +129,6 @@ void Stack<T>::release_workspaces() const {
 
 template class Stack<float>;
 template class Stack<double>;
+template class Stack<Dual>;
 
 }  // namespace peephole

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "base/dual.hpp"
 #include "base/fork_gate.hpp"
 #include "base/pool.hpp"
 #include "compute/layer_packs.hpp"
@@ -37,13 +38,15 @@ struct StackTape {
   struct Layer {
     Buffer<T> gates;                // (N, 4H), Keep::all only
     Buffer<T> c;                    // (N, H), Keep::all only
+    Buffer<T> normalised, scales;   // those of NormTape, Keep::all only
     Buffer<T> unclipped;            // (N, P), Keep::all with projection_clip only
     Buffer<T> initial_h;            // (B, P), of each segment: (segments, B, P)
     Buffer<T> initial_c;            // (B, H), likewise
     std::vector<Segment> segments;  // Keep::segments only: in the order of forward
 
     std::size_t bytes() const noexcept {
-      return gates.bytes() + c.bytes() + unclipped.bytes() + initial_h.bytes() + initial_c.bytes();
+      return gates.bytes() + c.bytes() + normalised.bytes() + scales.bytes() + unclipped.bytes() +
+             initial_h.bytes() + initial_c.bytes();
     }
   };
 
@@ -73,6 +76,15 @@ struct StackTape {
     return sum;
   }
 };
+
+/// The memory of what layer normalisation keeps of some packed rows; null without it. `holder` has
+/// buffers of these names.
+template <class T, class Holder>
+NormTape<T> reserve_norm(const LayerSpec& spec, Index rows, Holder& holder) {
+  if (!spec.layer_norm) return {};
+  return {holder.normalised.reserve(rows * spec.normalised_size()),
+          holder.scales.reserve(rows * spec.normalised_groups())};
+}
 
 /// How much memory place() needs.
 template <class T>
@@ -137,7 +149,9 @@ class Stack {
   struct Pass {
     LayerSpec spec;
     Direction direction;
-    Index weight_ih, weight_hh, weight_ch, bias, weight_hr;
+    Index weight_ih, weight_hh, weight_ch, bias;
+    Index gain, gain_ih, gain_hh, gain_c, shift_c;
+    Index weight_hr;
     std::unique_ptr<LayerPacks<T>> packs;
   };
   /// Of the directions of the layer at hand.
@@ -160,12 +174,14 @@ class Stack {
     Buffer<T> factors, dropped;          // (N, I): of dropout, and what it left
     Schedule part;                       // of the segment at hand, and what is computed again:
     Buffer<T> gates, c, h, unclipped;    // (rows, 4H), (rows, H), (rows, P), (rows, P)
+    Buffer<T> normalised, scales;        // those of NormTape
     std::vector<BackwardDirection<T>> direction_of_part;
 
     /// But for the kernels' own, which are bounded.
     std::size_t bytes() const noexcept {
       return scratch.bytes() + dh[0].bytes() + dh[1].bytes() + dx_part.bytes() + factors.bytes() +
-             dropped.bytes() + gates.bytes() + c.bytes() + h.bytes() + unclipped.bytes();
+             dropped.bytes() + gates.bytes() + c.bytes() + h.bytes() + unclipped.bytes() +
+             normalised.bytes() + scales.bytes();
     }
   };
 

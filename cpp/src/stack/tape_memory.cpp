@@ -29,6 +29,10 @@ std::vector<TapeArray<T>> arrays_of(const LSTMConfig& config, StackTape<T>& tape
       auto& kept = tape.layers[at(layer * D + d)];
       arrays.push_back({kept.gates, kGates * H, 0});
       arrays.push_back({kept.c, H, 0});
+      if (config.layer_norm) {
+        arrays.push_back({kept.normalised, normalised_size(config.layer_norm, H), 0});
+        arrays.push_back({kept.scales, normalised_groups(config.layer_norm), 0});
+      }
       if (config.projection_clip) arrays.push_back({kept.unclipped, P, 0});
       arrays.push_back({kept.initial_h, 0, P});
       arrays.push_back({kept.initial_c, 0, H});
@@ -98,6 +102,7 @@ void clear_unused(const LSTMConfig& config, StackTape<T>& tape) {
   template void clear_unused(const LSTMConfig&, StackTape<T>&);
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
+PEEPHOLE_INSTANTIATE(Dual)
 #undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole

@@ -26,14 +26,8 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, IsaChoice isa) {
   T* const copy = values.reserve(parameters.flat_size());
   std::copy_n(flat, parameters.flat_size(), copy);
   for (auto& layer : layers) {
-    const auto move = [&](const T*& tensor) {
-      if (tensor != nullptr) tensor = copy + (tensor - flat);
-    };
-    move(layer.weights.weight_ih);
-    move(layer.weights.weight_hh);
-    move(layer.weights.weight_ch);
-    move(layer.weights.bias);
-    move(layer.weights.weight_hr);
+    for_each_tensor(layer.spec, layer.weights,
+                    [&](const T*& tensor, Index) { tensor = copy + (tensor - flat); });
   }
 }
 

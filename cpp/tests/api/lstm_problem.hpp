@@ -115,6 +115,11 @@ void for_each_config(F&& f) {
           config.bidirectional = bidirectional;
           config.bias = number % 3 != 0;
           config.coupled_input_forget = number % 5 == 4;
+          if (number % 3 == 1) {
+            config.layer_norm = static_cast<LayerNorm>(number % 2);
+            config.layer_norm_cell = static_cast<LayerNormCell>(number / 3 % 3);
+            config.layer_norm_epsilon = 0.1;
+          }
           if (number % 2 == 1) {
             config.activations.resize(2);
             config.activations[0] = {Activation::hard_sigmoid, Activation::softsign,

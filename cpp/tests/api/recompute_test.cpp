@@ -39,6 +39,11 @@ LSTMConfig with_noise(LSTMConfig config) {
   return config;
 }
 
+LSTMConfig with_norm(LSTMConfig config, LayerNorm form) {
+  config.layer_norm = form;
+  return config;
+}
+
 void same_bits_for_a_fifth_of_the_memory(const LSTMConfig& config) {
   Batch batch(config);
   Tape<float> whole, part(Keep::segments);
@@ -69,7 +74,9 @@ void a_repeated_call_allocates_nothing(const LSTMConfig& config) {
 
 int main() {
   const LSTMConfig plain = one_layer(kInputs, kUnits);
-  for (const LSTMConfig& config : {plain, with_noise(plain)}) {
+  for (const LSTMConfig& config :
+       {plain, with_noise(plain), with_norm(plain, LayerNorm::gates),
+        with_norm(plain, LayerNorm::products), with_norm(with_noise(plain), LayerNorm::gates)}) {
     same_bits_for_a_fifth_of_the_memory(config);
     a_repeated_call_allocates_nothing(config);
   }

@@ -32,6 +32,23 @@ void check_reasons() {
   CHECK(who(0, .1, false, kReference) == "reference: chosen by PEEPHOLE_ISA");
 }
 
+void check_reasons_of_options() {
+  LayerSpec spec = {};
+  LayerNoise noise;
+  const auto said = [&] { return to_string(backend_for(spec, noise, kBest)); };
+  const std::string kernels = "avx2 kernels: the best instruction set of this processor";
+  spec.layer_norm = LayerNorm::gates;
+  spec.peephole = Peephole::diagonal;
+  CHECK(said() == kernels);
+  spec.peephole = Peephole::dense;
+  CHECK(said() == "reference: the kernels have no layer normalisation with dense peepholes");
+  spec.peephole = Peephole::none;
+  noise.zoneout = 0.1;
+  CHECK(said() ==
+        "reference: the kernels have no layer normalisation with recurrent dropout or zoneout");
+  CHECK(to_string(backend_for(spec, noise, kReference)) == "reference: chosen by PEEPHOLE_ISA");
+}
+
 void check_the_process_wide_choice() {
   const std::string before = isa();
   CHECK(backend() == to_string(backend_for(chosen_isa())));
@@ -47,6 +64,7 @@ void check_the_process_wide_choice() {
 
 int main() {
   check_reasons();
+  check_reasons_of_options();
   check_the_process_wide_choice();
   return check::report();
 }

@@ -108,6 +108,16 @@ int main() {
   same_bits(Case(3, 40, projected));
   dense.projection_size = 12;
   same_bits(Case(2, 60, dense));
+  for (LayerNorm form : {LayerNorm::gates, LayerNorm::products}) {
+    LSTMConfig norm = config(16, 144);
+    norm.layer_norm = form;
+    same_bits(Case(48, 20, norm));
+    same_bits(Case(2, 60, norm));
+    norm.bidirectional = true;
+    norm.hidden_sizes = std::vector<Index>{40, 40};
+    same_bits(Case(30, 20, norm));
+    same_bits(Case(1, 60, norm));
+  }
   for (LSTMConfig noisy : {config(16, 48), both, dense, projected}) {
     noisy.recurrent_dropout = 0.2;
     noisy.zoneout = 0.1;

@@ -112,6 +112,33 @@ void test_every_option() {
   changed.activations[1] = {Activation::hard_sigmoid, Activation::one, Activation::softsign,
                             Activation::softplus, Activation::identity};
   check_round_trips(changed, path);
+  changed.projection_size = 1;
+  check_round_trips(changed, path);
+  changed.projection_clip = 0.25;
+  check_round_trips(changed, path);
+  for (const LayerNorm form : {LayerNorm::gates, LayerNorm::products}) {
+    for (const LayerNormCell cell :
+         {LayerNormCell::state, LayerNormCell::output, LayerNormCell::none}) {
+      changed.layer_norm = form;
+      changed.layer_norm_cell = cell;
+      changed.layer_norm_epsilon = cell == LayerNormCell::none ? 1e-12 : 1e-5;
+      check_round_trips(changed, path);
+    }
+  }
+}
+
+/// Files of models without layer normalisation and projection do not mention them: older releases
+/// read them.
+void test_new_options_are_left_out() {
+  NetworkConfig config;
+  config.lstm.hidden_sizes = {2};
+  const auto mentions = [&](const char* name) {
+    return serialise(Network<float>(config, uninitialised)).find(name) != std::string::npos;
+  };
+  CHECK(!mentions("layer_norm") && !mentions("projection"));
+  config.lstm.layer_norm = LayerNorm::gates;
+  config.lstm.projection_size = 1;
+  CHECK(mentions("layer_norm") && mentions("projection_size") && !mentions("projection_clip"));
 }
 
 void test_options_of_the_head() {
@@ -201,6 +228,7 @@ void test_a_model_that_no_header_holds() {
 
 int main() {
   test_every_option();
+  test_new_options_are_left_out();
   test_options_of_the_head();
   test_foreign_writer();
   test_the_stack_of_a_network();

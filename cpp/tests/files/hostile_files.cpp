@@ -19,6 +19,11 @@ void add_edited(std::vector<HostileFile>& files, const char* of, Edits edits) {
   }
 }
 
+/// The header with one more option.
+std::pair<std::string, std::string> with_option(const std::string& option) {
+  return {"{\\\"input_size\\\":2", "{" + option + ",\\\"input_size\\\":2"};
+}
+
 void add_sizes(std::vector<HostileFile>& files) {
   const std::string good = good_file();
   const auto add = [&](const char* name, std::string bytes) {
@@ -186,6 +191,26 @@ void add_metadata(std::vector<HostileFile>& files) {
           {"float16", {"float32", "float16"}},
           {"float64", {"float32", "float64"}},
           {"a name of 500,000 letters", {"identity", repeat("x", 500'000)}},
+          {"projection of nothing", with_option("\\\"projection_size\\\":null")},
+          {"projection by name", with_option("\\\"projection_size\\\":\\\"half\\\"")},
+          {"projection of 0", with_option("\\\"projection_size\\\":0")},
+          {"projection below 0", with_option("\\\"projection_size\\\":-1")},
+          {"projection of half a value", with_option("\\\"projection_size\\\":1.5")},
+          {"projection to as many values", with_option("\\\"projection_size\\\":3")},
+          {"projection of a large size",
+           with_option("\\\"projection_size\\\":9223372036854775807")},
+          {"projection that is not there", with_option("\\\"projection_size\\\":2")},
+          {"clip without a projection", with_option("\\\"projection_clip\\\":1.0")},
+          {"clip by name", with_option("\\\"projection_clip\\\":\\\"small\\\"")},
+          {"normalisation of nothing", with_option("\\\"layer_norm\\\":null")},
+          {"normalisation by number", with_option("\\\"layer_norm\\\":1")},
+          {"unknown normalisation", with_option("\\\"layer_norm\\\":\\\"layers\\\"")},
+          {"gains that are not there", with_option("\\\"layer_norm\\\":\\\"gates\\\"")},
+          {"unknown normalised cell", with_option("\\\"layer_norm_cell\\\":\\\"c\\\"")},
+          {"epsilon of 0", with_option("\\\"layer_norm_epsilon\\\":0")},
+          {"epsilon below 0", with_option("\\\"layer_norm_epsilon\\\":-1e-5")},
+          {"epsilon beyond 1", with_option("\\\"layer_norm_epsilon\\\":1e999")},
+          {"epsilon by name", with_option("\\\"layer_norm_epsilon\\\":\\\"small\\\"")},
       });
 }
 

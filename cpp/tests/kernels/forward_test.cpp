@@ -56,6 +56,7 @@ std::vector<Result<T>> kernels_results(const Problem<T>& p, Isa isa, const Divis
                                  p.training ? c.data() : nullptr,
                                  state_h.data(),
                                  state_c.data(),
+                                 /*norm=*/{},
                                  keeps_unclipped ? unclipped.data() : nullptr};
   kernels::PackedForward<T> packed;
   packed.pack(p.spec, p.weights(), isa);

@@ -68,13 +68,16 @@ template <class T>
 struct LayerValues {
   std::vector<T> weight_ih, weight_hh, weight_ch, bias, weight_hr;
 
-  LayerWeights<const T> weights() const {
-    return {weight_ih.data(), weight_hh.data(), weight_ch.empty() ? nullptr : weight_ch.data(),
-            bias.empty() ? nullptr : bias.data(), weight_hr.empty() ? nullptr : weight_hr.data()};
-  }
-  LayerWeights<T> weights() {
-    return {weight_ih.data(), weight_hh.data(), weight_ch.empty() ? nullptr : weight_ch.data(),
-            bias.empty() ? nullptr : bias.data(), weight_hr.empty() ? nullptr : weight_hr.data()};
+  LayerWeights<const T> weights() const { return weights<const T>(*this); }
+  LayerWeights<T> weights() { return weights<T>(*this); }
+
+  template <class Value, class Values>
+  static LayerWeights<Value> weights(Values& values) {
+    const auto of = [](auto& tensor) { return tensor.empty() ? nullptr : tensor.data(); };
+    LayerWeights<Value> weights = {of(values.weight_ih), of(values.weight_hh), of(values.weight_ch),
+                                   of(values.bias)};
+    weights.weight_hr = of(values.weight_hr);
+    return weights;
   }
 
   /// Small enough for rounding errors not to grow from step to step, whatever the activations.

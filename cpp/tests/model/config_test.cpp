@@ -68,6 +68,24 @@ void parameters_of_a_bidirectional_stack() {
   CHECK(network.lstm.output_size() == 4);
 }
 
+void gains() {
+  LSTMConfig config = stack(5, {3});
+  config.layer_norm = LayerNorm::gates;
+  std::vector<ParameterSpec> specs = parameter_specs(config);
+  CHECK(specs.size() == 7);
+  check_spec(specs[4], "gain_l0", 12, 0);
+  check_spec(specs[5], "gain_c_l0", 3, 0);
+  check_spec(specs[6], "shift_c_l0", 3, 0);
+  config.layer_norm = LayerNorm::products;
+  config.layer_norm_cell = LayerNormCell::none;
+  specs = parameter_specs(config);
+  CHECK(specs.size() == 6);
+  check_spec(specs[4], "gain_ih_l0", 12, 0);
+  check_spec(specs[5], "gain_hh_l0", 12, 0);
+  config.layer_norm.reset();
+  CHECK(parameter_specs(config).size() == 4);
+}
+
 void validation() {
   validate(stack(1, {1}));
   const Index huge = std::numeric_limits<Index>::max();
@@ -94,6 +112,23 @@ void validation() {
       CHECK_THROWS(validate(config), names[k]);
     }
   }
+
+  LSTMConfig norm = stack(2, {3});
+  norm.layer_norm = LayerNorm::gates;
+  for (double epsilon : {1e-30, 1e-5, 1.0}) {
+    norm.layer_norm_epsilon = epsilon;
+    validate(norm);
+  }
+  for (double wrong : {0.0, -1e-5, 1e-31, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
+    norm.layer_norm_epsilon = wrong;
+    CHECK_THROWS(validate(norm), "layer_norm_epsilon: expected a number in 1e-30..1");
+  }
+  norm.layer_norm = static_cast<LayerNorm>(7);
+  norm.layer_norm_epsilon = 1e-5;
+  CHECK_THROWS(validate(norm), "layer_norm: expected one of gates, products");
+  norm.layer_norm.reset();
+  norm.layer_norm_cell = static_cast<LayerNormCell>(7);
+  CHECK_THROWS(validate(norm), "layer_norm_cell: expected one of state, output, none");
 
   LSTMConfig activations = stack(2, {3, 3});
   activations.activations.resize(1);
@@ -155,6 +190,7 @@ void all_names() {
 /// Sets a member to a value that is not its default.
 void change(bool& value) { value = !value; }
 void change(double& value) { value = 0.5; }
+void change(std::optional<LayerNorm>& value) { value = LayerNorm::products; }
 void change(std::optional<Index>& value) { value = 1; }
 void change(std::optional<double>& value) { value = 0.5; }
 void change(GateSet& gates) { gates = GateSet().with(Gate::forget); }
@@ -245,6 +281,7 @@ void gates_of_activations() {
 int main() {
   parameters_of_each_kind();
   parameters_of_a_bidirectional_stack();
+  gains();
   validation();
   projection();
   gate_sets();

@@ -42,6 +42,11 @@ void for_each_stack(F&& f) {
           config.output_peephole = read;
           config.bias = number % 4 != 3;
           config.coupled_input_forget = number % 5 == 4;
+          if (number % 3 == 1) {
+            config.layer_norm = static_cast<LayerNorm>(number % 2);
+            config.layer_norm_cell = static_cast<LayerNormCell>(number / 3 % 3);
+            config.layer_norm_epsilon = 0.1;
+          }
           if (number % 2 == 1) {
             config.activations.resize(at(layers));
             config.activations.front() = {Activation::hard_sigmoid, Activation::softsign,

@@ -23,6 +23,17 @@ Row parameter(const Parameters<T>& parameters, const std::string& name) {
   return Row(parameters.data(i), parameters.data(i) + parameters.specs()[at(i)].size());
 }
 
+/// LN(z) = (z - mean z) / sqrt(var z + epsilon)
+inline Row normalised(Row z, double epsilon) {
+  const double size = static_cast<double>(z.size());
+  double mean = 0, variance = 0;
+  for (const double value : z) mean += value / size;
+  for (double& value : z) value -= mean;
+  for (const double value : z) variance += value * value / size;
+  for (double& value : z) value /= std::sqrt(variance + epsilon);
+  return z;
+}
+
 /// One layer in one direction: x (T, I) -> h (T, P); `state` goes from initial to final.
 template <class T>
 std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters, Index k,
@@ -33,6 +44,11 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
   const Row P = parameter(parameters, "weight_ch" + suffix);
   const Row b = parameter(parameters, "bias" + suffix);
   const Row W_hr = parameter(parameters, "weight_hr" + suffix);
+  const auto gains = [&](const char* name) { return parameter(parameters, name + suffix); };
+  const Row gain = gains("gain"), gain_x = gains("gain_ih"), gain_h = gains("gain_hh");
+  const Row gain_c = gains("gain_c"), shift_c = gains("shift_c");
+  const LayerNormCell cell = config.layer_norm ? config.layer_norm_cell : LayerNormCell::none;
+  const double epsilon = config.layer_norm_epsilon;
   const Activations activations =
       config.activations.empty() ? Activations{} : config.activations[at(k)];
   const std::size_t H = at(config.hidden_sizes[at(k)]), recurrent = at(config.recurrent_size(k));
@@ -45,12 +61,30 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
     for (std::size_t m = 0; m < H; ++m) sum += P[row * H + m] * c[m];
     return sum;
   };
+  /// Row `row` of W x or R h; with LayerNorm::products, all of them normalised.
+  const auto product = [&](const Row& weights, const Row& of, const Row& gain_of, std::size_t row) {
+    Row rows(4 * H);
+    for (std::size_t r = 0; r < 4 * H; ++r) {
+      for (std::size_t m = 0; m < of.size(); ++m) rows[r] += weights[r * of.size() + m] * of[m];
+    }
+    return gain_of.empty() ? rows[row] : gain_of[row] * normalised(rows, epsilon)[row];
+  };
   const auto gate_of = [&](Gate gate, std::size_t n, const Row& x_t, const Row& c) {
-    const auto row = static_cast<std::size_t>(index(gate)) * H + n;
-    double a = (b.empty() ? 0 : b[row]) + peephole(gate, n, c);
-    for (std::size_t m = 0; m < x_t.size(); ++m) a += W[row * x_t.size() + m] * x_t[m];
-    for (std::size_t m = 0; m < recurrent; ++m) a += R[row * recurrent + m] * state.h[m];
-    return activate(activations.of(gate), a);
+    const std::size_t first = static_cast<std::size_t>(index(gate)) * H, row = first + n;
+    const auto sum = [&](std::size_t u) {
+      return product(W, x_t, gain_x, first + u) + product(R, state.h, gain_h, first + u) +
+             peephole(gate, u, c);
+    };
+    double a = b.empty() ? 0 : b[row];
+    if (gain.empty()) return activate(activations.of(gate), a + sum(n));
+    Row sums(H);
+    for (std::size_t u = 0; u < H; ++u) sums[u] = sum(u);
+    return activate(activations.of(gate), a + gain[row] * normalised(sums, epsilon)[n]);
+  };
+  const auto normalised_c = [&](Row c) {
+    const Row hat = normalised(c, epsilon);
+    for (std::size_t n = 0; n < H; ++n) c[n] = gain_c[n] * hat[n] + shift_c[n];
+    return c;
   };
 
   const auto project = [&](const Row& m_t) {
@@ -75,9 +109,11 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
       const double g = gate_of(Gate::cell, n, x[t], state.c);
       c_t[n] = f * state.c[n] + g * i;
     }
+    if (cell == LayerNormCell::state) c_t = normalised_c(c_t);
+    const Row shown = cell == LayerNormCell::output ? normalised_c(c_t) : c_t;
     const Row& c_read = config.output_peephole == OutputPeephole::current ? c_t : state.c;
     for (std::size_t n = 0; n < H; ++n) {
-      m_t[n] = activate(activations.c, c_t[n]) * gate_of(Gate::output, n, x[t], c_read);
+      m_t[n] = activate(activations.c, shown[n]) * gate_of(Gate::output, n, x[t], c_read);
     }
     h[t] = project(m_t);
     state = {h[t], c_t};

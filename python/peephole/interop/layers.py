@@ -17,8 +17,14 @@ from peephole.models.network import Network
 GATES = "ifgo"
 
 # Options that change what the equations compute; those of training alone are not among them.
-_PLAIN = {"peephole": "none", "coupled_input_forget": False, "zoneout": 0.0}
-_PLAIN |= {"projection_size": None, "projection_clip": None}
+_PLAIN = {
+    "peephole": "none",
+    "coupled_input_forget": False,
+    "zoneout": 0.0,
+    "layer_norm": None,
+    "projection_size": None,
+    "projection_clip": None,
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Direction:
     """(4H,)"""
     weight_ch: NDArray[Any] | None = None
     """(4, H) diagonal, (4H, H) dense"""
+    gains: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """{"gain", "gain_ih", ...: of layer normalisation}, shaped as the parameters."""
     weight_hr: NDArray[Any] | None = None
     """(P, H)"""
 
@@ -151,6 +159,8 @@ class Layers:
                     parameters[f"weight_hr_l{k}{suffix}"] = direction.weight_hr
                 if direction.weight_ch is not None:
                     parameters[f"weight_ch_l{k}{suffix}"] = direction.weight_ch
+                for name, values in direction.gains.items():
+                    parameters[f"{name}_l{k}{suffix}"] = values
                 if (bias := f"bias_l{k}{suffix}") in parameters:
                     zeros = np.zeros(len(direction.weight_ih), model.dtype)
                     parameters[bias] = zeros if direction.bias is None else direction.bias

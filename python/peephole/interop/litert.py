@@ -4,7 +4,9 @@ The operator: https://github.com/tensorflow/tensorflow, tensorflow/lite/kernels/
 unidirectional_sequence_lstm.cc; numbers below are those of tensorflow/compiler/mlir/lite/schema/
 schema.fbs. Each gate has its own matrices (H, I) and (H, H), diagonal peepholes (H,) and bias (H,);
 o reads c_t. Without the matrices of the input gate i = 1 - f. With a projection (P, H), the
-recurrent matrices are (H, P).
+recurrent matrices are (H, P). With layer normalisation, each gate has gains (H,), and its bias is
+added after them; epsilon is kNormalizationConstant in
+tensorflow/lite/kernels/internal/reference/portable_tensor_utils.cc.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ _LSTM, _DENSE = 44, 9
 _HEADS = {14: "sigmoid", 25: "softmax", 28: "tanh"}  # operators after the dense layer
 _FUSED = {0: "identity", 1: "relu", 4: "tanh"}
 _FLOAT32 = 0
+_EPSILON = 1e-8  # of layer normalisation
 _NO_TENSOR = -1
 # Where the inputs of the operator begin; gates i, f, c, o, of peepholes i, f, o.
 _INPUTS, _RECURRENT, _PEEPHOLES, _BIASES, _PROJECTION, _NORM = 1, 5, 9, 12, 16, 20
@@ -44,12 +47,13 @@ def from_litert(path: Any, *, ignore_cell_clip: bool = False) -> LSTM | Network:
     Returns:
         A `Network` with readout="all", or without a dense layer an `LSTM`. Cells with peepholes
         give `peephole_gates="ifo", output_peephole="current"`, cells without matrices of the input
-        gate `coupled_input_forget=True`. It reads (batch, time, features), also where the file's
+        gate `coupled_input_forget=True`, cells with layer normalisation `layer_norm="gates",
+        layer_norm_cell="none"`. It reads (batch, time, features), also where the file's
         operator reads the time first.
 
     Raises:
         ValueError: If the file is broken or has something that is not supported: another operator,
-            quantised weights, layer normalisation, a bias of a projection, a bound of cell states.
+            quantised weights, a bias of a projection, a bound of cell states.
         TypeError: If `ignore_cell_clip` is not a bool.
         OSError: If it cannot be read.
     """
@@ -131,8 +135,6 @@ class _Graph:
             raise ValueError(f"{where}: expected 20 or 24 inputs, got {len(inputs)}")
         if options is None:
             raise ValueError(f"{where}: there are no options")
-        if any(tensor != _NO_TENSOR for tensor in inputs[_NORM:]):
-            raise ValueError(f"{where}: layer normalisation is not supported")
         if (clip := options.number(1, "f")) and not self._ignore_cell_clip:
             raise ValueError(
                 f"{where}: cell_clip={clip:g} is not supported: a model here does not bound its "
@@ -161,13 +163,21 @@ class _Graph:
             rows = self._gates([i, f, f, o], where, (units,), coupled).reshape(4, units)
             rows[2] = 0
             peepholes = rows
-        self._layers.append(Direction(matrices, recurrent, bias, peepholes, projection))
+        normalises = any(tensor != _NO_TENSOR for tensor in inputs[_NORM:])
+        gains = {"gain": self._gains(inputs[_NORM:], where, units, coupled)} if normalises else {}
+        self._layers.append(Direction(matrices, recurrent, bias, peepholes, gains, projection))
         cell = _fused(options, where)
         self._options.append({"activations": {"g": cell, "c": cell}})
         if projection is not None and (clip := options.number(2, "f")):
             self._options[-1]["projection_clip"] = float(clip)
         if coupled:
             self._options[-1]["coupled_input_forget"] = True
+        if normalises:
+            self._options[-1] |= {
+                "layer_norm": "gates",
+                "layer_norm_cell": "none",
+                "layer_norm_epsilon": _EPSILON,
+            }
         if with_peepholes:
             self._options[-1] |= {
                 "peephole": "diagonal",
@@ -194,6 +204,13 @@ class _Graph:
         i = -f if coupled else self._values(tensors[0], where, shape)
         if any(gate.shape != f.shape for gate in (i, c, o)):
             raise ValueError(f"{where}: expected weights of one shape for all gates")
+        return np.concatenate([i, f, c, o])
+
+    def _gains(self, tensors: list[int], where: str, units: int, coupled: bool) -> NDArray[Any]:
+        """(4H,) gains of the gates i, f, c, o."""
+        f, c, o = (self._values(tensor, where, (units,)) for tensor in tensors[1:])
+        # With i = 1 - f, a_i = -a_f: LN(-z) = -LN(z), so the gain is that of f.
+        i = f if coupled else self._values(tensors[0], where, (units,))
         return np.concatenate([i, f, c, o])
 
     def _add_dense(self, inputs: list[int], options: Table | None) -> None:

@@ -11,6 +11,8 @@ https://www.tensorflow.org/addons/api_docs/python/tfa/rnn/PeepholeLSTMCell. Kera
 and recurrent_kernel (H, 4H), columns i, f, c, o, and {input,forget,output}_gate_peephole_weights.
 
 In both, o reads c_t (H. Sak, A. Senior, F. Beaufays, 2014, arXiv:1402.1128).
+
+Those with layer normalisation: see tensorflow_norms.
 """
 
 from __future__ import annotations
@@ -28,6 +30,11 @@ from numpy.typing import NDArray
 from peephole._checks import path_text, positive, real
 from peephole.interop.layers import Direction, Head, Layers, common_dtype, gate_rows, weight
 from peephole.interop.packages import needed
+from peephole.interop.tensorflow_norms import (
+    layer_norm_options,
+    norms_of_gates,
+    norms_of_products,
+)
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
@@ -38,10 +45,6 @@ _PEEPHOLES = {
     "f": ("w_f_diag", "forget_gate_peephole_weights"),
     "o": ("w_o_diag", "output_gate_peephole_weights"),
 }
-_NOT_SUPPORTED = {
-    "input/gamma": "layer normalisation",
-    "forget/gamma": "layer normalisation",
-}
 _BACKWARD = re.compile(r"(^|/)(bw|backward\w*)(/|$)")
 
 
@@ -51,6 +54,7 @@ def from_tensorflow(
     head: str | None = None,
     *,
     forget_bias: float = 1.0,
+    layer_norm_epsilon: float | None = None,
     recurrent_activation: str = "sigmoid",
     proj_clip: float | None = None,
     activation: str = "identity",
@@ -72,6 +76,8 @@ def from_tensorflow(
         head: The scope of the dense layer. None: the result is an `LSTM`. Other variables of the
             checkpoint are not used.
         forget_bias: Of TensorFlow 1's cells, which add it when they run. Addons' have none.
+        layer_norm_epsilon: Of cells with layer normalisation: TensorFlow 1's LayerNormBasicLSTMCell
+            and Addons' LayerNormLSTMCell. None: their default, 1e-12 and 1e-3.
         recurrent_activation: Of Addons' cells: "sigmoid" or "hard_sigmoid".
         proj_clip: Of TensorFlow 1's cells with num_proj; None: they have none.
         activation: Of the head: "identity", "sigmoid", "tanh" or "softmax".
@@ -79,11 +85,11 @@ def from_tensorflow(
 
     Returns:
         An `LSTM`, or with a head a `Network`, of the arrays' dtype, float32 or float64. Cells with
-        peepholes give `peephole_gates="ifo", output_peephole="current"`.
+        peepholes give `peephole_gates="ifo", output_peephole="current"`; those with layer
+        normalisation `layer_norm="gates"`, and Addons' `layer_norm="products"`.
 
     Raises:
-        ValueError: For a name or shape that does not fit, for layer normalisation, and for a file
-            that is broken.
+        ValueError: For a name or shape that does not fit, and for a file that is broken.
         TypeError: If `source` is neither a mapping nor a path.
         OSError: If a file cannot be read.
         ImportError: If a checkpoint is given and tensorflow is not installed.
@@ -98,6 +104,12 @@ def from_tensorflow(
     backward = [bool(_BACKWARD.search(scope)) for scope in scopes]
     directions = _paired(cells, backward, scopes)
     dense = None if head is None else _dense(arrays, head, activation, readout, taken)
+    kinds = {frozenset(cell.gains) for cell in cells}
+    if len(kinds) > 1:
+        raise ValueError(
+            "layers: expected layer normalisation of one kind in all cells or in none, got "
+            f"{dict(zip(scopes, ([*cell.gains] for cell in cells), strict=True))}"
+        )
     with_peepholes = [cell.weight_ch is not None for cell in cells]
     if len(set(with_peepholes)) > 1:
         raise ValueError(
@@ -111,6 +123,7 @@ def from_tensorflow(
             "peephole_gates": "ifo",
             "output_peephole": "current",
         }
+    options |= layer_norm_options(cells[0].gains, layer_norm_epsilon)
     options["activations"] = dict.fromkeys("ifo", recurrent_activation)
     if proj_clip is not None:
         options["projection_clip"] = positive(proj_clip, "proj_clip")
@@ -165,7 +178,11 @@ def _scopes(arrays: Mapping[str, Any]) -> list[str]:
         if last == "recurrent_kernel" or (
             last == "kernel"
             and f"{scope}/recurrent_kernel" not in arrays
-            and (peephole or "lstm" in scope.rpartition("/")[2])
+            and (
+                peephole
+                or "lstm" in scope.rpartition("/")[2]
+                or f"{scope}/transform/gamma" in arrays
+            )
         ):
             found.append(scope)
 
@@ -200,9 +217,6 @@ def _cell(
         taken[full] = weight(arrays[full], full, shape)
         return taken[full]
 
-    for name, what in _NOT_SUPPORTED.items():
-        if f"{scope}/{name}" in arrays:
-            raise ValueError(f"{scope}/{name}: {what} is not supported")
     keras_layout = f"{scope}/recurrent_kernel" in arrays
     projection = None
     if keras_layout:
@@ -222,15 +236,24 @@ def _cell(
                 f"{scope}/kernel: expected the shape {form} of an LSTM, got {both.shape}"
             )
         kernel, recurrent = both[:-outputs], both[-outputs:]
-    bias = take("bias", (4 * units,)) if f"{scope}/bias" in arrays or not keras_layout else None
+    normalises = f"{scope}/input/gamma" in arrays
+    needs_bias = not (keras_layout or normalises)
+    bias = take("bias", (4 * units,)) if f"{scope}/bias" in arrays or needs_bias else None
     peepholes = _peepholes(arrays, scope, units, take)
     if keras_layout:  # i, f, c, o, as here
-        return Direction(kernel.T, recurrent.T, bias, peepholes)
+        gains, shift = norms_of_products(arrays, scope, units, take)
+        if shift is not None:
+            bias = shift if bias is None else bias + shift
+        return Direction(kernel.T, recurrent.T, bias, peepholes, gains)
+    gains, shift = norms_of_gates(units, take) if normalises else ({}, None)
+    if bias is not None:
+        bias = gate_rows(bias, "igfo")
+    if shift is not None:
+        bias = shift if bias is None else bias + shift
     assert bias is not None
-    bias = gate_rows(bias, "igfo")
     bias[units : 2 * units] += bias.dtype.type(forget_bias)
     matrices = gate_rows(kernel.T, "igfo"), gate_rows(recurrent.T, "igfo")
-    return Direction(*matrices, bias, peepholes, projection)
+    return Direction(*matrices, bias, peepholes, gains, projection)
 
 
 def _peepholes(arrays: Mapping[str, Any], scope: str, units: int, take: Any) -> Any:

@@ -40,7 +40,8 @@ def lstm(
     and `checkpoint`.
 
     A gradient has its backward pass run the forward pass again: the memory between the two is that
-    of the arguments, and the time that of one more forward pass. There are no second derivatives.
+    of the arguments, and the time that of one more forward pass. Second derivatives by reverse mode
+    (`grad` of `grad`) are computed by a slower path; there are no third ones.
     `vmap` over x, state or lengths makes one batch of all, and so does the gradient of such a
     function. Where the parameters are mapped, or the gradient of each item is wanted apart, or
     there is noise, the items run one after another.
@@ -48,7 +49,8 @@ def lstm(
     Args:
         parameters: {name: array} with the names and shapes of `peephole.LSTM.parameters`; all
             float32 or, with `jax_enable_x64`, all float64. Number and sizes of layers follow from
-            them, and whether there are biases, peepholes, a projection and a reverse direction.
+            them, and whether there are biases, peepholes, layer normalisation, a projection and a
+            reverse direction.
         x: (B, T, I), or (T, I) for a single sequence: then nothing has a batch axis. It is
             converted to the dtype of the parameters, as `state` is.
         state: The initial state: one pair (h, c), each (B, H_k), h with a projection (B, P), per

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from peephole._types import StateArrays
+from peephole._types import StateArrays, Tangents
 from peephole.jax.structure import Structure
 
 
@@ -109,6 +109,32 @@ def backward(operands: Sequence[NDArray[Any]], call: Call, wanted: Wanted) -> li
     if wanted.state:
         found += _flat_state(gradients.state)
     return found
+
+
+def second_order(
+    operands: Sequence[NDArray[Any]], call: Call, wanted: Wanted
+) -> list[NDArray[Any]]:
+    """The backward pass of `backward`: gradients of the parameters, x, the state, dy and dstate.
+
+    `operands` are those of `backward`, then the gradients of its results: a direction. The Hessian
+    is symmetric, so that the gradients are the derivatives along it.
+    """
+    of = call.split(operands)
+    rest = iter(operands[len(flat(of)) :])
+    dy, dstate = next(rest), _pairs(list(islice(rest, len(of.state))))
+    names = call.structure.shapes if wanted.parameters else ()
+    parameters = dict(zip(names, islice(rest, len(names)), strict=True))
+    x = next(rest) if wanted.x else None
+    state = _pairs(list(rest)) if wanted.state else None
+    direction = Tangents(x, state, parameters)
+    with call.structure.model(_named(call, of)) as model:
+        lengths = of.lengths[0] if of.lengths else None
+        seed = _number(of.seed[0]) if of.seed else None
+        _, _, tape = model.forward(of.x, _pairs(of.state), lengths, seed=seed)
+        _, gradients = model.backward_jvp(tape, direction, dy, dstate)
+        _, (y, final) = model.jvp(of.x, direction, _pairs(of.state), lengths, seed=seed)
+    found = [gradients.parameters[name] for name in call.structure.shapes]
+    return [*found, gradients.x, *_flat_state(gradients.state), y, *_flat_state(final)]
 
 
 def _named(call: Call, operands: Operands) -> dict[str, NDArray[Any]]:

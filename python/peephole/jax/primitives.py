@@ -22,7 +22,7 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir, xla
 
-from peephole.jax.passes import Call, Wanted, backward, forward
+from peephole.jax.passes import Call, Wanted, backward, flat, forward, second_order
 
 try:
     from jax.experimental.buffer_callback import buffer_callback
@@ -31,7 +31,9 @@ except ImportError:
 
 forward_p = Primitive("peephole_lstm")
 backward_p = Primitive("peephole_lstm_backward")
+second_order_p = Primitive("peephole_lstm_second_order")
 forward_p.multiple_results = backward_p.multiple_results = True
+second_order_p.multiple_results = True
 
 
 def _forward_results(*operands: Any, call: Call) -> list[Any]:
@@ -53,6 +55,13 @@ def _backward_results(*operands: Any, call: Call, wanted: Wanted) -> list[Any]:
     return [_array(value.shape, call) for value in like]
 
 
+def _second_order_results(*operands: Any, call: Call, wanted: Wanted) -> list[Any]:
+    """The shapes of `passes.second_order`'s results."""
+    of = call.split(operands)
+    upstream = operands[len(flat(of)) :][: 1 + len(of.state)]
+    return [_array(v.shape, call) for v in (*of.parameters, of.x, *of.state, *upstream)]
+
+
 def _array(shape: Sequence[int], call: Call) -> Any:
     return jax.core.ShapedArray(tuple(shape), call.structure.dtype)
 
@@ -63,6 +72,10 @@ def _run_forward(operands: Sequence[Any], out: Any, **static: Any) -> list[Any]:
 
 def _run_backward(operands: Sequence[Any], out: Any, **static: Any) -> list[Any]:
     return backward([np.asarray(v) for v in operands], **static)
+
+
+def _run_second_order(operands: Sequence[Any], out: Any, **static: Any) -> list[Any]:
+    return second_order([np.asarray(v) for v in operands], **static)
 
 
 def _register(primitive: Any, run: Callable[..., list[Any]], results: Callable[..., Any]) -> None:
@@ -100,15 +113,14 @@ def _shape_structs(avals: Sequence[Any]) -> list[Any]:
 
 _register(forward_p, _run_forward, _forward_results)
 _register(backward_p, _run_backward, _backward_results)
+_register(second_order_p, _run_second_order, _second_order_results)
 
 
 # Differentiation
 
 
-def _differentiate_forward(
-    primals: Sequence[Any], tangents: Sequence[Any], *, call: Call
-) -> tuple[Any, Any]:
-    moving = [k for k, tangent in enumerate(tangents) if type(tangent) is not ad.Zero]
+def _differentiate_forward(primals: Sequence[Any], tangents: Sequence[Any], *, call: Call) -> Any:
+    moving = _moving(tangents)
     of = call.split([k in moving for k in range(len(primals))])
     wanted = Wanted(any(of.parameters), of.x, any(of.state))
     if call.structure.noisy and not call.has_seed:
@@ -117,16 +129,24 @@ def _differentiate_forward(
             "zoneout need, got none"
         )
 
+    return _jvp_of_moving(partial(_differentiable, call, wanted), primals, tangents)
+
+
+def _moving(tangents: Sequence[Any]) -> list[int]:
+    return [k for k, tangent in enumerate(tangents) if type(tangent) is not ad.Zero]
+
+
+def _jvp_of_moving(function: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """`jax.jvp` of a function of all primals, by those that have a tangent."""
+    moving = _moving(tangents)
+
     def of_moving(*values: Any) -> Any:
         operands = list(primals)
         for k, value in zip(moving, values, strict=True):
             operands[k] = value
-        return _differentiable(call, wanted, *operands)
+        return function(*operands)
 
-    of_results: tuple[Any, Any] = jax.jvp(
-        of_moving, [primals[k] for k in moving], [tangents[k] for k in moving]
-    )
-    return of_results
+    return jax.jvp(of_moving, [primals[k] for k in moving], [tangents[k] for k in moving])
 
 
 def _primal(call: Call, wanted: Wanted, *operands: Any) -> Any:
@@ -154,11 +174,40 @@ _differentiable.defvjp(_primal_and_kept, _cotangents)
 ad.primitive_jvps[forward_p] = _differentiate_forward
 
 
-def _no_second_order(*_arguments: Any, **_static: Any) -> Any:
-    raise NotImplementedError("peephole.jax.lstm has first derivatives only, no second ones")
+def _differentiate_backward(
+    primals: Sequence[Any], tangents: Sequence[Any], *, call: Call, wanted: Wanted
+) -> Any:
+    return _jvp_of_moving(partial(_twice_differentiable, call, wanted), primals, tangents)
 
 
-ad.primitive_jvps[backward_p] = _no_second_order
+def _gradients(call: Call, wanted: Wanted, *operands: Any) -> Any:
+    return backward_p.bind(*operands, call=call, wanted=wanted)
+
+
+def _gradients_and_kept(call: Call, wanted: Wanted, *operands: Any) -> tuple[Any, Any]:
+    return _gradients(call, wanted, *operands), operands
+
+
+def _second_cotangents(
+    call: Call, wanted: Wanted, operands: Any, of_gradients: Any
+) -> tuple[Any, ...]:
+    found = second_order_p.bind(*operands, *of_gradients, call=call, wanted=wanted)
+    of = call.split(operands)
+    count = len(of.parameters) + 1 + len(of.state)
+    fixed = (None for _ in (*of.lengths, *of.seed))
+    return (*found[:count], *fixed, *found[count:])
+
+
+_twice_differentiable = jax.custom_vjp(_gradients, nondiff_argnums=(0, 1))
+_twice_differentiable.defvjp(_gradients_and_kept, _second_cotangents)
+ad.primitive_jvps[backward_p] = _differentiate_backward
+
+
+def _no_third_order(*_arguments: Any, **_static: Any) -> Any:
+    raise NotImplementedError("peephole.jax.lstm has first and second derivatives, no third ones")
+
+
+ad.primitive_jvps[second_order_p] = _no_third_order
 
 
 # vmap
@@ -222,3 +271,4 @@ def _as_one_batch(
 
 batching.primitive_batchers[forward_p] = _map_forward
 batching.primitive_batchers[backward_p] = _map_backward
+batching.primitive_batchers[second_order_p] = partial(_one_by_one, second_order_p)

@@ -131,13 +131,16 @@ def _model(shapes: Mapping[str, tuple[int, ...]], dtype: str, options: Mapping[s
         raise ValueError(f"num_layers: expected {layers}, as in parameters, got {count!r}")
     if "dtype" in given and dtype_name(given["dtype"]) != dtype:
         raise ValueError(f"dtype: expected {dtype}, as in parameters, got {given['dtype']!r}")
-    shown = {
+    shown: dict[str, Any] = {
         "bias": "bias_l0" in shapes,
         "bidirectional": "weight_ih_l0_reverse" in shapes,
         "peephole": _peephole(shapes, units[0]),
+        "layer_norm": _layer_norm(shapes),
         "projection_size": _projection(shapes),
         "dtype": dtype,
     }
+    if shown["layer_norm"] is not None and "gain_c_l0" not in shapes:
+        shown["layer_norm_cell"] = "none"
     if layers == 1 and given.get("dropout"):
         LSTM(1, 1, dropout=given["dropout"])  # checks it and warns
         given["dropout"] = 0.0  # has no effect; every further model would warn
@@ -151,6 +154,12 @@ def _peephole(shapes: Mapping[str, tuple[int, ...]], units: int) -> str:
     if shape is None:
         return "none"
     return "diagonal" if shape == (4, units) else "dense"
+
+
+def _layer_norm(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    if "gain_ih_l0" in shapes:
+        return "products"
+    return "gates" if "gain_l0" in shapes else None
 
 
 def _projection(shapes: Mapping[str, tuple[int, ...]]) -> int | None:

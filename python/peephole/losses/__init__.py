@@ -1,9 +1,10 @@
 """Losses for `Network.fit`.
 
 Each loss is a mean over its terms, weighted if there are weights: Σ w l / Σ w. There are terms for
-each valid step of each sequence, or for readout "last" for each sequence. A term of weight 0 or of
-a missing target counts as absent: it has no effect on the loss, and its gradient is 0, even if it
-is not finite. `Network.fit` takes a loss by name, an object of these classes, or a custom function.
+each valid step of each sequence, or for readout "last" for each sequence, as always for `CTC`. A
+term of weight 0 or of a missing target counts as absent: it has no effect on the loss, and its
+gradient is 0, even if it is not finite. `Network.fit` takes a loss by name, an object of these
+classes, or a custom function.
 
 A custom function (y_pred, y_true, lengths) -> (loss, dy) is called for each batch, or with `tbptt`
 for each piece of one. It gets
@@ -21,9 +22,13 @@ classes, if any. An epoch's loss is the mean over its batches, weighted by the s
 that have a step.
 """
 
+from peephole.losses.alignment import CTC
 from peephole.losses.base import Loss, Value
 from peephole.losses.distributions import GaussianNLL, Quantile
 from peephole.losses.labels import CrossEntropy
+from peephole.losses.mixture import MixtureNLL
+from peephole.losses.predictive import Distribution
+from peephole.losses.student import StudentTNLL
 from peephole.losses.values import (
     BinaryCrossEntropy,
     Huber,
@@ -32,14 +37,18 @@ from peephole.losses.values import (
 )
 
 __all__ = [
+    "CTC",
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "Distribution",
     "GaussianNLL",
     "Huber",
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "MixtureNLL",
     "Quantile",
+    "StudentTNLL",
 ]
 
 # Pickles and messages use the public place of these names, not the module that defines them.

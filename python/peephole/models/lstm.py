@@ -13,8 +13,8 @@ from peephole import _core as core
 from peephole._checks import array
 from peephole._keywords import explains_keywords
 from peephole._types import Activations, Gradients, Seed, State, StateArrays
-from peephole.models.base import Model
 from peephole.models.build import build, keyword_defaults
+from peephole.models.derivatives import LSTMDerivatives
 from peephole.models.passes import backward, forward
 from peephole.models.prediction import call
 from peephole.models.stream import Stream
@@ -22,7 +22,7 @@ from peephole.models.stream import Stream
 _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
 
 
-class LSTM(Model):
+class LSTM(LSTMDerivatives):
     r"""A stack of LSTM layers with peephole connections.
 
     For each layer, at each step t::
@@ -67,7 +67,16 @@ class LSTM(Model):
         zoneout: In training, the probability at each step that a unit keeps its c_{t-1} instead of
             taking c_t, and, drawn independently, its h_{t-1} instead of h_t [8]_. Inference uses
             the expected value: c_t = z c_{t-1} + (1 - z) (f ⊙ c_{t-1} + g ⊙ i), and h_t likewise.
-        projection_size: P, the values of h of each layer, below each H: `proj_size` of
+        layer_norm: Layer normalisation [10]_, LN(z) = (z - mean(z)) / sqrt(var(z) + epsilon), with
+            gains γ. "gates": each gate's sum over its H values,
+            a_k = γ_k ⊙ LN(W_k x_t + R_k h_{t-1} + P_k c_{t-1}) + b_k, as in TensorFlow and LiteRT.
+            "products": each of the two products over all its 4H values, a = γ_x ⊙ LN(W x_t) +
+            γ_h ⊙ LN(R h_{t-1}) + P c_{t-1} + b, as in [10]_. None: none.
+        layer_norm_cell: What `layer_norm` does to the cell state, with a gain γ_c and a shift β_c.
+            "state": c_t = γ_c ⊙ LN(f ⊙ c_{t-1} + g ⊙ i) + β_c, which the next step reads too.
+            "output": h_t = h(γ_c ⊙ LN(c_t) + β_c) ⊙ o alone, as in [10]_. "none": nothing.
+        layer_norm_epsilon: The epsilon of `layer_norm`, in 1e-30..1.
+        projection_size: P, the values of h of each layer [11]_, below each H: `proj_size` of
             `torch.nn.LSTM`. They go to the next layer and to the next step; y and the h of states
             have P values for H. None: no projection, P is H.
         projection_clip: h is clipped to ±projection_clip; only with `projection_size`. None: it is
@@ -86,10 +95,14 @@ class LSTM(Model):
             - weight_hh_l{k}  (4H, P)  R, the recurrent weights
             - weight_ch_l{k}  (4, H) or dense (4H, H)  P, the peepholes; absent for "none"
             - bias_l{k}  (4H,)  b; absent without bias
+            - gain_l{k}  (4H,)  γ, with layer_norm="gates"
+            - gain_ih_l{k}, gain_hh_l{k}  (4H,)  γ_x and γ_h, with layer_norm="products"
+            - gain_c_l{k}, shift_c_l{k}  (H,)  γ_c and β_c, with layer_norm and a layer_norm_cell
+              other than "none"
             - weight_hr_l{k}  (P, H)  W_hr, the projection; absent without projection_size
 
             and, if bidirectional, the same again with `_reverse`. Weights start uniform in
-            ±1/sqrt(H), biases as 0, the bias of the forget gate as 1 [5]_.
+            ±1/sqrt(H), biases and shifts as 0, the bias of the forget gate as 1 [5]_, gains as 1.
 
     Raises:
         ValueError, TypeError: If an option is out of its range; the message names it.
@@ -113,7 +126,8 @@ class LSTM(Model):
            activations", ICLR 2017, arXiv:1606.01305.
         .. [9] T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with sublinear memory
            cost", 2016, arXiv:1604.06174.
-        .. [10] H. Sak, A. Senior, F. Beaufays, "Long short-term memory based recurrent neural
+        .. [10] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016, arXiv:1607.06450.
+        .. [11] H. Sak, A. Senior, F. Beaufays, "Long short-term memory based recurrent neural
            network architectures for large vocabulary speech recognition", 2014, arXiv:1402.1128.
 
     Example:
@@ -144,6 +158,9 @@ class LSTM(Model):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        layer_norm: Literal["gates", "products"] | None = None,
+        layer_norm_cell: Literal["state", "output", "none"] = "state",
+        layer_norm_epsilon: float = 1e-5,
         projection_size: int | None = None,
         projection_clip: float | None = None,
         masks: Mapping[str, NDArray[np.bool_]] | None = None,
@@ -166,6 +183,9 @@ class LSTM(Model):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             zoneout=zoneout,
+            layer_norm=layer_norm,
+            layer_norm_cell=layer_norm_cell,
+            layer_norm_epsilon=layer_norm_epsilon,
             projection_size=projection_size,
             projection_clip=projection_clip,
             masks=masks,

@@ -14,10 +14,11 @@ from peephole._keywords import explains_keywords, unexpected
 from peephole._sequences import batches_of, gives_batches, is_ragged, read_sequences
 from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
 from peephole.models.build import build, keyword_defaults
+from peephole.models.derivatives import NetworkDerivatives
+from peephole.models.generation import Generative
 from peephole.models.lstm import LSTM
 from peephole.models.passes import backward, forward
 from peephole.models.prediction import call, predict
-from peephole.models.scalings import ModelWithScalings
 from peephole.models.stream import Stream
 from peephole.training.entry import Trainable, set_network_class
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _CLASSES = {"float32": core.NetworkFloat32, "float64": core.NetworkFloat64}
 
 
-class Network(Trainable, ModelWithScalings):
+class Network(Trainable, NetworkDerivatives, Generative):
     r"""A stack of LSTM layers with a dense head on the last one.
 
     With r, what `readout` takes from the outputs h_t of the last layer (see `LSTM`)::

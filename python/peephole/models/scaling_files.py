@@ -22,9 +22,15 @@ _METADATA = {"format": "peephole", "format_version": "1", "kind": "Network"}
 _MASKS = "masks/"
 # The options that files always have. The core writes newer ones (`InFiles::unless_default`) only if
 # they are not the default, so that older releases read the file.
-_ALWAYS = {"input_size", "hidden_size", "output_size", "peephole", "peephole_gates"}
-_ALWAYS |= {"output_peephole", "bias", "activations", "coupled_input_forget", "bidirectional"}
-_ALWAYS |= {"dropout", "recurrent_dropout", "zoneout", "head", "readout", "dtype"}
+ALWAYS_WRITTEN = {"input_size", "hidden_size", "output_size", "peephole", "peephole_gates"}
+ALWAYS_WRITTEN |= {
+    "output_peephole",
+    "bias",
+    "activations",
+    "coupled_input_forget",
+    "bidirectional",
+}
+ALWAYS_WRITTEN |= {"dropout", "recurrent_dropout", "zoneout", "head", "readout", "dtype"}
 _MOST_BYTES = 2**20  # of a header that the core reads
 
 
@@ -42,7 +48,7 @@ def save_with_scalings(
         arrays[name] = np.where(mask, arrays[name], arrays[name].dtype.type(0))
         arrays[_MASKS + name] = mask
     defaults = core.option_defaults()
-    written = {k: v for k, v in options.items() if k in _ALWAYS or v != defaults[k]}
+    written = {k: v for k, v in options.items() if k in ALWAYS_WRITTEN or v != defaults[k]}
     metadata = {**_METADATA, "options": json.dumps(written), **texts}
     _check_header(arrays, metadata)
     core.write_tensors(path, arrays, metadata)

@@ -51,6 +51,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        layer_norm: Literal["gates", "products"] | None = None,
+        layer_norm_cell: Literal["state", "output", "none"] = "state",
+        layer_norm_epsilon: float = 1e-5,
         projection_size: int | None = None,
         projection_clip: float | None = None,
         dtype: Any = "float32",
@@ -77,6 +80,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
         self.zoneout = zoneout
+        self.layer_norm = layer_norm
+        self.layer_norm_cell = layer_norm_cell
+        self.layer_norm_epsilon = layer_norm_epsilon
         self.projection_size = projection_size
         self.projection_clip = projection_clip
         self.dtype = dtype

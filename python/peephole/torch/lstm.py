@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-import peephole.torch.ops  # noqa: F401  (registers the operators)
+import peephole.torch.ops
+import peephole.torch.second_order  # noqa: F401  (both register the operators)
 from peephole._checks import at_least_zero
 from peephole._types import Activations
 from peephole.torch.packed import pack_again, padded
@@ -24,7 +25,8 @@ class LSTM(Weights):
     Its arguments, calls and results are those of `torch.nn.LSTM`; with ``peephole="none"`` it
     computes the same function. It works with autograd, `torch.compile(fullgraph=True)`,
     `torch.export`, optimisers, `copy.deepcopy`, pickle and DistributedDataParallel. Second
-    derivatives are not available: they raise NotImplementedError.
+    derivatives (`create_graph=True`, as for a penalty on the gradient) are exact too, but computed
+    by a slower path; third ones raise NotImplementedError.
 
     Args:
         input_size, num_layers, bias, batch_first, dropout, bidirectional: As in `torch.nn.LSTM`.
@@ -35,7 +37,8 @@ class LSTM(Weights):
         masks: {parameter name: bool tensor of its shape}: weights are not connected where it is
             False.
         peephole, peephole_gates, output_peephole, activations, coupled_input_forget,
-            recurrent_dropout, zoneout, projection_clip, recurrent_init: As in `peephole.LSTM`.
+            recurrent_dropout, zoneout, layer_norm, layer_norm_cell, layer_norm_epsilon,
+            projection_clip, recurrent_init: As in `peephole.LSTM`.
 
     Attributes:
         weight_ih_l{k} (4H, I), weight_hh_l{k} (4H, H or P), bias_ih_l{k} (4H,), weight_hr_l{k} (P,
@@ -43,6 +46,8 @@ class LSTM(Weights):
             direction. There is one bias: `state_dict()` adds a `bias_hh_l{k}` of zeros, and
             `load_state_dict()` adds the two.
         weight_ch_l{k} (4, H) or dense (4H, H): The peepholes; absent with peephole="none".
+        gain_l{k}, gain_ih_l{k}, gain_hh_l{k} (4H,), gain_c_l{k}, shift_c_l{k} (H,): Those of layer
+            normalisation, as in `peephole.LSTM`.
 
     The weights are initialised as in `peephole.LSTM`, from torch's random numbers.
 
@@ -85,6 +90,9 @@ class LSTM(Weights):
         coupled_input_forget: bool = False,
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
+        layer_norm: Literal["gates", "products"] | None = None,
+        layer_norm_cell: Literal["state", "output", "none"] = "state",
+        layer_norm_epsilon: float = 1e-5,
         projection_clip: float | None = None,
         masks: Mapping[str, Tensor] | None = None,
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
@@ -110,6 +118,9 @@ class LSTM(Weights):
             activations=activations,
             coupled_input_forget=coupled_input_forget,
             bidirectional=bidirectional,
+            layer_norm=layer_norm,
+            layer_norm_cell=layer_norm_cell,
+            layer_norm_epsilon=layer_norm_epsilon,
             projection_size=proj_size or None,
             projection_clip=projection_clip,
         )

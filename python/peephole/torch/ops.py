@@ -16,12 +16,6 @@ from torch import Tensor
 from peephole.torch.models import borrowed, sizes
 from peephole.torch.tensors import array, lengths_array, same_device, seed_number, state_tensors
 
-_NO_SECOND_ORDER = (
-    "peephole.torch.LSTM has no second derivatives; call backward() or torch.autograd.grad() "
-    "without create_graph=True"
-)
-
-
 # torch.library.custom_op is the same with checks around each call, which take some 30 µs.
 _library = torch.library.Library("peephole", "DEF")
 _library.define(
@@ -34,8 +28,8 @@ _library.define(
 )
 _library.define(
     "lstm_backward(Tensor dy, Tensor? dh, Tensor? dc, Tensor parameters, Tensor tape, "
-    "Tensor? lengths, Tensor? seed, str options, str slot, bool time_major, bool inputs) "
-    "-> (Tensor, Tensor, Tensor, Tensor)"
+    "Tensor? lengths, Tensor? seed, str options, str slot, bool time_major, bool inputs, "
+    "Tensor? x=None, Tensor? h=None, Tensor? c=None) -> (Tensor, Tensor, Tensor, Tensor)"
 )
 
 
@@ -181,6 +175,9 @@ def lstm_backward(
     slot: str,
     time_major: bool,
     inputs: bool,
+    x: Tensor | None = None,
+    h: Tensor | None = None,
+    c: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The backward pass.
 
@@ -188,6 +185,8 @@ def lstm_backward(
         dy, dh, dc: Gradients of the results of `lstm`.
         parameters, tape: Of the call of `lstm`.
         inputs: Whether the gradient of x is wanted.
+        x, h, c: Those of the call of `lstm` that need second derivatives. Their values are in the
+            tape: as arguments they tell autograd that the gradients depend on them.
 
     Returns:
         Gradients of x (empty if not wanted), h, c and, in one array, of the parameters.
@@ -223,6 +222,9 @@ def _(
     slot: str,
     time_major: bool,
     inputs: bool,
+    x: Tensor | None = None,
+    h: Tensor | None = None,
+    c: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     first, second, _ = dy.shape
     batch = second if time_major else first
@@ -237,11 +239,13 @@ def _(
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    _, parameters, h, c, lengths, seed, options, slot, time_major = inputs
+    x, parameters, h, c, lengths, seed, options, slot, time_major = inputs
     y, h_n, c_n, tape = output
     ctx.mark_non_differentiable(tape)
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(parameters, tape, lengths, seed)
+    # The others may be changed in place.
+    moving = [None if t is None or not t.requires_grad else t for t in (x, h, c)]
+    ctx.save_for_backward(parameters, tape, lengths, seed, *moving)
     ctx.shape_of_y, ctx.shapes_of_final = y.shape, (h_n.shape, c_n.shape)
     ctx.shapes_of_state = None if h is None or c is None else (h.shape, c.shape)
     ctx.arguments = options, slot, time_major
@@ -250,7 +254,7 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, 
 def _backward(
     ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, _: Any
 ) -> tuple[Any, ...]:
-    parameters, tape, lengths, seed = ctx.saved_tensors
+    parameters, tape, lengths, seed, *moving = ctx.saved_tensors
     if dy is None:
         dy = tape.new_zeros(ctx.shape_of_y)
     if dh is None and dc is not None:
@@ -259,7 +263,7 @@ def _backward(
         dc = dh.new_zeros(ctx.shapes_of_final[1])
     wants_x = ctx.needs_input_grad[0]
     dx, dh_0, dc_0, dparameters = torch.ops.peephole.lstm_backward(
-        dy, dh, dc, parameters, tape, lengths, seed, *ctx.arguments, wants_x
+        dy, dh, dc, parameters, tape, lengths, seed, *ctx.arguments, wants_x, *moving
     )
     state: tuple[Tensor | None, Tensor | None] = None, None
     if ctx.shapes_of_state is not None:
@@ -268,9 +272,4 @@ def _backward(
     return dx if wants_x else None, dparameters, *state, None, None, None, None, None
 
 
-def _refuse_second_order(ctx: Any, *gradients: Any) -> Any:
-    raise NotImplementedError(_NO_SECOND_ORDER)
-
-
 torch.library.register_autograd("peephole::lstm", _backward, setup_context=_keep_for_backward)
-torch.library.register_autograd("peephole::lstm_backward", _refuse_second_order)

@@ -84,6 +84,10 @@ class Weights(nn.Module):
                 if name.startswith("bias"):
                     parameter.zero_()
                     parameter[hidden : 2 * hidden] = 1
+                elif name.startswith("gain"):
+                    parameter.fill_(1)
+                elif name.startswith("shift"):
+                    parameter.zero_()
                 elif name.startswith("weight_hh") and self.recurrent_init == "orthogonal":
                     for rows in parameter.chunk(4):
                         nn.init.orthogonal_(rows)

@@ -80,8 +80,9 @@ class Trainable:
                 lengths, sample_weight, reset) that can be iterated once per epoch, or a function
                 that returns one. None stands for what a batch does not have.
             y: Softmax head: class labels, integers in 0..O-1, (n,) for readout "last", (n, T) or a
-                list of (T_i,) for "all". Otherwise target values, with another axis of O (optional
-                for O = 1). Entries beyond a sequence's length are ignored.
+                list of (T_i,) for "all"; for the loss "ctc" a list of label sequences (S_i,).
+                Otherwise target values, with another axis of O (optional for O = 1). Entries beyond
+                a sequence's length are ignored.
             lengths: (n,) integers in 0..T, with an array x.
             epochs: The number of passes over the data.
             batch_size: Sequences per step; None: 32. The batches of an iterable are used as they
@@ -97,10 +98,10 @@ class Trainable:
             progress: Whether to show a progress bar; None: only in a terminal or a notebook. Each
                 epoch is also logged, at level INFO by the logger "peephole.training":
                 `logging.basicConfig(level=logging.INFO)` prints these lines.
-            loss: "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", "gaussian_nll", an
-                object from `peephole.losses`, or a function (y_pred, y_true, lengths) -> (loss, dy)
-                of a batch, which `peephole.losses` describes. None: "cross_entropy" for a softmax
-                head, otherwise "mse".
+            loss: "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", "gaussian_nll",
+                "student_t_nll", "ctc", an object from `peephole.losses`, or a function (y_pred,
+                y_true, lengths) -> (loss, dy) of a batch, which `peephole.losses` describes. None:
+                "cross_entropy" for a softmax head, otherwise "mse".
             sample_weight: Weights of the loss's terms: (n,), or per step (n, T) or a list of
                 (T_i,). 0 or more, and not all 0.
             class_weight: Weights of the labels in a cross-entropy: {label: weight}, other labels
@@ -136,10 +137,11 @@ class Trainable:
             validation_shuffle: Whether to hold out random sequences rather than the last ones; None
                 decides as described. True holds out random windows, too, even if they overlap.
             metrics: Computed in validation in addition to the loss, without weights: some of
-                "accuracy", "mse", "rmse", "mae", "r2"; or {name: function (y_pred, y_true) ->
-                float}. y_pred is (N, O), y_true (N,) labels or (N, D) values, of the steps or
-                sequences with a target; values that are missing are NaN, and the metrics by name
-                leave them out. Metrics without values are NaN.
+                "accuracy", "mse", "rmse", "mae", "r2", "label_error_rate"; or {name: function
+                (y_pred, y_true) -> float}. y_pred is (N, O), y_true (N,) labels or (N, D) values,
+                of the steps or sequences with a target; values that are missing are NaN, and the
+                metrics by name leave them out. For the loss "ctc" they are lists of (T_i, O)
+                outputs and of labels (S_i,). Metrics without values are NaN.
             early_stopping: Stops the training after this many epochs without improvement in
                 validation, and restores the weights of the best epoch; or an `EarlyStopping`.
             callbacks: Functions of the `Run`, called after each epoch, or `Callback` objects.
@@ -212,6 +214,7 @@ class Trainable:
         y: ArrayLike | Sequence[ArrayLike],
         lengths: ArrayLike | None = None,
         *,
+        loss: str | Loss | None = None,
         missing: Literal["error", "skip"] = "error",
         sample_weight: Any = None,
         ignore_label: int | None = None,
@@ -222,12 +225,16 @@ class Trainable:
         Args:
             x, y, lengths, sample_weight, missing: As in `fit`. Weights are those of the sequences,
                 or of their steps.
+            loss: The loss that the network was trained with, by name or object, if its targets are
+                not the network's O outputs: of a `losses.Distribution` the predicted means or
+                medians are scored.
             ignore_label: Softmax head: targets with this label (any integer) do not count.
             batch_size: The number of sequences that are computed at a time.
 
         Returns:
             The accuracy for a softmax head; otherwise R², the explained fraction of the targets'
-            variance, averaged over the O outputs. For readout "all" over all valid steps. NaN if
+            variance, averaged over the O outputs; for the loss CTC, 1 - the label error rate of
+            `peephole.decoding.greedy`. For readout "all" over all valid steps. NaN if
             all targets are missing.
 
         Raises:
@@ -239,6 +246,7 @@ class Trainable:
             x,
             y,
             lengths,
+            loss=loss,
             missing=missing,
             sample_weight=sample_weight,
             ignore_label=ignore_label,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole._checks import path_text, seed_number
-from peephole.losses import Loss
+from peephole.losses import CTC, Loss
 from peephole.metrics import metrics_of
 from peephole.optim import Optimiser
 from peephole.schedules import Schedule, schedule_of
@@ -25,7 +25,7 @@ from peephole.training.keep.checkpoint import MASKS, Checkpoint, Snapshot, not_v
 from peephole.training.keep.history import History
 from peephole.training.keep.settings import described, require_same
 from peephole.training.loop import Trainer
-from peephole.training.loss import Custom, loss_of
+from peephole.training.loss import Custom, kind_of_targets, loss_of
 from peephole.training.protocol import NetworkLike
 from peephole.training.setup import Setup
 from peephole.training.validation import Validation
@@ -35,6 +35,7 @@ def fit(net: NetworkLike, x: Any, y: Any, arguments: FitArguments) -> History:
     """See Network.fit."""
     _check_network(net, arguments)
     loss = loss_of(arguments.loss, net.head, net.output_size)
+    _check_loss(loss, arguments)
     checkpoint, snapshot = _checkpoint(net, arguments)
     seed = _seed(arguments, checkpoint, snapshot)
     random = np.random.default_rng(seed)
@@ -117,6 +118,14 @@ def _check_network(net: NetworkLike, arguments: FitArguments) -> None:
                 f"{name}: expected none for a bidirectional network, which needs its sequences "
                 f"whole, got {getattr(arguments, name)}"
             )
+
+
+def _check_loss(loss: Loss | Custom, arguments: FitArguments) -> None:
+    if isinstance(loss, CTC) and arguments.tbptt is not None:
+        raise ValueError(
+            "tbptt: expected None with the loss ctc, which needs the outputs of whole sequences, "
+            f"got {arguments.tbptt}"
+        )
 
 
 def _checkpoint(
@@ -215,7 +224,7 @@ def _data(
 def _validation(
     loss: Loss | Custom, validate: Part | IterableSource | None, arguments: FitArguments
 ) -> Validation | None:
-    metrics = metrics_of(arguments.metrics, loss.labels)
+    metrics = metrics_of(arguments.metrics, kind_of_targets(loss))
     if validate is None:
         if metrics:
             raise ValueError("metrics: allowed only with validation_data or validation_share")

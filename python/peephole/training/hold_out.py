@@ -62,6 +62,8 @@ def _drawn(data: Data, held: int, random: np.random.Generator) -> NDArray[np.int
     if not data.targets.are_labels or data.targets.per_step:
         return np.sort(order[:held])
     labels = data.targets.take(np.arange(len(data)))
+    if labels.ndim > 1:  # label sequences have no class
+        return np.sort(order[:held])
     _, codes, sizes = np.unique(labels[order], return_inverse=True, return_counts=True)
     # The rank of each row within its class, in random order, as a fraction of the class. The rows
     # with the smallest fractions are held out; the last row of each class comes after all others.

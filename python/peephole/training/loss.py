@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from peephole._checks import array
 from peephole.losses import (
+    CTC,
     BinaryCrossEntropy,
     CrossEntropy,
     GaussianNLL,
@@ -18,8 +19,10 @@ from peephole.losses import (
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    StudentTNLL,
 )
 from peephole.losses.base import Value
+from peephole.metrics import Targets
 
 Function: TypeAlias = Callable[
     [NDArray[Any], NDArray[Any], NDArray[np.intp]], tuple[float, NDArray[Any]]
@@ -95,8 +98,17 @@ BY_NAME: dict[str, type[Loss]] = {
         MeanAbsoluteError,
         Huber,
         GaussianNLL,
+        StudentTNLL,
+        CTC,
     )
 }
+
+
+def kind_of_targets(loss: Loss | Custom) -> Targets:
+    """What the loss takes as targets, for the metrics by name."""
+    if isinstance(loss, CTC):
+        return "label sequences"
+    return "labels" if loss.labels else "values"
 
 
 def loss_of(loss: str | Loss | Function | None, head: str, outputs: int) -> Loss | Custom:

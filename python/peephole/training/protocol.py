@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from peephole import _core as core
+from peephole.losses import Loss
 from peephole.parameters import Parameters
 from peephole.scaling.standardiser import Standardiser
 
@@ -72,6 +73,7 @@ class NetworkLike(Protocol):
         y: ArrayLike | Sequence[ArrayLike],
         lengths: ArrayLike | None = None,
         *,
+        loss: str | Loss | None = None,
         missing: Literal["error", "skip"] = "error",
         sample_weight: Any = None,
         ignore_label: int | None = None,

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole import _core as core
-from peephole.losses import Loss
-from peephole.metrics import BY_NAME, Metric, call
+from peephole.losses import CTC, Loss
+from peephole.metrics import BY_NAME
+from peephole.metrics.points import Metric, call
 from peephole.parameters import Parameters
+from peephole.training.data.batches import Batch
 from peephole.training.data.sources import Source, batch_text
 from peephole.training.faults import cause
 from peephole.training.loss import Custom
@@ -37,7 +39,8 @@ class Validation:
         reason.
         """
         total, weight = 0.0, 0.0
-        predicted, wanted = [], []
+        predicted: list[Any] = []
+        wanted: list[Any] = []
         pieces = without_gradient(model, self.source, self.tbptt, self.stateful)
         for number, part, y, logits in pieces:
             place = batch_text(self.source, number)
@@ -51,31 +54,37 @@ class Validation:
                 raise FloatingPointError(f"the validation loss is {value.mean} ({place}): {why}")
             total, weight = total + value.mean * value.weight, weight + value.weight
             if self.metrics:
-                outputs, targets = self._of_targets(*part.terms(y))
-                predicted.append(outputs)
-                wanted.append(targets)
+                outputs, targets = self._of_targets(part, y)
+                predicted += outputs
+                wanted += targets
         scores = {"loss": total / weight if weight else math.nan}
         if self.metrics:
-            y_pred, y_true = np.concatenate(predicted), np.concatenate(wanted)
+            y_pred: Any = predicted
+            y_true: Any = wanted
+            if not isinstance(self.loss, CTC):
+                y_pred, y_true = np.concatenate(predicted), np.concatenate(wanted)
             scores |= {k: self._measure(k, f, y_pred, y_true) for k, f in self.metrics.items()}
         return scores
 
     def _of_targets(
-        self, y: NDArray[Any], targets: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The rows with a target; missing values of a target are NaN."""
+        self, part: Batch, y: NDArray[Any]
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """The rows with a target, or all sequences; missing values of a target are NaN."""
+        if isinstance(self.loss, CTC):
+            return part.label_sequences(y)
+        y, targets = part.terms(y)
         if isinstance(self.loss, Custom):
-            return y, targets
+            return [y], [targets]
         present = self.loss.present(targets)
         rows = present if self.loss.labels else present.any(axis=-1)
-        return y[rows], targets[rows]
+        return [y[rows]], [targets[rows]]
 
-    def _measure(
-        self, name: str, metric: Metric, y_pred: NDArray[Any], y_true: NDArray[Any]
-    ) -> float:
+    def _measure(self, name: str, metric: Metric, y_pred: Any, y_true: Any) -> float:
         """One metric: those by name of the point forecasts, a user's of all outputs."""
         if len(y_pred) == 0:
             return math.nan
+        if metric in BY_NAME.values() and isinstance(self.loss, CTC):
+            return metric(self.loss.decode(y_pred), y_true)
         if metric in BY_NAME.values() and isinstance(self.loss, Loss):
             with np.errstate(over="ignore", invalid="ignore"):
                 return metric(self.loss.points(y_pred), y_true)

@@ -30,7 +30,8 @@ class Activities(NamedTuple):
     h: Array
     """The output, after zoneout if there is any."""
     peepholes: dict[str, Array]
-    """{gate: P_k c}: what each gate with a peephole receives through it, before its activation.
+    """{gate: P_k c}: what each gate with a peephole receives through it, before its activation and,
+    with layer_norm="gates", before it is normalised.
 
     c is from the previous step; for the output gate with `output_peephole="current"`, from the same
     step.
@@ -94,6 +95,14 @@ def _peepholes(lstm: LSTM, layer: int, reverse: bool, gates: dict[str, Array]) -
     blocks = np.split(np.array(lstm.parameters[name], np.float64), 4)
     before = _before(gates["c"], reverse)
     updated = gates["f"] * before + gates["g"] * gates["i"]  # c_t, before zoneout
+    if options["layer_norm"] is not None and options["layer_norm_cell"] == "state":
+        deviations = updated - updated.mean(axis=-1, keepdims=True)
+        variance = np.mean(deviations**2, axis=-1, keepdims=True) + options["layer_norm_epsilon"]
+        gain, shift = (
+            np.array(lstm.parameters[name.replace("weight_ch", kind)], np.float64)
+            for kind in ("gain_c", "shift_c")
+        )
+        updated = gain * deviations / np.sqrt(variance) + shift
     received = {}
     for gate, block in zip("ifgo", blocks, strict=True):
         if gate in options["peephole_gates"]:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/arithmetic.hpp"
 #include "kernels/host/options.hpp"
 #include "kernels/host/table.hpp"
 
@@ -107,7 +108,10 @@ void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
   const Index projection_size =
       projects ? chunk_rows * (task.dh_rows_stride + task.m_rows_stride) + H : 0;
   // Vectors at a row's end may reach into the next.
-  T* at = workspace.values(da_size + ih_size + hh_size + projection_size + group +
+  const bool norm = task.norm.form.any, products = task.norm.form.products;
+  const Index norm_size = norm ? chunk_rows * (task.columns_stride + 2 * round_up(H, line)) : 0;
+  T* at = workspace.values(da_size + ih_size + hh_size + projection_size + group + norm_size +
+                           (products ? da_size : 0) +
                            threads * (task.sums_size + task.inputs_size + task.panels_size));
   const auto take = [&](Index size) {
     T* const taken = at;
@@ -127,6 +131,11 @@ void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
   task.sums = take(threads * task.sums_size);
   task.inputs = take(threads * task.inputs_size);
   task.panels = take(threads * task.panels_size);
+  task.norm.da_stride = task.columns_stride;
+  task.norm.da = take(norm ? chunk_rows * task.columns_stride : 0);
+  task.norm.dc = take(norm ? chunk_rows * round_up(H, line) : 0);
+  task.norm.normalised_c = take(norm ? chunk_rows * round_up(H, line) : 0);
+  task.norm.da_h = take(products ? da_size : 0);
 }
 
 /// Threads take shares one at a time, so that slower threads do less. The gradient of x, each share
@@ -183,6 +192,18 @@ void set_layer(BackwardTask<T>& task, const LayerBackward<T>& layer) {
   task.dweight_hh = layer.dweights.weight_hh;
   task.dbias = layer.dweights.bias;
   if (spec.projection_size) task.dweight_hr = layer.dweights.weight_hr;
+  task.norm.form = norm_form(spec);
+  task.norm.normalised = layer.norm.normalised;
+  task.norm.scales = layer.norm.scales;
+  const bool by_products = task.norm.form.products;
+  task.norm.gain = by_products ? layer.weights.gain_ih : layer.weights.gain;
+  task.norm.gain_hh = layer.weights.gain_hh;
+  task.norm.gain_c = layer.weights.gain_c;
+  task.norm.shift_c = layer.weights.shift_c;
+  task.norm.dgain = by_products ? layer.dweights.gain_ih : layer.dweights.gain;
+  task.norm.dgain_hh = layer.dweights.gain_hh;
+  task.norm.dgain_c = layer.dweights.gain_c;
+  task.norm.dshift_c = layer.dweights.shift_c;
   if (spec.peephole == Peephole::diagonal) task.ddiagonal = layer.dweights.weight_ch;
   if (spec.peephole == Peephole::dense) task.dweight_ch = layer.dweights.weight_ch;
 }
@@ -226,18 +247,46 @@ BackwardTask<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
 template <class T>
 void run_recurrence(const BackwardTask<T>& task, Isa isa, Index chunk, RankRange ranks,
                     const TeamPart& team) noexcept {
-  kernels_of<T>(isa).backward.recurrence(task, task.chunks[chunk], ranks.begin, ranks.end, team);
+  const KernelsOf<T> kernels = kernels_of<T>(isa);
+  if (task.norm.form.any) {
+    return kernels.norm.recurrence(task, task.chunks[chunk], ranks.begin, ranks.end);
+  }
+  kernels.backward.recurrence(task, task.chunks[chunk], ranks.begin, ranks.end, team);
 }
+
+namespace {
+
+/// The gradients of weights with layer normalisation. Those of biases, peepholes and gains are of
+/// other values than da; with NormForm::products, so are those of R.
+template <class T>
+void norm_weight_gradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
+                           const ProductShare& share, const KernelsOf<T>& kernels) noexcept {
+  kernels.norm.gain_gradients(task, chunk, share);
+  BackwardTask<T> part = task;
+  part.dbias = part.ddiagonal = nullptr;
+  if (!task.norm.form.products) return kernels.backward.weight_gradients(part, chunk, share);
+  part.dweight_hh = part.dweight_hh_columns = nullptr;
+  kernels.backward.weight_gradients(part, chunk, share);
+  part.dweight_hh = task.dweight_hh;
+  part.dweight_hh_columns = task.dweight_hh_columns;
+  part.dweight_ih = part.dweight_ih_columns = nullptr;
+  part.da.data = task.norm.da_h;
+  kernels.backward.weight_gradients(part, chunk, share);
+}
+
+}  // namespace
 
 template <class T>
 void run_products(const BackwardTask<T>& task, Isa isa, Index chunk, Index share,
                   int thread) noexcept {
-  const BackwardKernels<T>& kernels = kernels_of<T>(isa).backward;
+  const KernelsOf<T> all = kernels_of<T>(isa);
+  const BackwardKernels<T>& kernels = all.backward;
   const bool of_input = share < task.input_shares;
   const ProductShare taken =
       of_input ? ProductShare{share, task.input_shares, thread}
                : ProductShare{share - task.input_shares, task.weight_shares, thread};
   const BackwardChunk& of = task.chunks[chunk];
+  if (task.norm.form.any && !of_input) return norm_weight_gradients(task, of, taken, all);
   (of_input ? kernels.input_gradient : kernels.weight_gradients)(task, of, taken);
 }
 

@@ -41,6 +41,18 @@ class Carver {
   Index size_ = 0;
 };
 
+/// Sums of so many bytes stay in L2 beside the weights.
+constexpr Index kNormBlockBytes = Index{1} << 18;
+
+/// How many rows of a step are multiplied before their cells are computed.
+template <class T>
+Index norm_block_rows(const ForwardTask<T>& task, Index lanes, Index rows) {
+  constexpr Index kUnit = 12;  // a multiple of the heights of tiles
+  const Index row = kGates * lanes * task.weights.panels * Index{sizeof(T)};
+  const Index most = std::max(kUnit, kNormBlockBytes / row / kUnit * kUnit);
+  return std::clamp<Index>(rows, 1, most);
+}
+
 template <class T>
 void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspace<T>& workspace) {
   const ForwardWeights<T>& w = task.weights;
@@ -55,6 +67,12 @@ void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspa
   const Index projected = carver.take(task.step_count > 1 ? kChunkRows * w.panels * sums : 0);
   const Index blocks = carver.take(rows * sums);
   const Index m = carver.take(w.projection != nullptr ? rows * width : 0);
+  const bool norm = task.norm.form.any;
+  task.norm.block_rows = norm ? norm_block_rows(task, lanes, rows) : 0;
+  const Index norm_size = task.norm.block_rows * w.panels * sums;
+  const Index of_norm = carver.take(norm_size);
+  const Index of_input = carver.take(task.norm.form.products ? norm_size : 0);
+  const Index norm_c = carver.take(norm ? width : 0);
   T* const values = workspace.values(carver.size());
   task.h_rows[0] = values + h0;
   task.h_rows[1] = values + h1;
@@ -64,6 +82,9 @@ void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspa
   task.projected = values + projected;
   task.sums = values + blocks;
   task.m_rows = values + m;
+  task.norm.sums = values + of_norm;
+  task.norm.input_sums = values + of_input;
+  task.norm.c = values + norm_c;
 }
 
 }  // namespace
@@ -85,6 +106,9 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
   task.clip = static_cast<T>(spec.projection_clip.value_or(0));
   task.peephole_gates = peephole_gates(spec, Peephole::diagonal);
   task.weights = packed.view();
+  task.norm.form = norm_form(spec);
+  task.norm.normalised = layer.norm.normalised;
+  task.norm.scales = layer.norm.scales;
   ForwardStep* const steps = workspace.steps(layer.schedule.steps());
   task.steps = steps;
   task.step_count = list_steps(layer, ranks, steps);
@@ -104,7 +128,9 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
 
 template <class T>
 void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noexcept {
-  kernels_of<T>(isa).forward.forward(task, team);
+  const KernelsOf<T> kernels = kernels_of<T>(isa);
+  if (task.norm.form.any) return kernels.norm.forward(task);
+  kernels.forward.forward(task, team);
 }
 
 template ForwardTask<float> prepare_forward(const LayerForward<float>&, const PackedForward<float>&,

@@ -32,7 +32,8 @@ template <class T>
 ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
                                ForwardWorkspace<T>& workspace, RankRange ranks);
 
-/// Runs a task; or, called once by each thread of a team, the units of its part.
+/// Runs a task; or, called once by each thread of a team, the units of its part, which there are
+/// not with layer normalisation.
 template <class T>
 void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team = {}) noexcept;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/plain/norm_task.hpp"
 #include "layer/layer.hpp"
 
 /// A layer's options as the plain numbers that kernels read.
@@ -11,6 +12,13 @@ inline bool is_standard(const LayerSpec& spec) noexcept {
   const Activations& a = spec.activations;
   return a.i == Activation::sigmoid && a.f == Activation::sigmoid && a.g == Activation::tanh &&
          a.o == Activation::sigmoid && a.c == Activation::tanh && !spec.coupled_input_forget;
+}
+
+/// What the layer normalises.
+inline NormForm norm_form(const LayerSpec& spec) noexcept {
+  return {spec.layer_norm.has_value(), spec.layer_norm == LayerNorm::products,
+          spec.layer_norm_cell == LayerNormCell::state,
+          spec.layer_norm_cell == LayerNormCell::output, spec.layer_norm_epsilon};
 }
 
 /// The gates that have a peephole of this form, as a mask of 1 << gate.

@@ -57,6 +57,31 @@ void pack_narrow(const T* panel, Index terms, Index lanes, T* narrow) {
   }
 }
 
+/// `to`: the shifts, which are there already, the two gains, and the two vectors of c.
+template <class T>
+NormWeights<T> pack_norm(const LayerSpec& spec, const LayerWeights<const T>& weights,
+                         const ForwardKernels<T>& kernels, Index panels, T* to) {
+  const Index H = spec.hidden_size, of_units = panels * kernels.lanes, size = kGates * of_units;
+  T* const gain = to + size;
+  T* const gain_hh = gain + size;
+  T* const gain_c = gain_hh + size;
+  T* const shift_c = gain_c + of_units;
+  const bool products = spec.layer_norm == LayerNorm::products;
+  const PanelWriter<T> gains(gain, 1, kernels), gains_hh(gain_hh, 1, kernels);
+  for (Gate gate : kAllGates) {
+    const Index first = index(gate) * H;
+    gains.write(gate, (products ? weights.gain_ih : weights.gain) + first, H, 1, 0);
+    if (products) gains_hh.write(gate, weights.gain_hh + first, H, 1, 0);
+  }
+  const bool of_c = weights.gain_c != nullptr;
+  if (of_c) {
+    std::copy_n(weights.gain_c, H, gain_c);
+    std::copy_n(weights.shift_c, H, shift_c);
+  }
+  return {gain, products ? gain_hh : nullptr, to, of_c ? gain_c : nullptr,
+          of_c ? shift_c : nullptr};
+}
+
 /// groups (groups, terms, kGates * lanes) = weights (outputs, terms), transposed.
 template <class T>
 void pack_outputs(const T* weights, Index outputs, Index terms, Index lanes, T* groups) {
@@ -81,15 +106,17 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
   view_ = {};
   view_.panels = round_up(H, lanes) / lanes;
   view_.terms = I + P + (has_dense_terms(spec) ? H : 0);
-  view_.second_chain = view_.panels <= kPanelsOfTwoChains ? I + (P + 1) / 2 : view_.terms;
+  const bool two_chains = view_.panels <= kPanelsOfTwoChains && !spec.layer_norm;
+  view_.second_chain = two_chains ? I + (P + 1) / 2 : view_.terms;
 
   const Index panel_size = view_.panels * view_.terms * row, vector_size = view_.panels * row;
   const Index output_size = dense_output ? round_up(view_.panels, kGates) * H * lanes : 0;
   const bool has_narrow = view_.panels == 2 && H - lanes <= lanes / kGates;
   const Index narrow_size = has_narrow ? view_.terms * lanes : 0;
+  const Index norm_size = spec.layer_norm ? 3 * vector_size + 2 * view_.panels * lanes : 0;
   const Index projection_size = spec.projection_size ? round_up(P, row) * H : 0;
   const Index size = panel_size + narrow_size + vector_size + (diagonal ? vector_size : 0) +
-                     output_size + projection_size;
+                     output_size + norm_size + projection_size;
   T* const storage = storage_.reserve(size);
   const bool all_written = spec.peephole != Peephole::dense;
   std::fill(storage + (all_written ? panel_size : 0), storage + size, T(0));
@@ -98,7 +125,9 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
   T* const narrow = panel + panel_size;
   T* const bias = narrow + narrow_size;
   T* const peepholes = bias + vector_size;
-  const PanelWriter<T> terms(panel, view_.terms, kernels), biases(bias, 1, kernels),
+  T* const norm = storage + size - norm_size;
+  T* const shift = spec.layer_norm ? norm : bias;
+  const PanelWriter<T> terms(panel, view_.terms, kernels), biases(shift, 1, kernels),
       diagonals(peepholes, 1, kernels);
   for (Gate gate : kAllGates) {
     const Index k = index(gate);
@@ -112,6 +141,9 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
       diagonals.write(gate, weights.weight_ch + k * H, H, 1, 0);
     }
   }
+  if (spec.layer_norm) {
+    view_.norm = pack_norm(spec, weights, kernels, view_.panels, norm);
+  }
   if (has_narrow) {
     pack_narrow(panel + view_.terms * row, view_.terms, lanes, narrow);
     view_.narrow = narrow;
@@ -121,7 +153,7 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
     view_.dense_output = peepholes;
   }
   if (spec.projection_size) {
-    T* const projection = storage + size - projection_size;
+    T* const projection = norm - projection_size;
     pack_outputs(weights.weight_hr, P, H, lanes, projection);
     view_.projection = projection;
   }

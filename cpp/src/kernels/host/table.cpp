@@ -7,8 +7,10 @@ namespace peephole::kernels {
   extern const AllTypes<ForwardKernels> forward_##set;   \
   extern const AllTypes<BackwardKernels> backward_##set; \
   extern const AllTypes<StepKernels> step_##set;         \
-  extern const AllTypes<HeadKernels> head_##set;
-#define PEEPHOLE_ROW(set) {Isa::set, forward_##set, backward_##set, step_##set, head_##set}
+  extern const AllTypes<HeadKernels> head_##set;         \
+  extern const AllTypes<NormKernels> norm_##set;
+#define PEEPHOLE_ROW(set) \
+  {Isa::set, forward_##set, backward_##set, step_##set, head_##set, norm_##set}
 
 PEEPHOLE_DECLARE_KERNELS(baseline)
 #if defined(PEEPHOLE_X86_KERNELS)
@@ -24,6 +26,7 @@ struct Row {
   const AllTypes<BackwardKernels>& backward;
   const AllTypes<StepKernels>& step;
   const AllTypes<HeadKernels>& head;
+  const AllTypes<NormKernels>& norm;
 };
 
 constexpr Row kTable[] = {
@@ -46,7 +49,7 @@ const Row& row_of(Isa isa) noexcept {
 template <class T>
 KernelsOf<T> kernels_of(Isa isa) noexcept {
   const Row& row = row_of(isa);
-  return {row.forward, row.backward, row.step, row.head};
+  return {row.forward, row.backward, row.step, row.head, row.norm};
 }
 
 template KernelsOf<float> kernels_of(Isa) noexcept;

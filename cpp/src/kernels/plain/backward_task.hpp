@@ -101,6 +101,7 @@ struct BackwardTask {
   T* dweight_ch;    // (4H, H), or null
   T* dbias;         // (4H,), or null
   T* dweight_hr;    // (P, H), or null
+  NormBackward<T> norm;
 
   // Scratch.
   Lines<T> da;            // (rows of a chunk, 4H)

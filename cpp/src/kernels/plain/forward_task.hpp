@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/plain/norm_task.hpp"
 #include "peephole/activation.hpp"
 #include "peephole/types.hpp"
 
@@ -36,6 +37,7 @@ struct ForwardWeights {
   const T*
       dense_output;     // (groups, H, kGates panels, lanes): P_o where it reads all of c_t, or null
   const T* projection;  // (groups, H, kGates, lanes): W_hr transposed, or null
+  NormWeights<T> norm;  // `bias` is 0 where there is layer normalisation: it is a shift then
 };
 
 /// One step in time: its first row, and the number of its rows.
@@ -78,6 +80,7 @@ struct ForwardTask {
   T* unclipped;  // (N, P): the projected h before it is clipped, overwritten; or null
   T* state_h;    // (B, P), replaced
   T* state_c;    // (B, H), replaced
+  NormForward<T> norm;
 
   // Scratch.
   T* h_rows[2];    // (B, h_width): h_{t-1} and h_t, by turns

@@ -54,6 +54,14 @@ def layers(options: Mapping[str, Any]) -> list[Layer]:
     return [Layer(options, k) for k in range(len(options["hidden_size"]))]
 
 
+def gain_names(options: Mapping[str, Any]) -> list[str]:
+    """The parameters of layer normalisation, of one direction of a layer."""
+    if options["layer_norm"] is None:
+        return []
+    gains = {"gates": ["gain"], "products": ["gain_ih", "gain_hh"]}[options["layer_norm"]]
+    return gains + ["gain_c", "shift_c"] * (options["layer_norm_cell"] != "none")
+
+
 def parameter_shapes(options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """{name: shape} of the parameters of a model with these options."""
     shapes: dict[str, tuple[int, ...]] = {}
@@ -70,6 +78,8 @@ def parameter_shapes(options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
                 shapes[f"bias{suffix}"] = (4 * units,)
             if options["projection_size"]:
                 shapes[f"weight_hr{suffix}"] = (layer.outputs, units)
+            for name in gain_names(options):
+                shapes[f"{name}{suffix}"] = (units if name.endswith("_c") else 4 * units,)
         width = layer.outputs * len(layer.suffixes)
     if "output_size" in options:
         shapes["head.weight"] = (options["output_size"], width)

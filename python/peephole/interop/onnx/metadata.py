@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 from peephole import _core as core
 from peephole.models.base import Model
 from peephole.models.network import Network
+from peephole.models.scaling_files import ALWAYS_WRITTEN
 from peephole.scaling.texts import NAMES, scaling_texts
 
 KEY = "peephole"
 FORMS = ("lstm", "scan")
 _FORMAT_VERSION = 1
 _FIELDS = {"format_version", "kind", "form", "options", "masks"}
-# Options that files from before they existed lack: then they are the default.
-_NEWER_OPTIONS = ("projection_size", "projection_clip")
 _LONGEST = 200  # characters of a wrong value in a message
 
 
@@ -49,11 +48,22 @@ def metadata(model: Model, form: str) -> dict[str, str]:
         "format_version": _FORMAT_VERSION,
         "kind": "Network" if isinstance(model, Network) else "LSTM",
         "form": form,
-        "options": model.options,
+        "options": _written(model.options),
         "masks": masks,
     }
     scalings = scaling_texts(model) if isinstance(model, Network) else {}
     return {KEY: json.dumps(fields), **scalings}
+
+
+def _newer_defaults() -> dict[str, Any]:
+    """{option: default} of those that are left out where they have it, as in model files."""
+    defaults = core.option_defaults()
+    return {name: value for name, value in defaults.items() if name not in ALWAYS_WRITTEN}
+
+
+def _written(options: Mapping[str, Any]) -> dict[str, Any]:
+    newer = _newer_defaults()
+    return {k: v for k, v in options.items() if k not in newer or v != newer[k]}
 
 
 def read_description(texts: Mapping[str, str]) -> Description:
@@ -76,17 +86,11 @@ def read_description(texts: Mapping[str, str]) -> Description:
     masks = fields["masks"]
     if not isinstance(masks, dict) or not all(isinstance(mask, str) for mask in masks.values()):
         raise _wrong("masks as texts", masks)
-    options = _with_defaults(fields["options"])
-    _check_options(options, fields["kind"])
+    if isinstance(fields["options"], dict):
+        fields["options"] = {**_newer_defaults(), **fields["options"]}
+    _check_options(fields["options"], fields["kind"])
     scalings = {name: texts[name] for name in NAMES if name in texts}
-    return Description(fields["kind"], fields["form"], options, masks, scalings)
-
-
-def _with_defaults(options: Any) -> Any:
-    if not isinstance(options, dict):
-        return options
-    defaults = core.option_defaults()
-    return {name: defaults[name] for name in _NEWER_OPTIONS} | options
+    return Description(fields["kind"], fields["form"], fields["options"], masks, scalings)
 
 
 def _check_options(options: Any, kind: str) -> None:

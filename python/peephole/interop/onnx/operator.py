@@ -30,6 +30,8 @@ def why_not(options: Mapping[str, Any]) -> str:
         return "zoneout"
     if options["projection_size"]:
         return "a projection"
+    if options["layer_norm"] is not None:
+        return "layer normalisation"
     if options["peephole"] == "dense":
         return "dense peepholes"
     if options["peephole"] == "diagonal":

@@ -8,6 +8,8 @@ after its options, so a name always means the same computation. Its inputs are
     h, c   (B, P), (B, H), the initial state; P is H without a projection
     W      (4H, I), R (4H, P), P (4, H) or dense (4H, H), b (4H,), W_hr (P, H): our parameters, P,
            b and W_hr only where the layer has them
+    G      (4H,), or X and Y (4H,), the gains of the gates, or of W x and R h; C and S (H,), gain
+           and shift of the cell state; e, epsilon: where the layer has layer normalisation
     z      the probability of zoneout, where the layer has it
     bound  of the projected h, where the layer clips it
 
@@ -21,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from peephole.interop.gates import OURS
-from peephole.interop.onnx.layers import Layer, Sequences
+from peephole.interop.onnx.layers import Layer, Sequences, gain_names
 from peephole.interop.onnx.nodes import DOMAIN, Nodes
 from peephole.interop.onnx.package import onnx_package
 
@@ -36,6 +38,8 @@ def function_name(layer: Layer, reverse: bool) -> str:
         parts += [options["peephole_gates"] or "no_gates", options["output_peephole"]]
     parts += [layer.activations[gate] for gate in "ifgoc"]
     parts += ["bias"] * options["bias"] + ["coupled"] * options["coupled_input_forget"]
+    if options["layer_norm"] is not None:
+        parts += ["norm", options["layer_norm"], options["layer_norm_cell"]]
     parts += ["zoneout"] * (options["zoneout"] > 0)
     parts += ["projection"] * (options["projection_size"] is not None)
     parts += ["clip"] * (options["projection_clip"] is not None) + ["reverse"] * reverse
@@ -52,6 +56,8 @@ def write_layer(
     ys, final = [], []
     for d, suffix in enumerate(layer.suffixes):
         weights = [f"{name}{suffix}" for name in _weights(layer)]
+        if layer.options["layer_norm"] is not None:
+            weights.append(nodes.constant(layer.options["layer_norm_epsilon"], sequences.dtype))
         if layer.options["zoneout"] > 0:
             weights.append(nodes.constant(layer.options["zoneout"], sequences.dtype))
         if layer.options["projection_clip"] is not None:
@@ -79,7 +85,8 @@ def _weights(layer: Layer) -> dict[str, str]:
         weights["bias"] = "b"
     if layer.options["projection_size"]:
         weights["weight_hr"] = "W_hr"
-    return weights
+    gains = {"gain": "G", "gain_ih": "X", "gain_hh": "Y", "gain_c": "C", "shift_c": "S"}
+    return weights | {name: gains[name] for name in gain_names(layer.options)}
 
 
 def functions(layer: Layer, dtype: Any) -> dict[str, Any]:
@@ -91,18 +98,26 @@ def functions(layer: Layer, dtype: Any) -> dict[str, Any]:
 def _function(layer: Layer, reverse: bool, dtype: Any) -> Any:
     helper = onnx_package().helper
     zoned = layer.options["zoneout"] > 0
+    form = layer.options["layer_norm"]
     clips = layer.options["projection_clip"] is not None
     inputs = ["x", "steps", "h", "c", *_weights(layer).values()]
-    inputs += ["z"] * zoned + ["bound"] * clips
+    inputs += ["e"] * (form is not None) + ["z"] * zoned + ["bound"] * clips
     nodes = Nodes()
     a = nodes.add("MatMul", "x", nodes.add("Transpose", "W", perm=[1, 0]))
-    if layer.options["bias"]:
+    if form == "products":
+        a = normalised(nodes, a, "X")
+    if layer.options["bias"] and form != "gates":
         a = nodes.add("Add", a, "b")
     recurrent = nodes.add("Transpose", "R", perm=[1, 0])
     projection = ""
     if layer.options["projection_size"]:
         projection = nodes.add("Transpose", "W_hr", perm=[1, 0])
-    body = Step(layer, dtype, recurrent, _peepholes(nodes, layer), projection).graph()
+    per_gate = {}
+    if form == "gates":
+        for name in "Gb" if layer.options["bias"] else "G":
+            each = nodes.add_many("Split", name, outputs=4, axis=0)
+            per_gate[name] = dict(zip(OURS, each, strict=True))
+    body = Step(layer, dtype, recurrent, _peepholes(nodes, layer), per_gate, projection).graph()
     nodes.add_many(
         "Scan",
         "h",
@@ -125,6 +140,20 @@ def _function(layer: Layer, reverse: bool, dtype: Any) -> Any:
     )
 
 
+def normalised(nodes: Nodes, z: str, gain: str, shift: str | None = None) -> str:
+    """LN(z) times `gain`, plus `shift`, over the last axis, with epsilon e.
+
+    Not by the operator LayerNormalization, whose epsilon has float32.
+    """
+    mean = nodes.add("ReduceMean", z, axes=[-1], keepdims=1)
+    deviations = nodes.add("Sub", z, mean)
+    squares = nodes.add("Mul", deviations, deviations)
+    variance = nodes.add("ReduceMean", squares, axes=[-1], keepdims=1)
+    scale = nodes.add("Sqrt", nodes.add("Add", variance, "e"))
+    product = nodes.add("Mul", nodes.add("Div", deviations, scale), gain)
+    return product if shift is None else nodes.add("Add", product, shift)
+
+
 def _peepholes(nodes: Nodes, layer: Layer) -> dict[str, str]:
     """{gate: its P}, (1, H) diagonal or (H, H) dense and transposed, of gates with a peephole."""
     gates = layer.options["peephole_gates"]
@@ -144,11 +173,14 @@ class Step:
         c_t = f ⊙ c_{t-1} + g ⊙ i
         h_t = h(c_t) ⊙ o, or with a projection clip(W_hr (h(c_t) ⊙ o))
 
+    or with layer normalisation, see `peephole.LSTM`.
+
     Args:
         layer: The layer.
         dtype: Of all values.
         recurrent: The name of R^T (P, 4H).
         peepholes: {gate: name of its P}.
+        per_gate: {"G", "b": {gate: name of its part}}, with layer_norm="gates".
         projection: The name of W_hr^T (H, P), or "".
     """
 
@@ -158,8 +190,12 @@ class Step:
         dtype: Any,
         recurrent: str,
         peepholes: dict[str, str],
+        per_gate: dict[str, dict[str, str]],
         projection: str,
     ) -> None:
+        norm = layer.options["layer_norm"]
+        self._norm_cell = None if norm is None else layer.options["layer_norm_cell"]
+        self._per_gate = per_gate
         self._layer = layer
         self._dtype = dtype
         self._recurrent = recurrent
@@ -168,7 +204,11 @@ class Step:
         self._nodes = Nodes("step_")
 
     def graph(self) -> Any:
-        """h, c, W x_t + b (B, 4H) and the mask (B, 1) in; h, c and y out."""
+        """The graph.
+
+        Its inputs are h, c, what x_t adds to the gates' sums (B, 4H) and the mask (B, 1), its
+        outputs h, c and y.
+        """
         helper = onnx_package().helper
         nodes = self._nodes
         h, c = self._new_state("step_h", "step_c", "step_a")
@@ -186,7 +226,10 @@ class Step:
     def _new_state(self, h: str, c: str, a: str) -> tuple[str, str]:
         """h_t and c_t of a sequence that has step t."""
         nodes, options = self._nodes, self._layer.options
-        a = nodes.add("Add", a, nodes.add("MatMul", h, self._recurrent))
+        product = nodes.add("MatMul", h, self._recurrent)
+        if options["layer_norm"] == "products":
+            product = normalised(nodes, product, "Y")
+        a = nodes.add("Add", a, product)
         each = dict(zip(OURS, nodes.add_many("Split", a, outputs=4, axis=1), strict=True))
         i = self._gate("i", each, c)
         if options["coupled_input_forget"]:
@@ -195,9 +238,12 @@ class Step:
             f = self._gate("f", each, c)
         g = self._gate("g", each, c)
         new_c = nodes.add("Add", nodes.add("Mul", f, c), nodes.add("Mul", g, i))
+        if self._norm_cell == "state":
+            new_c = normalised(nodes, new_c, "C", "S")
         read = new_c if options["output_peephole"] == "current" else c
         o = self._gate("o", each, read)
-        new_h = self._projected(nodes.add("Mul", self._activate("c", new_c), o))
+        shown = normalised(nodes, new_c, "C", "S") if self._norm_cell == "output" else new_c
+        new_h = self._projected(nodes.add("Mul", self._activate("c", shown), o))
         if options["zoneout"] > 0:
             return self._expected(h, new_h), self._expected(c, new_c)
         return new_h, new_c
@@ -216,6 +262,9 @@ class Step:
         if gate in self._peepholes:
             product = "Mul" if self._layer.options["peephole"] == "diagonal" else "MatMul"
             a = self._nodes.add("Add", a, self._nodes.add(product, c, self._peepholes[gate]))
+        if self._per_gate:
+            shifts = self._per_gate.get("b", {})
+            a = normalised(self._nodes, a, self._per_gate["G"][gate], shifts.get(gate))
         return self._activate(gate, a)
 
     def _expected(self, old: str, new: str) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole._checks import array, input_array
 from peephole._sequences import Sequences, is_ragged, read_sequences, real_steps
-from peephole.losses import Loss
+from peephole.losses import CTC, Loss
 from peephole.losses.base import Value
 from peephole.training.data.targets import Targets, read_as_array, read_targets
 from peephole.training.loss import Custom
@@ -31,6 +31,8 @@ class Batch(NamedTuple):
         """The loss of a network's output for x, and its gradient, with the shape of y."""
         if isinstance(loss, Custom):
             return loss(y, self.y, self.lengths)
+        if isinstance(loss, CTC):
+            return loss(y, logits, self.y, self.weights, self.lengths)
         if len(self.lengths) == 0 or (real := self._real()) is None:
             return _evaluate_all(loss, y, logits, self.y, self._of_steps(self.weights, y))
         weights = self._of_steps(self.weights, y)
@@ -47,6 +49,11 @@ class Batch(NamedTuple):
             n = int(np.prod(y.shape[:-1]))
             return y.reshape(n, -1), self.y.reshape(n, *self.y.shape[y.ndim - 1 :])
         return y[real], self.y[real]
+
+    def label_sequences(self, y: NDArray[Any]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """The outputs (T_i, O) of each sequence, and its labels (S_i,), of the loss CTC."""
+        outputs = [values[:length] for values, length in zip(y, self.lengths, strict=True)]
+        return outputs, [labels[labels >= 0] for labels in self.y]
 
     def term_weights(self, y: NDArray[Any]) -> NDArray[Any]:
         """(N,): the weight of each of the `terms`."""

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from peephole._checks import array
 from peephole._sequences import Sequences, as_slice, is_ragged, real_steps
-from peephole.losses import Loss
+from peephole.losses import CTC, Loss
 from peephole.training.data.checks import parts
+from peephole.training.data.label_sequences import read_label_sequences
 from peephole.training.loss import Custom
 
 _INSTEAD_OF_MASKS = 'use y.filled(numpy.nan) and missing="skip" to leave them out'
@@ -24,7 +25,10 @@ def read_as_array(y: Any, name: str, loss: Loss | Custom) -> NDArray[Any]:
 
 
 class Targets(NamedTuple):
-    """One target per sequence, or for readout "all" one per step."""
+    """One target per sequence, or for readout "all" one per step.
+
+    Label sequences, of the loss CTC, are one target per sequence: (n, S), with -1 after them.
+    """
 
     values: NDArray[Any] | Sequences
     dtype: np.dtype[Any] | None  # of batches; None: unchanged
@@ -58,6 +62,9 @@ def read_targets(
     Labels, or targets of O values each (for O = 1 the axis is optional). A custom loss takes any
     targets with an item for each sequence, and for readout "all" for each step.
     """
+    if isinstance(loss, CTC):
+        sequences = read_label_sequences(y, inputs, options, loss)
+        return Targets(sequences, np.dtype(np.intp), are_labels=True)
     per_step = options["readout"] == "all"
     if not per_step and not inputs.lengths.all():
         raise ValueError(

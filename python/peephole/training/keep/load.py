@@ -60,7 +60,13 @@ def _network(options: dict[str, Any], snapshot: Snapshot) -> Any:
 
 
 # Of which checkpoints from before they existed have nothing: then they are the default.
-_NEWER_OPTIONS = ("projection_size", "projection_clip")
+_NEWER_OPTIONS = (
+    "layer_norm",
+    "layer_norm_cell",
+    "layer_norm_epsilon",
+    "projection_size",
+    "projection_clip",
+)
 
 
 class _NetworkClass(Protocol):

@@ -1,15 +1,9 @@
-"""Metrics of predictions.
-
-Each is a function (y_pred, y_true, weights=None) -> float of all predictions (N, O) and their
-targets: labels (N,), or values (N, O); weights are (N,) and 0 or more. Values that are NaN are
-missing: they do not count, while the other values of the same row do. A metric without values is
-NaN.
-"""
+"""Metrics of point forecasts and class labels."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,10 +11,8 @@ from numpy.typing import NDArray
 
 from peephole._checks import array
 
-__all__ = ["accuracy", "mae", "mse", "r2", "rmse"]
-
-Metric: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], float]
-Metrics: TypeAlias = str | Sequence[str] | Mapping[str, Metric]
+# Of predictions and targets; `label_error_rate` takes lists of label sequences.
+Metric: TypeAlias = Callable[[Any, Any], float]
 
 
 def accuracy(
@@ -113,7 +105,7 @@ def _mean(values: NDArray[Any], w: NDArray[np.float64]) -> float:
     return float(np.multiply(values, w, out=np.zeros(w.shape), where=w != 0).sum() / total)
 
 
-def call(name: str, metric: Metric, y_pred: NDArray[Any], y_true: NDArray[Any]) -> float:
+def call(name: str, metric: Metric, y_pred: Any, y_true: Any) -> float:
     """The value of a metric, which may be a user's function."""
     value = np.asarray(metric(y_pred, y_true))
     if value.shape or value.dtype.kind not in "fiub":
@@ -122,27 +114,3 @@ def call(name: str, metric: Metric, y_pred: NDArray[Any], y_true: NDArray[Any]) 
             f"got {value.dtype} of shape {value.shape}"
         )
     return float(value)
-
-
-BY_NAME: dict[str, Metric] = {f.__name__: f for f in (accuracy, mse, rmse, mae, r2)}
-GREATER_IS_BETTER = frozenset({"accuracy", "r2"})
-
-
-def metrics_of(metrics: Metrics, labels: bool) -> dict[str, Metric]:
-    """{name: function}, checked against the kind of targets: labels or values."""
-    if isinstance(metrics, str):
-        metrics = [metrics]
-    if isinstance(metrics, Mapping):
-        for name, metric in metrics.items():
-            if not isinstance(name, str) or name == "loss" or not callable(metric):
-                raise TypeError(
-                    f"metrics: expected names (not loss) to functions, got {name!r}: {metric!r}"
-                )
-        return dict(metrics)
-    if isinstance(metrics, bytes) or not isinstance(metrics, Sequence):
-        raise TypeError(f"metrics: expected names, or names to functions, got {metrics!r}")
-    known = [name for name in BY_NAME if not labels or name == "accuracy"]
-    for name in metrics:
-        if name not in known:
-            raise ValueError(f"metrics: expected some of {', '.join(known)}, got {name!r}")
-    return {name: BY_NAME[name] for name in metrics}
