@@ -1,4 +1,4 @@
-"""Kinds of cells that `torch.nn.LSTM` lacks, compared with what users of PyTorch run instead.
+"""Kinds of cells for which PyTorch has no fast kernel, compared with what its users run.
 
 Ours and theirs have the same weights. Each runs on one thread in a process of its own, and they
 take turns. A training call is a forward pass and the gradients of all parameters, for dy = y.
@@ -34,12 +34,12 @@ class Kind:
     """A kind of cell.
 
     Attributes:
-        options: Of `peephole.LSTM`.
+        options: Of `peephole.LSTM`, with a shape's sizes.
         theirs: A module of PyTorch that computes the same on (T, B, I), from our weights.
         baseline: What that module is, for the table.
     """
 
-    options: Mapping[str, Any]
+    options: Callable[[Shape], Mapping[str, Any]]
     theirs: Callable[[_Weights], Any]
     baseline: str
 
@@ -56,16 +56,32 @@ def _normalised_gates(weights: _Weights) -> Any:
     return normalised_gates(weights)
 
 
+def _projected(weights: _Weights) -> Any:
+    from bench.torch_cells import projected
+
+    return projected(weights)
+
+
 KINDS = {
     "layer-norm-products": Kind(
-        {"peephole": "none", "layer_norm": "products"},
+        lambda shape: {"peephole": "none", "layer_norm": "products"},
         _normalised_products,
         "scripted LayerNormLSTMCell",
     ),
     "layer-norm-gates": Kind(
-        {"peephole": "none", "layer_norm": "gates"},
+        lambda shape: {"peephole": "none", "layer_norm": "gates"},
         _normalised_gates,
         "scripted LayerNormBasicLSTMCell",
+    ),
+    "projection-half": Kind(
+        lambda shape: {"peephole": "none", "projection_size": shape.H // 2},
+        _projected,
+        "nn.LSTM, proj_size = H / 2",
+    ),
+    "projection-quarter": Kind(
+        lambda shape: {"peephole": "none", "projection_size": shape.H // 4},
+        _projected,
+        "nn.LSTM, proj_size = H / 4",
     ),
 }
 
@@ -107,7 +123,7 @@ def _theirs(kind: Kind, shape: Shape, dtype: str) -> dict[str, Callable[[], list
 
 
 def _model(kind: Kind, shape: Shape, dtype: str) -> peephole.LSTM:
-    options: dict[str, Any] = dict(kind.options)
+    options: dict[str, Any] = dict(kind.options(shape))
     model = peephole.LSTM(shape.I, shape.H, **options, dtype=dtype, seed=0)
     rng = np.random.default_rng(1)
     for name in model.parameters:

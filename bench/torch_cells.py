@@ -1,7 +1,8 @@
-"""Cells that users of PyTorch write themselves, as scripted loops over the steps.
+"""What users of PyTorch run for a kind of cell: a scripted loop over the steps, or `nn.LSTM`.
 
-The form is that of the custom LSTMs in PyTorch's own benchmarks (benchmarks/fastrnns): a cell, and
-a layer that runs it over the steps, compiled by `torch.jit.script`. All tensors are arguments.
+The form of the loops is that of the custom LSTMs in PyTorch's own benchmarks
+(benchmarks/fastrnns): a cell, and a layer that runs it over the steps, compiled by
+`torch.jit.script`. All tensors are arguments.
 """
 
 from __future__ import annotations
@@ -82,3 +83,18 @@ def normalised_gates(weights: Mapping[str, Tensor]) -> Any:
     names = ("weight_ih", "weight_hh", "bias", "gain", "gain_c", "shift_c")
     of_layer = [weights[f"{name}_l0"] for name in names]
     return lambda x: _gates_layer(x, *of_layer)
+
+
+def projected(weights: Mapping[str, Tensor]) -> Any:
+    """The function that `torch.nn.LSTM` with proj_size calls."""
+    names = ("weight_ih", "weight_hh", "bias", "weight_hr")
+    weight_ih, weight_hh, bias, weight_hr = (weights[f"{name}_l0"] for name in names)
+    tensors = [weight_ih, weight_hh, bias, torch.zeros_like(bias), weight_hr]
+    projections, units = weight_hr.shape
+
+    def layer(x: Tensor) -> Tensor:
+        state = [x.new_zeros(1, x.shape[1], size) for size in (projections, units)]
+        y, _, _ = torch.lstm(x, state, tensors, True, 1, 0.0, False, False, False)
+        return y
+
+    return layer

@@ -90,8 +90,11 @@ bool strides_fit(const py::array& array) {
   return true;
 }
 
-/// Of a state (B, H), or (H,) of a single sequence.
-Index batch_of(const Shape& shape) { return shape.size() == 2 ? shape.front() : 1; }
+template <class Value>
+StateView<Value> state_view(Value* h, Value* c, const StateShape& shape) {
+  const Index batch = shape.c.size() == 2 ? shape.c.front() : 1;
+  return {h, c, batch, shape.c.back(), shape.h.back()};
+}
 
 }  // namespace
 
@@ -207,7 +210,7 @@ Lengths::Lengths(py::handle object, const Sequences<T>& x) {
 
 template <class T>
 StateIn<T>::StateIn(py::handle object, const std::string& argument,
-                    const std::vector<Shape>& shapes) {
+                    const std::vector<StateShape>& shapes) {
   if (object.is_none()) return;
   const auto expected = [&] {
     return std::to_string(shapes.size()) + " pairs (h, c), one per layer and direction";
@@ -226,25 +229,25 @@ StateIn<T>::StateIn(py::handle object, const std::string& argument,
     const std::string name = argument + "[" + std::to_string(k) + "]";
     if (!is_list(pair)) refuse_type(name, "a pair (h, c)", type_text(pair));
     if (py::len(pair) != 2) refuse_value(name, "a pair (h, c)", std::to_string(py::len(pair)));
-    const auto member = [&](std::size_t i, const char* suffix) {
+    const auto member = [&](std::size_t i, const char* suffix, const Shape& shape) {
       const py::object value = py::reinterpret_borrow<py::sequence>(pair)[i];
-      auto array = numbers<T>(value, name + suffix, shapes[k]);
+      auto array = numbers<T>(value, name + suffix, shape);
       const T* data = array.data();
       arrays_.push_back(std::move(array));
       return data;
     };
-    const T* h = member(0, ".h");
-    const T* c = member(1, ".c");
-    views_.push_back({h, c, batch_of(shapes[k]), shapes[k].back()});
+    const T* h = member(0, ".h", shapes[k].h);
+    const T* c = member(1, ".c", shapes[k].c);
+    views_.push_back(state_view(h, c, shapes[k]));
   }
 }
 
 template <class T>
-StateOut<T>::StateOut(const std::vector<Shape>& shapes) : tuple_(shapes.size()) {
+StateOut<T>::StateOut(const std::vector<StateShape>& shapes) : tuple_(shapes.size()) {
   views_.reserve(shapes.size());
   for (std::size_t k = 0; k < shapes.size(); ++k) {
-    py::array_t<T> h(shapes[k]), c(shapes[k]);
-    views_.push_back({h.mutable_data(), c.mutable_data(), batch_of(shapes[k]), shapes[k].back()});
+    py::array_t<T> h(shapes[k].h), c(shapes[k].c);
+    views_.push_back(state_view(h.mutable_data(), c.mutable_data(), shapes[k]));
     tuple_[k] = py::make_tuple(std::move(h), std::move(c));
   }
 }

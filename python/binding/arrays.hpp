@@ -79,12 +79,18 @@ class Lengths {
   std::vector<Index> values_;
 };
 
+/// The shapes of h and c of one layer and direction: (B, P) and (B, H), or (P,) and (H,) for a
+/// single sequence.
+struct StateShape {
+  Shape h, c;
+};
+
 /// State (or its gradient) that comes in: None, or one (h, c) per layer and direction.
 template <class T>
 class StateIn {
  public:
-  /// shapes: of h and of c, per layer and direction.
-  StateIn(py::handle object, const std::string& argument, const std::vector<Shape>& shapes);
+  /// shapes: per layer and direction.
+  StateIn(py::handle object, const std::string& argument, const std::vector<StateShape>& shapes);
 
   Span<const StateView<const T>> span() const noexcept {
     return {views_.data(), static_cast<Index>(views_.size())};
@@ -100,7 +106,7 @@ class StateIn {
 template <class T>
 class StateOut {
  public:
-  explicit StateOut(const std::vector<Shape>& shapes);
+  explicit StateOut(const std::vector<StateShape>& shapes);
 
   Span<const StateView<T>> span() const noexcept {
     return {views_.data(), static_cast<Index>(views_.size())};

@@ -58,7 +58,8 @@ template <class T>
 class TangentsIn {
  public:
   TangentsIn(py::handle x, py::handle state, py::handle parameters, const ParametersOf<T>& named,
-             const Shape& shape_of_x, const std::vector<Shape>& shapes, Index batch, Index time)
+             const Shape& shape_of_x, const std::vector<StateShape>& shapes, Index batch,
+             Index time)
       : state_(state, "tangents.state", shapes) {
     if (!x.is_none()) {
       x_ = numbers<T>(x, "tangents.x", shape_of_x);
@@ -102,7 +103,7 @@ class TangentsIn {
 /// New arrays for y and the final state, or for their derivatives.
 template <class T>
 struct NewOutputs {
-  NewOutputs(const Shape& shape, const std::vector<Shape>& shapes, Index batch, Index steps)
+  NewOutputs(const Shape& shape, const std::vector<StateShape>& shapes, Index batch, Index steps)
       : y(shape), final(shapes), view{sequence_view<T>(y, batch, steps), final.span()} {}
 
   py::tuple tuple() const { return py::make_tuple(y, final.tuple()); }
@@ -135,8 +136,8 @@ py::tuple jvp(const std::shared_ptr<Model>& self, py::handle x, py::handle state
 template <class T>
 struct GradientIn {
   GradientIn(py::handle outputs, const std::string& name, py::handle state,
-             const std::string& state_name, const Shape& shape, const std::vector<Shape>& shapes,
-             Index batch, Index steps)
+             const std::string& state_name, const Shape& shape,
+             const std::vector<StateShape>& shapes, Index batch, Index steps)
       : dy(outputs.is_none() ? py::array_t<T>(shape) : numbers<T>(outputs, name, shape)),
         dfinal(state, state_name, shapes) {
     if (outputs.is_none()) std::fill_n(dy.mutable_data(), dy.size(), T{0});
@@ -163,7 +164,7 @@ py::tuple backward_jvp(const std::shared_ptr<Model>& self, py::handle tape_objec
   const LSTMConfig& config = stack_config(*self);
   const Index B = tape.tape.batch(), time = tape.tape.time(), steps = steps_of_y(*self, time);
   const Shape shape = tape.shape(shape_of_y(*self, time));
-  const std::vector<Shape> shapes = state_shapes(config, B, tape.batched);
+  const std::vector<StateShape> shapes = state_shapes(config, B, tape.batched);
   const ParametersOf<T> parameters = named_parameters(self);
   const std::string name = of_y ? "dy" : "dlogits";
   const GradientIn<T> gradient(dy, name, dstate, "dstate", shape, shapes, B, steps);

@@ -16,9 +16,9 @@
 /// torch and JAX.
 ///
 /// Parameters are one array in the layout of `flat_layout`, or a list of one array for each. x is
-/// (B, T, I), or (T, B, I) with time_major. A state is two arrays h and c of B * (sum of D * H_k)
-/// values, (B, H_k) for each layer and direction one after the other, or None for the model's own:
-/// zeros, or its learned initial state.
+/// (B, T, I), or (T, B, I) with time_major. A state is two arrays h and c, (B, P_k) and (B, H_k)
+/// for each layer and direction one after the other, or None for the model's own: zeros, or its
+/// learned initial state.
 namespace peephole::binding {
 namespace {
 
@@ -61,21 +61,29 @@ template <class T, class Value>
 std::vector<StateView<Value>> state_views(const LSTMConfig& config, Index batch, Value* h,
                                           Value* c) {
   std::vector<StateView<Value>> views;
-  for (Index H : config.hidden_sizes) {
+  for (Index layer = 0; layer < config.layers(); ++layer) {
+    const Index H = config.hidden_sizes[static_cast<std::size_t>(layer)];
+    const Index P = config.recurrent_size(layer);
     for (Index d = 0; d < config.directions(); ++d) {
-      views.push_back({h, c, batch, H});
-      h += batch * H;
+      views.push_back({h, c, batch, H, P});
+      h += batch * P;
       c += batch * H;
     }
   }
   return views;
 }
 
-Index state_size(const LSTMConfig& config) {
-  Index sum = 0;
-  for (Index H : config.hidden_sizes) sum += config.directions() * H;
-  return sum;
-}
+/// Values of h and of c of all layers and directions, for one sequence.
+struct StateSizes {
+  Index h = 0, c = 0;
+
+  explicit StateSizes(const LSTMConfig& config) {
+    for (Index layer = 0; layer < config.layers(); ++layer) {
+      h += config.directions() * config.recurrent_size(layer);
+      c += config.directions() * config.hidden_sizes[static_cast<std::size_t>(layer)];
+    }
+  }
+};
 
 template <class T>
 class FlatStateIn {
@@ -83,8 +91,9 @@ class FlatStateIn {
   FlatStateIn(const LSTMConfig& config, Index batch, py::handle h, py::handle c, const char* h_name,
               const char* c_name) {
     if (h.is_none() && c.is_none()) return;
-    h_ = values(h, h_name, batch * state_size(config));
-    c_ = values(c, c_name, batch * state_size(config));
+    const StateSizes sizes(config);
+    h_ = values(h, h_name, batch * sizes.h);
+    c_ = values(c, c_name, batch * sizes.c);
     views_ = state_views<T>(config, batch, h_.data(), c_.data());
   }
 
@@ -106,8 +115,8 @@ class FlatStateIn {
 template <class T>
 struct FlatStateOut {
   FlatStateOut(const LSTMConfig& config, Index batch)
-      : h(batch * state_size(config)),
-        c(batch * state_size(config)),
+      : h(batch * StateSizes(config).h),
+        c(batch * StateSizes(config).c),
         views(state_views<T>(config, batch, h.mutable_data(), c.mutable_data())) {}
 
   py::array_t<T> h, c;

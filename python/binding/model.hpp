@@ -13,13 +13,15 @@
 /// What the bindings of LSTM and of Network have in common.
 namespace peephole::binding {
 
-/// The shape of h and of c, per layer and direction: (B, H), or (H,) for a single sequence.
-inline std::vector<Shape> state_shapes(const LSTMConfig& config, Index batch, bool batched) {
-  std::vector<Shape> shapes;
+/// The shapes of the state, per layer and direction.
+inline std::vector<StateShape> state_shapes(const LSTMConfig& config, Index batch, bool batched) {
+  std::vector<StateShape> shapes;
   shapes.reserve(static_cast<std::size_t>(config.layers() * config.directions()));
-  for (Index H : config.hidden_sizes) {
+  const auto shape = [&](Index size) { return batched ? Shape{batch, size} : Shape{size}; };
+  for (Index layer = 0; layer < config.layers(); ++layer) {
+    const Index H = config.hidden_sizes[static_cast<std::size_t>(layer)];
     for (Index d = 0; d < config.directions(); ++d) {
-      shapes.push_back(batched ? Shape{batch, H} : Shape{H});
+      shapes.push_back({shape(config.recurrent_size(layer)), shape(H)});
     }
   }
   return shapes;
@@ -46,7 +48,7 @@ struct Inputs {
 
   Sequences<T> x;
   Lengths lengths;
-  std::vector<Shape> shapes;
+  std::vector<StateShape> shapes;
   StateIn<T> state;
 };
 

@@ -32,6 +32,7 @@ Activations activations_of(py::handle mapping) {
 
 void set(bool& target, py::handle value, const char* name) { target = boolean(value, name); }
 void set(double& target, py::handle value, const char* name) { target = real(value, name); }
+void set(Index& target, py::handle value, const char* name) { target = integer(value, name); }
 void set(GateSet& target, py::handle value, const char* name) {
   target = parse_gates(text(value, name));
 }

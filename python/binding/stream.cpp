@@ -136,10 +136,11 @@ py::array_t<T> process(StreamOf<T>& self, py::handle x, py::handle out) {
 }
 
 template <class T>
-std::vector<Shape> shapes_of(const Stream<T>& stream, bool batched) {
-  std::vector<Shape> shapes;
+std::vector<StateShape> shapes_of(const Stream<T>& stream, bool batched) {
+  std::vector<StateShape> shapes;
   for (Index layer = 0; layer < stream.layers(); ++layer) {
-    shapes.push_back(step_shape(batched, stream.batch(), stream.hidden_size(layer)));
+    shapes.push_back({step_shape(batched, stream.batch(), stream.recurrent_size(layer)),
+                      step_shape(batched, stream.batch(), stream.hidden_size(layer))});
   }
   return shapes;
 }

@@ -8,21 +8,22 @@
 namespace peephole::binding {
 namespace {
 
-/// {"i", "f", "g", "o", "c", "h": (B, T, H)}, or (T, H) of a single sequence.
+/// {"i", "f", "g", "o", "c": (B, T, H), "h": (B, T, P)}, without B of a single sequence.
 template <class T>
 py::dict gates(const TapeOf<T>& self, py::handle layer_object, py::handle direction_object) {
   const Index layer = integer(layer_object, "layer");
   const Index direction = integer(direction_object, "direction");
   const Tape<T>& tape = self.tape;
   tape.activities(layer, direction, {});  // refuses what cannot be
-  const Shape shape = self.shape({tape.time(), tape.hidden_size(layer)});
   Activities<T> views;
   py::dict arrays;
   const std::pair<const char*, SequenceView<T>*> all[] = {{"i", &views.i}, {"f", &views.f},
                                                           {"g", &views.g}, {"o", &views.o},
                                                           {"c", &views.c}, {"h", &views.h}};
   for (const auto& [name, view] : all) {
-    py::array_t<T> array(shape);
+    const bool is_h = view == &views.h;
+    const Index size = is_h ? tape.recurrent_size(layer) : tape.hidden_size(layer);
+    py::array_t<T> array(self.shape({tape.time(), size}));
     *view = sequence_view<T>(array, tape.batch(), tape.time());
     arrays[name] = std::move(array);
   }

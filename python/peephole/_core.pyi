@@ -49,7 +49,7 @@ class Tape:
     def logits(self) -> Any:
         """Of a network V r + v, shaped as y; otherwise None."""
     def gates(self, layer: SupportsIndex = 0, direction: SupportsIndex = 0) -> dict[str, _Array]:
-        """{"i", "f", "g", "o", "c", "h": (B, T, H)}, copies; not of a tape that recomputes.
+        """{"i", "f", "g", "o", "c": (B, T, H), "h": (B, T, P)}, copies; not if it recomputes.
 
         direction 1 is the reverse one. Row t is of step t in both.
         """
@@ -127,6 +127,8 @@ class LSTM(_Model):
         layer_norm: str | None = None,
         layer_norm_cell: str = "state",
         layer_norm_epsilon: float = 1e-5,
+        projection_size: int | None = None,
+        projection_clip: float | None = None,
     ) -> None: ...
     def forward(
         self,
@@ -234,6 +236,8 @@ class Network(_Model):
         layer_norm: str | None = None,
         layer_norm_cell: str = "state",
         layer_norm_epsilon: float = 1e-5,
+        projection_size: int | None = None,
+        projection_clip: float | None = None,
     ) -> None: ...
     @property
     def lstm(self) -> LSTM:

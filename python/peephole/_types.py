@@ -60,6 +60,8 @@ class LSTMOptions(TypedDict, total=False):
     layer_norm: Literal["gates", "products"] | None
     layer_norm_cell: Literal["state", "output", "none"]
     layer_norm_epsilon: float
+    projection_size: int | None
+    projection_clip: float | None
     masks: Mapping[str, NDArray[np.bool_]] | None
     gate_inputs: Mapping[str, Columns] | None
     dtype: Any

@@ -11,7 +11,7 @@ from support.tolerances import REFERENCE, assert_close
 
 command_line = pytest.importorskip("bench.command_line", reason="needs the checkout")
 
-from bench import answers, fit, linearity, peers, timing  # noqa: E402
+from bench import answers, cells, fit, linearity, peers, timing  # noqa: E402
 from bench.implementations import PEERS  # noqa: E402
 from bench.implementations.ours import OursOpened  # noqa: E402
 from bench.problem import DENSE, NOTE, ONNX, VANILLA, draw  # noqa: E402
@@ -82,6 +82,18 @@ class TestCommand:
             assert set(record["milliseconds"]) == {"module", "bare", "nn.LSTM"}
             assert record["ratio"] > 0
         assert "nn.LSTM / module" in capsys.readouterr().out
+
+    def test_cells(self, tmp_path, capsys, dtype):
+        pytest.importorskip("torch")
+        path = tmp_path / "results.json"
+        assert run("cells", "--dtype", dtype, "--json", str(path)) == 0
+        records = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        found = {(record["kind"], record["shape"], record["what"]) for record in records}
+        assert len(found) == len(cells.KINDS) * len(SHAPES) * 2
+        for record in records:
+            assert record["milliseconds"].keys() == {"ours", "theirs"}
+            assert record["ratio"] > 0
+        assert "theirs / ours" in capsys.readouterr().out
 
     def test_fit_beside_torch(self):
         """Its epoch is of the same model, which is checked before anything is timed."""

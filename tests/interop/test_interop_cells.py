@@ -23,13 +23,16 @@ def hard_sigmoid(a):
     return np.clip(0.2 * a + 0.5, 0, 1)
 
 
-def lstm_cell(v, x, h, c, forget_bias=1.0, cell_clip=np.inf, **_):
+def lstm_cell(v, x, h, c, forget_bias=1.0, cell_clip=np.inf, proj_clip=np.inf, **_):
     """tf.compat.v1.nn.rnn_cell.LSTMCell.call"""
     i, j, f, o = np.split(np.concatenate([x, h], 1) @ v["kernel"] + v["bias"], 4, axis=1)
     w_i, w_f, w_o = (v.get(f"w_{k}_diag", 0) for k in "ifo")
     c = sigmoid(f + forget_bias + w_f * c) * c + sigmoid(i + w_i * c) * np.tanh(j)
     c = np.clip(c, -cell_clip, cell_clip)
-    return sigmoid(o + w_o * c) * np.tanh(c), c
+    m = sigmoid(o + w_o * c) * np.tanh(c)
+    if "projection/kernel" in v:
+        m = np.clip(m @ v["projection/kernel"], -proj_clip, proj_clip)
+    return m, c
 
 
 def peephole_lstm_cell(v, x, h, c, gate=sigmoid):
@@ -54,9 +57,9 @@ def stateful_peephole_lstm(v, x, h, c):
     return sigmoid(o + c @ peep_o.T) * np.tanh(c), c
 
 
-def run(cell, values, x, units, reverse=False, **options):
-    h = c = np.zeros((len(x), units))
-    y = np.zeros((*x.shape[:2], units))
+def run(cell, values, x, units, reverse=False, projection=None, **options):
+    h, c = np.zeros((len(x), projection or units)), np.zeros((len(x), units))
+    y = np.zeros((*x.shape[:2], projection or units))
     for t in range(x.shape[1])[:: -1 if reverse else 1]:
         h, c = cell(values, x[:, t], h, c, **options)
         y[:, t] = h
@@ -67,8 +70,10 @@ def random(shapes, dtype):
     return {name: (0.5 * RNG.standard_normal(s)).astype(dtype) for name, s in shapes.items()}
 
 
-def tf1(features, units, dtype="float64", peepholes=True):
-    shapes = {"kernel": (features + units, 4 * units), "bias": (4 * units,)}
+def tf1(features, units, dtype="float64", peepholes=True, projection=None):
+    shapes = {"kernel": (features + (projection or units), 4 * units), "bias": (4 * units,)}
+    if projection:
+        shapes["projection/kernel"] = (units, projection)
     if peepholes:
         shapes |= {f"w_{k}_diag": (units,) for k in "ifo"}
     return random(shapes, dtype)
@@ -126,6 +131,19 @@ def test_tensorflow_1(agree, dtype, peepholes, forget_bias):
     assert tuple(model.options[name] for name in names) == expected
 
 
+@pytest.mark.parametrize("proj_clip", [None, 0.1])
+def test_tensorflow_1_with_num_proj(agree, dtype, proj_clip):
+    variables, x = {}, sequences(3, dtype)
+    y = x
+    for k, (features, units) in enumerate([(3, 5), (2, 6)]):
+        cell = tf1(features, units, dtype, projection=2)
+        variables |= within(f"rnn/multi_rnn_cell/cell_{k}/lstm_cell", cell)
+        y = run(lstm_cell, cell, y, units, projection=2, proj_clip=proj_clip)
+    model = interop.from_tensorflow(variables, proj_clip=proj_clip)
+    assert (model.projection_size, model.options["projection_clip"]) == (2, proj_clip)
+    agree(model(x)[0], y.astype(dtype))
+
+
 def test_tensorflow_1_in_both_directions_with_a_head(agree, tmp_path):
     variables, x = {}, sequences(3)
     y = x
@@ -178,7 +196,11 @@ def without(values, name):
     [
         ({}, {}, "variables of an LSTM cell, got none"),
         ({"dense/kernel": np.zeros((3, 4))}, {}, "got none"),
-        (CELL | {"lstm_cell/projection/kernel": np.zeros(3)}, {}, "projections"),
+        (CELL | {"lstm_cell/projection/kernel": np.zeros(3)}, {}, r"expected shape \(4, any\)"),
+        (CELL | {"lstm_cell/projection/kernel": np.ones((4, 7))}, {}, r"\(I \+ 7, 4H\)"),
+        (CELL | {"lstm_cell/projection/kernel": np.ones((4, 4))}, {}, "projection_size"),
+        (CELL, {"proj_clip": 0.5}, "projection_clip: expected none"),
+        (CELL, {"proj_clip": 0}, "proj_clip: expected a finite number above 0"),
         (CELL | {"lstm_cell/input/gamma": np.zeros(3)}, {}, "input/gamma: expected shape"),
         (CELL | {"lstm_cell/bias": np.zeros(15)}, {}, r"bias: expected shape \(16\)"),
         (CELL | {"lstm_cell/bias": np.full(16, np.inf)}, {}, "bias: expected finite"),

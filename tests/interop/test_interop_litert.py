@@ -47,10 +47,19 @@ class Builder:
         self.operators.append(operator)
 
     def lstm(
-        self, features, units, peephole=False, coupled=False, activation=4, norm=False, **changes
+        self,
+        features,
+        units,
+        peephole=False,
+        coupled=False,
+        activation=4,
+        norm=False,
+        projection=0,
+        **changes,
     ):
+        outputs = projection or units
         inputs = [self.weights(units, features) for _ in range(4)]
-        inputs += [self.weights(units, units) for _ in range(4)]
+        inputs += [self.weights(units, outputs) for _ in range(4)]
         inputs += [self.weights(units) if peephole else -1 for _ in range(3)]
         inputs += [self.weights(units) for _ in range(4)]
         if coupled:
@@ -59,7 +68,8 @@ class Builder:
         gains = [self.weights(units) if norm else -1 for _ in range(4)]
         if coupled:
             gains[0] = -1
-        inputs += [-1, -1, *(self.tensor((B, units), variable=True) for _ in range(2))]
+        inputs += [self.weights(projection, units) if projection else -1, -1]
+        inputs += [self.tensor((B, size), variable=True) for size in (outputs, units)]
         inputs += gains
         for place, tensor in changes.pop("inputs", {}).items():
             inputs[place - 1] = tensor
@@ -67,7 +77,7 @@ class Builder:
         options.fusedActivationFunction = activation
         for name, value in changes.items():
             setattr(options, name, value)
-        self.operator(LSTM, inputs, (B, T, units), 71, options)
+        self.operator(LSTM, inputs, (B, T, outputs), 71, options)
         return self
 
     def dense(self, units, outputs):
@@ -100,6 +110,22 @@ def run(content, x):
     engine.set_tensor(engine.get_input_details()[0]["index"], x)
     engine.invoke()
     return engine.get_tensor(engine.get_output_details()[0]["index"])
+
+
+@pytest.mark.parametrize("peephole", [False, True])
+@pytest.mark.parametrize("clip", [0.0, 0.05])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_projections(agree, tmp_path, peephole, clip, layers):
+    graph = Builder(3, seed=layers)
+    for features, units in [(3, 5), (2, 4)][:layers]:
+        graph.lstm(features, units, peephole, projection=2, projClip=clip)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(graph.bytes())
+    lstm = interop.from_litert(path)
+    assert lstm.projection_size == 2
+    assert lstm.options["projection_clip"] == (np.float32(clip) if clip else None)
+    x = np.random.default_rng(5).standard_normal((B, T, 3)).astype("f")
+    agree(lstm(x)[0], run(path.read_bytes(), x))
 
 
 @pytest.mark.parametrize("peephole", [False, True])
@@ -184,6 +210,18 @@ def no_buffer():
     return graph
 
 
+def biased_projection():
+    graph = Builder(3)
+    bias = graph.weights(2)
+    return graph.lstm(3, 5, projection=2, inputs={17: bias})
+
+
+def other_projection():
+    graph = Builder(3)
+    matrix = graph.weights(3, 5)
+    return graph.lstm(3, 5, projection=2, inputs={16: matrix})
+
+
 def cycle():
     graph = Builder(3).lstm(3, 5)
     graph.operators[0].inputs[0] = graph.current
@@ -200,8 +238,13 @@ def cycle():
         (lambda: Builder(3).lstm(3, 5, cellClip=np.nan), "cell_clip: expected 0 or a finite bound"),
         (lambda: Builder(3).lstm(3, 5, cellClip=2.0).lstm(5, 4), "options of the first one"),
         (lambda: Builder(3).lstm(3, 5, diagonalRecurrentTensors=True), "diagonal recurrent"),
-        (lambda: Builder(3).lstm(3, 5, inputs={16: 1}), "projections"),
-        (lambda: Builder(3).lstm(3, 5, inputs={21: 1}), r"expected shape|no tensor|\\[2, 7, 3\\]"),
+        (lambda: Builder(3).lstm(3, 5, inputs={16: 1}), r"shape \(any, 5\), got \(5, 3\)"),
+        (lambda: Builder(3).lstm(3, 5, projection=5), "projection_size: expected less"),
+        (lambda: Builder(3).lstm(3, 5, projection=2, inputs={17: 9}), "shape \\(2\\)"),
+        (biased_projection, "a projection with a bias"),
+        (other_projection, "recurrent weights for the 3 values of the projection, got .* for 2"),
+        (lambda: Builder(3).lstm(3, 5, projection=2).lstm(2, 4), "of the same size in all"),
+        (lambda: Builder(3).lstm(3, 5, inputs={21: 1}), r"expected shape|no tensor|\[2, 7, 3\]"),
         (lambda: Builder(3).lstm(3, 5, norm=True).lstm(5, 4), "options of the first one"),
         (lambda: Builder(3).lstm(3, 5, inputs={7: -1}), "no tensor -1"),
         (lambda: Builder(3).lstm(3, 5, inputs={7: 10**6}), "no tensor 1000000"),

@@ -39,13 +39,14 @@ def inputs(dtype="float32", features=3, batch=4, time=7):
     st.integers(1, 3),
     st.booleans(),
     st.booleans(),
+    st.integers(0, 8),
     st.sampled_from(["float32", "float64"]),
 )
-def test_nn_lstm(agree_all, features, units, layers, bias, bidirectional, dtype):
+def test_nn_lstm(agree_all, features, units, layers, bias, bidirectional, projection, dtype):
     torch.manual_seed(units)
-    module = nn.LSTM(
-        features, units, layers, bias=bias, batch_first=True, bidirectional=bidirectional
-    ).to(getattr(torch, dtype))
+    options = {"bias": bias, "batch_first": True, "bidirectional": bidirectional}
+    options["proj_size"] = projection if projection < units else 0
+    module = nn.LSTM(features, units, layers, **options).to(getattr(torch, dtype))
     lstm = interop.from_torch(module)
     assert lstm.options["bias"] == bias
     x = inputs(dtype, features)
@@ -160,6 +161,10 @@ def test_network_to_torch_and_back(agree, head, readout, bidirectional):
         ({"peephole": "none", "coupled_input_forget": True}, "coupled_input_forget: "),
         ({"peephole": "none", "zoneout": 0.1}, "zoneout: "),
         ({"peephole": "none", "layer_norm": "gates"}, "layer_norm: torch.nn.LSTM has none"),
+        (
+            {"peephole": "none", "projection_size": 2, "projection_clip": 1.0},
+            "projection_clip: torch.nn.LSTM has none",
+        ),
     ],
 )
 def test_to_torch_names_what_it_cannot_express(options, said):
@@ -168,8 +173,12 @@ def test_to_torch_names_what_it_cannot_express(options, said):
         interop.to_torch(model)
 
 
-def state_dict(**changes):
-    module = nn.LSTM(3, 5)
+def projected(**changes):
+    return state_dict(nn.LSTM(3, 5, proj_size=2), **changes)
+
+
+def state_dict(module=None, **changes):
+    module = module or nn.LSTM(3, 5)
     values = {name: value.numpy() for name, value in module.state_dict().items()} | changes
     return {name: value for name, value in values.items() if value is not None}
 
@@ -177,7 +186,19 @@ def state_dict(**changes):
 @pytest.mark.parametrize(
     ("source", "arguments", "error", "said"),
     [
-        (lambda: nn.LSTM(3, 5, proj_size=2), {}, ValueError, "projections"),
+        (
+            lambda: projected(weight_hr_l0=np.zeros((2, 4), "f")),
+            {},
+            ValueError,
+            r"weight_hh_l0: expected an LSTM's shape \(16, 2\), got \(20, 2\)",
+        ),
+        (
+            lambda: projected(weight_hr_l0=np.zeros((3, 5), "f")),
+            {},
+            ValueError,
+            r"shape \(2, any\)",
+        ),
+        (lambda: projected(weight_hr_l0=None), {}, ValueError, "LSTM's shape"),
         (lambda: nn.GRU(3, 5), {}, ValueError, "LSTM's shape"),
         (lambda: nn.Linear(3, 5), {}, ValueError, "expected one nn.LSTM, got none"),
         (Classifier, {}, ValueError, "no part takes fc.weight, fc.bias"),

@@ -46,6 +46,7 @@ def test_three_lines(path):
         ({"zoneout": 0.1, "peephole": "none"}, "zoneout"),
         ({"peephole": "dense"}, "dense"),
         ({"layer_norm": "gates", "peephole": "none"}, "layer normalisation"),
+        ({"peephole": "none", "projection_size": 2}, "a projection"),
         ({}, "cell input g"),
         ({"peephole_gates": "ifo"}, "output_peephole"),
         ({"activations": {"i": "tanh"}, **CLASSIC}, "different activations of i, f, o"),

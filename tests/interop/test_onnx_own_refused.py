@@ -53,6 +53,14 @@ OWN = {
     "other size": (metadata('"hidden_size": [3]', '"hidden_size": [1000000000]'), "ask for shape"),
     "negative size": (metadata('"input_size": 2', '"input_size": -2'), "sizes of 1 or more"),
     "size as a text": (metadata('"input_size": 2', '"input_size": "2"'), "sizes of 1 or more"),
+    "no projection size": (
+        metadata('"projection_size": null', '"projection_size": 0'),
+        "sizes of 1 or more",
+    ),
+    "projection of no tensor": (
+        metadata('"projection_size": null', '"projection_size": 2'),
+        "ask for shape",
+    ),
     "option is gone": (metadata('"zoneout"', '"zone"'), "the options"),
     "other activation": (
         metadata('"g": "tanh"', '"g": "relu"'),

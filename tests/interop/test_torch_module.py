@@ -17,13 +17,14 @@ FORMS = st.fixed_dictionaries(
         "bias": st.booleans(),
         "batch_first": st.booleans(),
         "bidirectional": st.booleans(),
+        "proj_size": st.integers(0, 4),
     }
 )
 
 
-def pair(num_layers, bias, batch_first, bidirectional):
+def pair(num_layers, bias, batch_first, bidirectional, proj_size=0):
     """torch's and ours, with equal weights, float64."""
-    arguments = (3, 5, num_layers, bias, batch_first, 0.0, bidirectional)
+    arguments = (3, 5, num_layers, bias, batch_first, 0.0, bidirectional, proj_size)
     theirs = torch.nn.LSTM(*arguments, dtype=torch.float64)
     ours = peephole.torch.LSTM(*arguments, dtype=torch.float64, peephole="none")
     ours.load_state_dict(theirs.state_dict())
@@ -44,7 +45,8 @@ def test_values_and_gradients_of_batches(with_state, form):
     theirs, ours = pair(**form)
     x = random(4, 7, 3)
     passes = form["num_layers"] * (2 if form["bidirectional"] else 1)
-    state = (random(passes, x.shape[0 if form["batch_first"] else 1], 5) for _ in range(2))
+    batch = x.shape[0 if form["batch_first"] else 1]
+    state = (random(passes, batch, size) for size in (form["proj_size"] or 5, 5))
     hx = tuple(state) if with_state else None
     inputs = [x, *(hx or ())]
     results = []
@@ -61,7 +63,7 @@ def test_values_and_gradients_of_batches(with_state, form):
 def test_a_single_sequence(with_state, form):
     theirs, ours = pair(**form)
     passes = form["num_layers"] * (2 if form["bidirectional"] else 1)
-    hx = (random(passes, 5), random(passes, 5)) if with_state else None
+    hx = (random(passes, form["proj_size"] or 5), random(passes, 5)) if with_state else None
     x = random(6, 3)
     (y, state), (of_torch, state_of_torch) = ours(x, hx), theirs(x, hx)
     close(y, of_torch)
@@ -75,7 +77,8 @@ def test_packed_sequences(enforce_sorted, with_state, form):
     lengths = [6, 4, 4, 1] if enforce_sorted else [4, 1, 6, 4]
     packed = pack_sequence([random(n, 3) for n in lengths], enforce_sorted)
     passes = form["num_layers"] * (2 if form["bidirectional"] else 1)
-    hx = (random(passes, 4, 5), random(passes, 4, 5)) if with_state else None
+    of_h, of_c = random(passes, 4, form["proj_size"] or 5), random(passes, 4, 5)
+    hx = (of_h, of_c) if with_state else None
     (y, state), (of_torch, state_of_torch) = ours(packed, hx), theirs(packed, hx)
     close(y.data, of_torch.data)
     assert torch.equal(y.batch_sizes, of_torch.batch_sizes)

@@ -18,16 +18,18 @@ def test_units_can_be_permuted(case, data):
     sizes = reference.hidden_sizes(case.options)
     orders = [np.array(data.draw(st.permutations(range(H)))) for H in sizes]
     directions = len(reference.suffixes(case.options))
+    projected = "projection_size" in case.options  # h is then not of single units
     values = {}
     for name, value in case.parameters.items():
         k = int(name.split("_l")[1][0])
         order, H = orders[k], sizes[k]
         by_gate = np.concatenate([gate * H + order for gate in range(4)])
         per_gate = name.startswith("weight_ch") and len(value) == 4  # for H = 1 it is both
-        value = value if per_gate else value[by_gate]
-        if name.startswith(("weight_hh", "weight_ch")):
+        value = value if per_gate or name.startswith("weight_hr") else value[by_gate]
+        of_cells = ("weight_ch", "weight_hr") if projected else ("weight_ch", "weight_hh")
+        if name.startswith(of_cells):
             value = value[:, order]
-        elif name.startswith("weight_ih") and k > 0:
+        elif name.startswith("weight_ih") and k > 0 and not projected:
             below = [d * sizes[k - 1] + orders[k - 1] for d in range(directions)]
             value = value[:, np.concatenate(below)]
         values[name] = value
@@ -35,13 +37,16 @@ def test_units_can_be_permuted(case, data):
     of_state = [order for order in orders for _ in range(directions)]
 
     def permute(state):
-        return tuple((h[:, p], c[:, p]) for (h, c), p in zip(state, of_state, strict=True))
+        pairs = zip(state, of_state, strict=True)
+        return tuple((h if projected else h[:, p], c[:, p]) for (h, c), p in pairs)
 
     lstm = case.build()
     y, final = run(case, lstm)
     fill(lstm, values)
     state = None if case.state is None else permute(case.state)
     last = np.concatenate([d * sizes[-1] + orders[-1] for d in range(directions)])
+    if projected:
+        last = np.arange(y.shape[-1])
     expected = named(y[..., last], permute(final))
     assert_all(assert_same_to_rounding, named(*lstm(case.x, state, case.lengths)), expected)
 
@@ -101,7 +106,7 @@ def test_reverse_half_is_forward_on_the_reversed_sequence(case):
 
     state = None if case.state is None else case.state[1:]
     y_reverse, final_reverse = forward(reverse(case.x), state, lengths)
-    expected = named(y[..., 3:], final[1:])
+    expected = named(y[..., forward.output_size :], final[1:])
     assert_all(assert_identical, named(reverse(y_reverse), final_reverse), expected)
 
 
@@ -110,9 +115,10 @@ def test_stack_is_layer_on_layer(case):
     """Layer k reads the output of layer k-1, and has its own sizes and activations."""
     D = len(reference.suffixes(case.options))
     sizes, activations = reference.hidden_sizes(case.options), reference.activations(case.options)
+    outputs = reference.recurrent_sizes(case.options)
     y, final = case.x, []
     for k, H in enumerate(sizes):
-        inputs = case.options["input_size"] if k == 0 else D * sizes[k - 1]
+        inputs = case.options["input_size"] if k == 0 else D * outputs[k - 1]
         options = case.options | {"input_size": inputs, "hidden_size": H, "num_layers": 1}
         layer = peephole.LSTM(**options | {"activations": activations[k]}, dtype="float64")
         fill(

@@ -47,6 +47,8 @@ class Tally:
             normalised = "layer_norm" in options and options["layer_norm_cell"] == cell
             self.seen["normalised cell: " + cell] += normalised
         self.seen["bidirectional"] += options["bidirectional"]
+        self.seen["projection"] += "projection_size" in options
+        self.seen["projection clip"] += options.get("projection_clip") is not None
         self.seen["stack"] += len(reference.hidden_sizes(options)) > 1
         self.seen["own sizes"] += len(set(reference.hidden_sizes(options))) > 1
         self.seen["masks"] += bool(case.masked)

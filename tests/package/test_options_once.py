@@ -46,10 +46,20 @@ OTHER = {
     "peephole": "dense",
     "peephole_gates": "io",
     "preactivation_clip": 2.5,
+    "projection_clip": 0.5,
+    "projection_size": 2,
     "readout": "last",
     "recurrent_dropout": 0.25,
     "zoneout": 0.25,
 }
+
+# What an option needs another option to have.
+NEEDS = {"projection_clip": {"projection_size": 2}}
+
+
+def other(option):
+    """Arguments with the other value of an option."""
+    return {option: OTHER[option], **NEEDS.get(option, {})}
 
 
 def keywords(function):
@@ -69,8 +79,8 @@ def described(text):
 def made(option):
     """A model with the other value of an option."""
     if option in OF_NETWORK:
-        return peephole.Network(2, 3, 2, seed=0, **{option: OTHER[option]})
-    return peephole.LSTM(2, 3, seed=0, **{option: OTHER[option]})
+        return peephole.Network(2, 3, 2, seed=0, **other(option))
+    return peephole.LSTM(2, 3, seed=0, **other(option))
 
 
 class TestOptionsOfModels:
@@ -79,13 +89,16 @@ class TestOptionsOfModels:
         assert keywords(peephole.Network.__init__).keys() == {*OF_NETWORK}
 
     def test_module_of_torch(self):
-        """It has no seed, since torch's random numbers initialise it, and all else of LSTM."""
+        """It has no seed, since torch's random numbers initialise it, and all else of LSTM.
+
+        projection_size has torch's name, proj_size.
+        """
         pytest.importorskip("torch")
         import peephole.torch
 
         of_torch = {"batch_first", "proj_size", "device"}
         found = keywords(peephole.torch.LSTM.__init__).keys() - of_torch
-        assert found == {*OF_LSTM, *OF_PYTHON} - {"seed"}
+        assert found == {*OF_LSTM, *OF_PYTHON} - {"seed", "projection_size"}
 
     def test_docstrings(self):
         arguments = inspect.signature(peephole.LSTM).parameters
@@ -124,7 +137,7 @@ class TestOptionsOfModels:
 
     @pytest.mark.parametrize("option", OF_LSTM + OF_NETWORK)
     def test_checkpoint(self, option, tmp_path):
-        net = peephole.Network(2, 3, 2, seed=0, **{option: OTHER[option]})
+        net = peephole.Network(2, 3, 2, seed=0, **other(option))
         y = np.zeros((1, 2) if net.readout == "last" else (1, 4, 2))
         path = tmp_path / "run"
         net.fit(np.zeros((1, 4, 2)), y, epochs=1, progress=False, checkpoint=path)
@@ -134,7 +147,7 @@ class TestOptionsOfModels:
     @pytest.mark.parametrize("cls", ["LSTMClassifier", "LSTMRegressor"])
     def test_estimators(self, cls, option):
         estimators = pytest.importorskip("peephole.sklearn")
-        estimator = getattr(estimators, cls)(2, epochs=1, **{option: OTHER[option]})
+        estimator = getattr(estimators, cls)(3, epochs=1, **other(option))
         estimator.fit(np.zeros((2, 3, 2)), np.arange(2))
         assert estimator.network_.options[option] == OTHER[option]
 

@@ -116,7 +116,8 @@ class ReferenceModel:
         self.case, self.head, self.readout, self.noise = case, head, readout, noise
         layers = reference.activations(case.options)
         self.has_kinks = any(name in reference.KINKS for names in layers for name in names.values())
-        self.has_kinks |= any(case.options.get(k) for k in ("cell_clip", "preactivation_clip"))
+        clips = ("cell_clip", "preactivation_clip", "projection_clip")
+        self.has_kinks |= any(case.options.get(name) for name in clips)
 
     def run(self, point, regions=None):
         case = self.case

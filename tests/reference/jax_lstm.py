@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from reference.lstm import GATES, activations, hidden_sizes, suffixes
+from reference.lstm import GATES, activations, hidden_sizes, recurrent_sizes, suffixes
 
 ACTIVATIONS = {
     "sigmoid": jax.nn.sigmoid,
@@ -25,6 +25,8 @@ def _layer(options, parameters, k, suffix):
     weight_hh = parameters[f"weight_hh_l{k}{suffix}"]
     weight_ch = parameters.get(f"weight_ch_l{k}{suffix}")
     bias = parameters.get(f"bias_l{k}{suffix}", 0.0)
+    weight_hr = parameters.get(f"weight_hr_l{k}{suffix}")
+    bound = options.get("projection_clip")
 
     def peephole(gate, c):
         if weight_ch is None or gate not in options.get("peephole_gates", GATES):
@@ -47,7 +49,10 @@ def _layer(options, parameters, k, suffix):
         after = f * c + gate("g", c) * i
         current = options.get("output_peephole", "previous") == "current"
         o = gate("o", after if current else c)
-        return ACTIVATIONS[names["c"]](after) * o, after
+        h = ACTIVATIONS[names["c"]](after) * o
+        if weight_hr is not None:
+            h = h @ weight_hr.T
+        return h if bound is None else jnp.clip(h, -bound, bound), after
 
     return step
 
@@ -71,11 +76,12 @@ def lstm(options, parameters, x, state=None, lengths=None, masks=None):
     parameters = {k: jnp.where((masks or {}).get(k, True), v, 0) for k, v in parameters.items()}
     valid = jnp.arange(T)[:, None] < jnp.asarray([T] * B if lengths is None else lengths)
     x, final = jnp.swapaxes(x, 0, 1), []
-    for k, units in enumerate(hidden_sizes(options)):
+    sizes = list(zip(recurrent_sizes(options), hidden_sizes(options), strict=True))
+    for k, (P, H) in enumerate(sizes):
         outputs = []
         for suffix in suffixes(options):
-            zeros = jnp.zeros((B, units), x.dtype)
-            initial = (zeros, zeros) if state is None else tuple(state[len(final)])
+            zeros = jnp.zeros((B, P), x.dtype), jnp.zeros((B, H), x.dtype)
+            initial = zeros if state is None else tuple(state[len(final)])
             step = _layer(options, parameters, k, suffix)
             y, last = _sequence(step, x, initial, valid, reverse=bool(suffix))
             outputs.append(y)

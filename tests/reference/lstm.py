@@ -3,7 +3,7 @@
     a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k          k = i, f, g, o
     i = σ_i(a_i)   f = σ_f(a_f)   g = g(a_g)   o = σ_o(a_o)
     c_t = f * c_{t-1} + g * i
-    h_t = h(c_t) * o
+    h_t = h(c_t) * o, or with a projection clip(W_hr (h(c_t) * o))
 
 preactivation_clip is the bound of each a_k, and cell_clip that of c_t; layer normalisation is as
 peephole.LSTM documents it.
@@ -82,26 +82,39 @@ def suffixes(options):
     return ["", "_reverse"] if options.get("bidirectional") else [""]
 
 
+def recurrent_sizes(options):
+    """P of each layer: the values of its h."""
+    return [options.get("projection_size") or units for units in hidden_sizes(options)]
+
+
+def clip(a, bound):
+    return np.where(a.real > bound, bound, np.where(a.real < -bound, -bound, a))
+
+
 def parameter_shapes(options):
     """{name: shape}, in the order of the contract."""
     shapes = {}
     inputs = options["input_size"]
-    for k, units in enumerate(hidden_sizes(options)):
+    for k, (units, values) in enumerate(
+        zip(hidden_sizes(options), recurrent_sizes(options), strict=True)
+    ):
         for suffix in suffixes(options):
             shapes[f"weight_ih_l{k}{suffix}"] = (4 * units, inputs)
-            shapes[f"weight_hh_l{k}{suffix}"] = (4 * units, units)
+            shapes[f"weight_hh_l{k}{suffix}"] = (4 * units, values)
             peephole = options.get("peephole", "diagonal")
             if peephole != "none":
                 rows = 4 if peephole == "diagonal" else 4 * units
                 shapes[f"weight_ch_l{k}{suffix}"] = (rows, units)
             if options.get("bias", True):
                 shapes[f"bias_l{k}{suffix}"] = (4 * units,)
+            if options.get("projection_size"):
+                shapes[f"weight_hr_l{k}{suffix}"] = (values, units)
             if options.get("initial_state") == "learned":
-                shapes[f"h0_l{k}{suffix}"] = shapes[f"c0_l{k}{suffix}"] = (units,)
+                shapes[f"h0_l{k}{suffix}"], shapes[f"c0_l{k}{suffix}"] = (values,), (units,)
             for name in gains(options):
                 size = units if name.endswith("_c") else 4 * units
                 shapes[f"{name}_l{k}{suffix}"] = (size,)
-        inputs = units * len(suffixes(options))
+        inputs = values * len(suffixes(options))
     return shapes
 
 
@@ -116,14 +129,19 @@ def gains(options):
 
 
 def state_sizes(options):
-    """H of every state pair: layer 0 forward, layer 0 reverse, layer 1 forward, ..."""
-    return [units for units in hidden_sizes(options) for _ in suffixes(options)]
+    """(P, H) of every state pair: layer 0 forward, layer 0 reverse, layer 1 forward, ..."""
+    sizes = zip(recurrent_sizes(options), hidden_sizes(options), strict=True)
+    return [pair for pair in sizes for _ in suffixes(options)]
+
+
+def output_size(options):
+    return recurrent_sizes(options)[-1] * len(suffixes(options))
 
 
 def initial_states(options, parameters, batch):
-    """A pair (h, c) (..., B, H) for each layer and direction: zeros, or what is learned."""
+    """A pair (h, c) for each layer and direction: zeros, or what is learned."""
     if options.get("initial_state") != "learned":
-        return [(np.zeros((batch, H)), np.zeros((batch, H))) for H in state_sizes(options)]
+        return [(np.zeros((batch, P)), np.zeros((batch, H))) for P, H in state_sizes(options)]
     names = [name for name in parameter_shapes(options) if name.startswith("h0")]
 
     def repeat(value):
@@ -144,7 +162,7 @@ def layer_norm(z, epsilon):
 
 
 class Layer:
-    """One layer in one direction: W[k] (..., H, I), R[k] (..., H, H), P[k] or None, b[k]."""
+    """One layer in one direction: W[k] (..., H, I), R[k] (..., H, P), P[k] or None, b[k], W_hr."""
 
     def __init__(self, options, parameters, k, suffix):
         units = hidden_sizes(options)[k]
@@ -159,6 +177,8 @@ class Layer:
         self.epsilon = options.get("layer_norm_epsilon", 1e-5)
         self.gains = {name: parameters[f"{name}_l{k}{suffix}"] for name in gains(options)}
         gates = options.get("peephole_gates", GATES)
+        self.W_hr = parameters.get(f"weight_hr_l{k}{suffix}")
+        self.clip = options.get("projection_clip")
         self.W, self.R, self.P, self.b = {}, {}, {}, {}
         for index, gate in enumerate(GATES):
             rows = slice(index * units, (index + 1) * units)
@@ -215,7 +235,7 @@ class Layer:
         return self.gains["gain_c"] * layer_norm(c, self.epsilon) + self.gains["shift_c"]
 
     def step(self, x, h, c, regions=None):
-        """h_t and c_t from x_t (..., I), h_{t-1} and c_{t-1} (..., H)."""
+        """h_t and c_t from x_t (..., I), h_{t-1} (..., P) and c_{t-1} (..., H)."""
         previous = c
         products = self.products(x, h)
         i = self.activate("i", self.sum_of_gate("i", products, previous), regions)
@@ -232,11 +252,21 @@ class Layer:
         o = self.activate("o", self.sum_of_gate("o", products, read), regions)
         shown = self.normalise_cell(c) if self.norm_cell == "output" else c
         h = self.activate("c", shown, regions) * o
-        return h, c
+        return self.project(h, regions), c
+
+    def project(self, m, regions):
+        if self.W_hr is None:
+            return m
+        h = times(self.W_hr, m)
+        if self.clip is None:
+            return h
+        if regions is not None:
+            regions.append(np.searchsorted([-self.clip, self.clip], h.real))
+        return clip(h, self.clip)
 
 
 def forward(options, parameters, x, state=None, lengths=None, masks=None, regions=None, noise=None):
-    """y (..., B, T, D*H_last) and the final state, a list of (h, c), each (..., B, H).
+    """y (..., B, T, D*P_last) and the final state, a list of (h, c), (..., B, P) and (..., B, H).
 
     A list given as `regions` receives, for every activation that has kinks, the number of kinks
     below its argument: two inputs with equal regions lie on one smooth piece of the model.
@@ -261,12 +291,12 @@ def forward(options, parameters, x, state=None, lengths=None, masks=None, region
 
     final = []
     for k, units in enumerate(hidden_sizes(options)):
-        directions = suffixes(options)
-        y = np.zeros((*lead, batch, time, units * len(directions)), dtype)
+        directions, values = suffixes(options), recurrent_sizes(options)[k]
+        y = np.zeros((*lead, batch, time, values * len(directions)), dtype)
         for d, suffix in enumerate(directions):
             layer = Layer(options, parameters, k, suffix)
             initial_h, initial_c = state[len(final)]
-            final_h = np.zeros((*lead, batch, units), dtype)
+            final_h = np.zeros((*lead, batch, values), dtype)
             final_c = np.zeros((*lead, batch, units), dtype)
             for b in range(batch):
                 steps = range(lengths[b])
@@ -275,10 +305,10 @@ def forward(options, parameters, x, state=None, lengths=None, masks=None, region
                     if noise is None:
                         h, c = layer.step(x[..., b, t, :], h, c, regions)
                     else:
-                        given = h * noise.recurrent(k, d, b, units)
+                        given = h * noise.recurrent(k, d, b, values)
                         after = layer.step(x[..., b, t, :], given, c, regions)
                         h, c = noise.zone(k, d, b, t, (h, c), after)
-                    y[..., b, t, d * units : (d + 1) * units] = h
+                    y[..., b, t, d * values : (d + 1) * values] = h
                 final_h[..., b, :], final_c[..., b, :] = h, c
             final.append((final_h, final_c))
         x = y if noise is None else noise.between(k, y)
@@ -294,7 +324,7 @@ def read_out(options, readout, hidden):
     if readout == "max":
         first = np.argmax(hidden.real, axis=-2)[..., None, :]
         return [np.take_along_axis(hidden, first, axis=-2)[..., 0, :]]
-    last, units = hidden[..., -1, :], hidden_sizes(options)[-1]
+    last, units = hidden[..., -1, :], recurrent_sizes(options)[-1]
     if not options["bidirectional"]:
         return [last]
     return [np.concatenate([last[..., :units], hidden[..., 0, units:]], axis=-1)]

@@ -43,6 +43,9 @@ def random_options(rng):
         "recurrent_dropout": float(rng.choice([0, 0.2])),
         "dtype": str(rng.choice(["float32", "float32", "float64"])),
     }
+    if min(sizes) > 1 and rng.random() < 0.3:
+        options["projection_size"] = int(rng.integers(1, min(sizes)))
+        options["projection_clip"] = [None, 0.1][rng.integers(2)]
     if rng.random() < 0.4:
         options |= {"layer_norm": str(rng.choice(["gates", "products"]))}
         options |= {"layer_norm_cell": str(rng.choice(["state", "output", "none"]))}
@@ -93,7 +96,10 @@ def random_call(model, rng):
     state = lengths = None
     if rng.random() > OPTIONAL:
         state = [
-            tuple(rng.uniform(-1, 1, (2, batch, units)).astype(model.dtype))
+            tuple(
+                rng.uniform(-1, 1, (batch, size)).astype(model.dtype)
+                for size in (model.projection_size or units, units)
+            )
             for units in model.hidden_sizes
             for _ in range(1 + model.bidirectional)
         ]

@@ -68,7 +68,13 @@ def lstm_options(draw, **fixed):
         "preactivation_clip": draw(clips),
         **draw(layer_norms()),
     }
-    return options | fixed
+    options |= fixed
+    most = min(reference.hidden_sizes(options)) - 1
+    if most > 0 and draw(st.integers(0, 2)) == 2:
+        options["projection_size"] = draw(st.integers(1, most))
+        # Small enough to be reached often.
+        options["projection_clip"] = draw(st.none() | st.floats(0.01, 0.3))
+    return options
 
 
 @dataclass(frozen=True)
@@ -128,13 +134,13 @@ class Case:
     def random_state(self, purpose):
         rng = self.rng(purpose)
         return tuple(
-            (rng.uniform(-1, 1, (self.batch, H)), rng.uniform(-1, 1, (self.batch, H)))
-            for H in reference.state_sizes(self.options)
+            (rng.uniform(-1, 1, (self.batch, P)), rng.uniform(-1, 1, (self.batch, H)))
+            for P, H in reference.state_sizes(self.options)
         )
 
     @cached_property
     def dy(self):
-        width = sum(reference.state_sizes(self.options)[-len(reference.suffixes(self.options)) :])
+        width = reference.output_size(self.options)
         return self.rng("dy").standard_normal((self.batch, self.time, width))
 
     @cached_property

@@ -22,7 +22,7 @@ struct Call {
 template <class T>
 struct Outputs {
   SequenceView<T> y;                    // see LSTM::infer and Network::infer for its shape
-  Span<const StateView<T>> final = {};  // L*D states (B, H_k); empty: not wanted
+  Span<const StateView<T>> final = {};  // L*D states; empty: not wanted
   SequenceView<T> logits = {};          // of a Network, shaped as y; data null: not wanted
 };
 
@@ -59,7 +59,7 @@ class Gradient {
 template <class T>
 struct InputGradients {
   SequenceView<T> x = {};                 // (B, T, I), 0 beyond a length; data null: not wanted
-  Span<const StateView<T>> initial = {};  // L*D states (B, H_k); empty: not wanted
+  Span<const StateView<T>> initial = {};  // L*D states; empty: not wanted
 };
 
 }  // namespace peephole

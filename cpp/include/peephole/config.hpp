@@ -70,6 +70,11 @@ struct LSTMConfig {
   double recurrent_dropout = 0;  // of h_{t-1} on its way to the gates, once for a sequence
   double zoneout = 0;            // that a unit keeps h_{t-1}, and another that it keeps c_{t-1}
 
+  // h_t = W_hr (h(c_t) ⊙ o), of P values, below each H (LSTMP: H. Sak, A. Senior, F. Beaufays,
+  // 2014, arXiv:1402.1128), and the bound ±projection_clip that its values are clipped to.
+  std::optional<Index> projection_size;
+  std::optional<double> projection_clip;
+
   std::optional<LayerNorm> layer_norm;  // none: the next two have no meaning
   LayerNormCell layer_norm_cell = LayerNormCell::state;
   double layer_norm_epsilon = 1e-5;  // in 1e-30..1
@@ -78,7 +83,9 @@ struct LSTMConfig {
   Index layers() const noexcept { return static_cast<Index>(hidden_sizes.size()); }
   Index directions() const noexcept { return bidirectional ? 2 : 1; }
   Index layer_input_size(Index layer) const noexcept;
-  /// D * H of the last layer: the features of y.
+  /// P of a layer, the values of its h: those of the projection, or H without one.
+  Index recurrent_size(Index layer) const noexcept;
+  /// D * P of the last layer: the features of y.
   Index output_size() const noexcept;
 };
 
@@ -114,14 +121,15 @@ void validate(const NetworkConfig& config);
 
 /// The parameters in the order of their memory; for layer k, forward then reverse (`_reverse`):
 ///   weight_ih_l{k}  (4H, I)                     rows: gates i, f, g, o, H each
-///   weight_hh_l{k}  (4H, H)
+///   weight_hh_l{k}  (4H, P)
 ///   weight_ch_l{k}  (4, H) diagonal, (4H, H) dense, absent for none
 ///   bias_l{k}       (4H,)                       absent without bias
-///   h0_l{k}, c0_l{k}  (H,)                      InitialState::learned only
+///   weight_hr_l{k}  (P, H)                      absent without projection
+///   h0_l{k}, c0_l{k}  (P,), (H,)                InitialState::learned only
 ///   gain_l{k}       (4H,)                       γ, with LayerNorm::gates alone
 ///   gain_ih_l{k}, gain_hh_l{k}  (4H,)           γ_x and γ_h, with LayerNorm::products alone
 ///   gain_c_l{k}, shift_c_l{k}   (H,)            γ_c and β_c, absent with LayerNormCell::none
-/// and for a network head.weight (O, D * H), head.bias (O,).
+/// and for a network head.weight (O, D * P), head.bias (O,).
 std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config);
 std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config);
 

@@ -28,9 +28,9 @@ class Stream;
 ///     c_t = f ⊙ c_{t-1} + g ⊙ i
 ///     h_t = h(c_t) ⊙ o
 ///
-/// With OutputPeephole::current, P_o reads c_t; for layer normalisation see LayerNorm. In a stack,
-/// h_t of one layer is x_t of the next; of bidirectional layers, both halves side by side, forward
-/// first.
+/// With OutputPeephole::current, P_o reads c_t; for layer normalisation see LayerNorm. With a
+/// projection, h_t = clip(W_hr (h(c_t) ⊙ o)), of P values. In a stack, h_t of one layer is x_t of
+/// the next; of bidirectional layers, both halves side by side, forward first.
 ///
 /// With preactivation_clip, each a_k is clipped to ±preactivation_clip before its activation; with
 /// cell_clip, c_t to ±cell_clip before anything reads it. NaN stays NaN.
@@ -56,7 +56,7 @@ class LSTM {
   const Parameters<T>& parameters() const noexcept;
 
   /// Inference.
-  /// outputs.y      (B, T, D*H_last); exactly 0 beyond a sequence's length
+  /// outputs.y      (B, T, D*P_last); exactly 0 beyond a sequence's length
   /// outputs.final  the state at each sequence's last real step, for length 0 the initial state
   /// There are no logits.
   void infer(const Call<T>& call, const Outputs<T>& outputs) const;

@@ -100,8 +100,8 @@ inline constexpr auto kNetworkSizes =
     std::make_tuple(Option{"output_size", &NetworkConfig::output_size, InFiles::always});
 
 /// The choices: keyword arguments in Python. A double is a probability in [0, 1), but for
-/// layer_norm_epsilon; an optional one a number above 0. An optional value without a value is None
-/// in Python, and not in files.
+/// layer_norm_epsilon; an optional size is at least 1, and an optional double is a bound above 0.
+/// An optional value without a value is None in Python, and not in files.
 inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"peephole", &LSTMConfig::peephole, InFiles::always},
     Option{"peephole_gates", &LSTMConfig::peephole_gates, InFiles::always},
@@ -118,7 +118,9 @@ inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"preactivation_clip", &LSTMConfig::preactivation_clip, InFiles::unless_default},
     Option{"layer_norm", &LSTMConfig::layer_norm, InFiles::unless_default},
     Option{"layer_norm_cell", &LSTMConfig::layer_norm_cell, InFiles::unless_default},
-    Option{"layer_norm_epsilon", &LSTMConfig::layer_norm_epsilon, InFiles::unless_default});
+    Option{"layer_norm_epsilon", &LSTMConfig::layer_norm_epsilon, InFiles::unless_default},
+    Option{"projection_size", &LSTMConfig::projection_size, InFiles::unless_default},
+    Option{"projection_clip", &LSTMConfig::projection_clip, InFiles::unless_default});
 inline constexpr auto kNetworkOptions =
     std::make_tuple(Option{"head", &NetworkConfig::head, InFiles::always},
                     Option{"readout", &NetworkConfig::readout, InFiles::always});

@@ -32,7 +32,7 @@ namespace peephole {
 template <class T>
 class Stream {
  public:
-  /// y is h of the last layer: O = H_last. The state is zeros, or the model's learned initial
+  /// y is h of the last layer: O = P_last. The state is zeros, or the model's learned initial
   /// state.
   ///
   /// batch  B, sequences that advance together
@@ -50,11 +50,12 @@ class Stream {
 
   void swap(Stream& other) noexcept;
 
-  Index batch() const noexcept;                   // B
-  Index input_size() const noexcept;              // I
-  Index output_size() const noexcept;             // O
-  Index layers() const noexcept;                  // L
-  Index hidden_size(Index layer) const noexcept;  // H of a layer
+  Index batch() const noexcept;                      // B
+  Index input_size() const noexcept;                 // I
+  Index output_size() const noexcept;                // O
+  Index layers() const noexcept;                     // L
+  Index hidden_size(Index layer) const noexcept;     // H of a layer
+  Index recurrent_size(Index layer) const noexcept;  // P of a layer, the values of its h
 
   /// What the model is; without a head only config().lstm counts.
   const NetworkConfig& config() const noexcept;
@@ -76,9 +77,9 @@ class Stream {
 
   /// Sets the state to where it was at first: zeros, or the model's learned initial state.
   void reset() noexcept;
-  /// Sets the state of a layer: h and c, each (B, H), read.
+  /// Sets the state of a layer: h (B, P) and c (B, H), read.
   void set_state(Index layer, StateView<const T> state) noexcept;
-  /// Copies the state of a layer out: h and c, each (B, H), overwritten.
+  /// Copies the state of a layer out: h (B, P) and c (B, H), overwritten.
   void get_state(Index layer, StateView<T> state) const noexcept;
 
  private:

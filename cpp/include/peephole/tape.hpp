@@ -9,15 +9,16 @@ namespace peephole {
 
 /// What a tape keeps of each layer and direction, and what backward computes again.
 enum class Keep {
-  all,       ///< the activated gates (N, 4H), c (N, H), h (N, H) and the initial state; with layer
-             ///< normalisation also what was normalised, (N, 4H) or (N, 8H), and its scales
+  all,       ///< the activated gates (N, 4H), c (N, H), h (N, P) and the initial state; with layer
+             ///< normalisation also what was normalised, (N, 4H) or (N, 8H), and its scales; with
+             ///< a clipped projection also h before it is clipped (N, P)
   segments,  ///< h, and the state (B, H) between segments of steps, about sqrt(3 T) of them: a
              ///< sixth of the memory, for one more forward pass within backward. All results have
              ///< the same bits. Gradient checkpointing after T. Chen et al., arXiv:1604.06174.
 };
 
-/// The activated gates, cell states and outputs of one layer in one direction, each (B, T, H):
-/// where Tape::activities copies them to. Data null: not wanted.
+/// The activated gates, cell states and outputs of one layer in one direction, each (B, T, H), but
+/// h (B, T, P): where Tape::activities copies them to. Data null: not wanted.
 template <class T>
 struct Activities {
   SequenceView<T> i, f, g, o, c, h;
@@ -56,6 +57,8 @@ class Tape {
   Index directions() const noexcept;
   /// H of a layer.
   Index hidden_size(Index layer) const;
+  /// P of a layer, the values of its h.
+  Index recurrent_size(Index layer) const;
   /// Bytes of values kept.
   std::size_t bytes() const noexcept;
 

@@ -7,6 +7,7 @@
 /// Dimensions, named once for the whole project:
 ///   T  steps of time          B  sequences in a batch      I  inputs of a layer
 ///   H  units of a layer       L  layers of a stack         O  outputs of the head
+///   P  values of h: those of the projection, or H where there is none
 ///   D  directions (1, or 2 when bidirectional)             N  real steps in a batch, sum of
 ///   lengths
 namespace peephole {
@@ -61,13 +62,19 @@ SequenceView<T> contiguous(T* data, Index batch, Index time, Index features) noe
   return {data, batch, time, features, time * features, features};
 }
 
-/// State of one layer in one direction, or its gradient: h and c, each (B, H) C-contiguous.
+/// State of one layer in one direction, or its gradient: h (B, P) and c (B, H), C-contiguous.
 template <class T>
 struct StateView {
   T* h = nullptr;
   T* c = nullptr;
-  Index batch = 0;        // B
-  Index hidden_size = 0;  // H
+  Index batch = 0;            // B
+  Index hidden_size = 0;      // H
+  Index projection_size = 0;  // P, or 0 where P is H
+
+  /// P.
+  Index recurrent_size() const noexcept {
+    return projection_size > 0 ? projection_size : hidden_size;
+  }
 };
 
 }  // namespace peephole

@@ -19,6 +19,13 @@ std::string expected_shape(Index batch, Index time, Index features) {
          dimension(features, "features") + ")";
 }
 
+/// "h and c (8, 20)", "h (8, 10) and c (8, 20)"
+std::string state_text(Index batch, Index recurrent_size, Index hidden_size) {
+  const std::string h =
+      recurrent_size == hidden_size ? std::string() : " " + shape_text({batch, recurrent_size});
+  return "h" + h + " and c " + shape_text({batch, hidden_size});
+}
+
 /// That N rows of 4H gates, the largest arrays of a pass, can be addressed.
 void check_extent(const LSTMConfig& config, Index batch, Index time) {
   const Index H = *std::max_element(config.hidden_sizes.begin(), config.hidden_sizes.end());
@@ -74,11 +81,12 @@ void check_states(const char* argument, Span<const StateView<T>> states, const L
   }
   for (Index k = 0; k < count; ++k) {
     const StateView<T>& state = states[k];
-    const Index H = config.hidden_sizes[static_cast<std::size_t>(k / config.directions())];
+    const Index layer = k / config.directions(), P = config.recurrent_size(layer);
+    const Index H = config.hidden_sizes[static_cast<std::size_t>(layer)];
     const std::string name = std::string(argument) + "[" + std::to_string(k) + "]";
-    if (state.batch != batch || state.hidden_size != H) {
-      refuse(name, "h and c " + shape_text({batch, H}),
-             shape_text({state.batch, state.hidden_size}));
+    if (state.batch != batch || state.hidden_size != H || state.recurrent_size() != P) {
+      refuse(name, state_text(batch, P, H),
+             state_text(state.batch, state.recurrent_size(), state.hidden_size));
     }
     if (batch > 0 && (state.h == nullptr || state.c == nullptr)) {
       refuse(name, "h and c", "a null pointer");

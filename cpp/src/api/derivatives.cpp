@@ -27,11 +27,13 @@ Index features_of_y(const NetworkConfig& config) noexcept { return config.output
 constexpr bool has_logits(const LSTMConfig&) noexcept { return false; }
 constexpr bool has_logits(const NetworkConfig&) noexcept { return true; }
 
-/// H of each layer and direction.
-std::vector<Index> state_sizes(const LSTMConfig& config) {
-  std::vector<Index> sizes;
-  for (Index H : config.hidden_sizes) {
-    sizes.insert(sizes.end(), static_cast<std::size_t>(config.directions()), H);
+/// Of each layer and direction.
+std::vector<StateSize> state_sizes(const LSTMConfig& config) {
+  std::vector<StateSize> sizes;
+  for (Index layer = 0; layer < config.layers(); ++layer) {
+    const Index H = config.hidden_sizes[static_cast<std::size_t>(layer)];
+    sizes.insert(sizes.end(), static_cast<std::size_t>(config.directions()),
+                 {H, config.recurrent_size(layer)});
   }
   return sizes;
 }
@@ -159,7 +161,7 @@ class DualPasses {
  private:
   const Config& config_;
   Model<Dual> model_;
-  std::vector<Index> sizes_;
+  std::vector<StateSize> sizes_;
   DualSequences y_, logits_;
   DualStates final_;
   Tape<Dual> tape_;
@@ -180,14 +182,16 @@ class KeptCall {
       lengths_[static_cast<std::size_t>(schedule.sequence(rank))] = schedule.length(rank);
     }
     if (config.initial_state == InitialState::learned && !tape.initial_given) return;
-    const std::vector<Index> sizes = state_sizes(config);
+    const std::vector<StateSize> sizes = state_sizes(config);
     for (std::size_t k = 0; k < sizes.size(); ++k) {
-      const Index size = schedule.batch() * sizes[k];
+      const auto [H, P] = sizes[k];
+      const Index B = schedule.batch();
       states_.emplace_back();
-      T* const h = states_.back().reserve(2 * size);
-      scatter_state(schedule, sizes[k], tape.layers[k].initial_h.data(), h);
-      scatter_state(schedule, sizes[k], tape.layers[k].initial_c.data(), h + size);
-      views_.push_back({h, h + size, schedule.batch(), sizes[k]});
+      T* const h = states_.back().reserve(B * (H + P));
+      T* const c = h + B * P;
+      scatter_state(schedule, P, tape.layers[k].initial_h.data(), h);
+      scatter_state(schedule, H, tape.layers[k].initial_c.data(), c);
+      views_.push_back({h, c, B, H, P});
     }
   }
 

@@ -68,34 +68,39 @@ class DualSequences {
   SequenceView<Dual> view_;
 };
 
+/// Of the state of one layer in one direction: h (B, P), c (B, H).
+struct StateSize {
+  Index hidden, recurrent;  // H, P
+};
+
 /// A state of dual numbers for each layer and direction, or none.
 class DualStates {
  public:
   /// None.
   DualStates() = default;
-  /// To be filled. sizes: H of each layer and direction.
-  DualStates(Index batch, const std::vector<Index>& sizes) {
-    for (Index H : sizes) {
+  /// To be filled. sizes: of each layer and direction.
+  DualStates(Index batch, const std::vector<StateSize>& sizes) {
+    for (const auto& [H, P] : sizes) {
       buffers_.emplace_back();
-      Dual* const h = buffers_.back().reserve(2 * batch * H);
-      views_.push_back({h, h + batch * H, batch, H});
-      read_.push_back({h, h + batch * H, batch, H});
+      Dual* const h = buffers_.back().reserve(batch * (H + P));
+      views_.push_back({h, h + batch * P, batch, H, P});
+      read_.push_back({h, h + batch * P, batch, H, P});
     }
   }
   /// None where both are empty; where one is, it is 0.
   template <class T>
-  DualStates(Index batch, const std::vector<Index>& sizes, Span<const StateView<const T>> values,
-             Span<const StateView<const T>> tangents) {
+  DualStates(Index batch, const std::vector<StateSize>& sizes,
+             Span<const StateView<const T>> values, Span<const StateView<const T>> tangents) {
     if (values.empty() && tangents.empty()) return;
     *this = DualStates(batch, sizes);
     for (Index k = 0; k < static_cast<Index>(sizes.size()); ++k) {
       const StateView<Dual>& state = views_[static_cast<std::size_t>(k)];
-      const Index size = batch * state.hidden_size;
-      const std::vector<T> zeros(values.empty() ? static_cast<std::size_t>(size) : 0);
+      const Index of_h = batch * state.recurrent_size(), of_c = batch * state.hidden_size;
+      const std::vector<T> zeros(values.empty() ? static_cast<std::size_t>(of_c) : 0);  // P <= H
       const bool moves = !tangents.empty();
-      join<T>(values.empty() ? zeros.data() : values[k].h, moves ? tangents[k].h : nullptr, size,
+      join<T>(values.empty() ? zeros.data() : values[k].h, moves ? tangents[k].h : nullptr, of_h,
               state.h);
-      join<T>(values.empty() ? zeros.data() : values[k].c, moves ? tangents[k].c : nullptr, size,
+      join<T>(values.empty() ? zeros.data() : values[k].c, moves ? tangents[k].c : nullptr, of_c,
               state.c);
     }
   }
@@ -107,10 +112,11 @@ class DualStates {
   void give(Span<const StateView<T>> values, Span<const StateView<T>> tangents) const noexcept {
     for (Index k = 0; k < static_cast<Index>(views_.size()); ++k) {
       const StateView<Dual>& state = views_[static_cast<std::size_t>(k)];
-      const Index size = state.batch * state.hidden_size;
-      split<T>(state.h, size, values.empty() ? nullptr : values[k].h,
+      const Index of_h = state.batch * state.recurrent_size();
+      const Index of_c = state.batch * state.hidden_size;
+      split<T>(state.h, of_h, values.empty() ? nullptr : values[k].h,
                tangents.empty() ? nullptr : tangents[k].h);
-      split<T>(state.c, size, values.empty() ? nullptr : values[k].c,
+      split<T>(state.c, of_c, values.empty() ? nullptr : values[k].c,
                tangents.empty() ? nullptr : tangents[k].c);
     }
   }

@@ -21,8 +21,8 @@ Span<const Name<Initialisation>> names<Initialisation>() noexcept {
 
 namespace {
 
-/// (gates, H, H), each gate's matrix orthogonal; with threads.
-std::vector<double> orthogonal(Random& random, Index H) {
+/// (gates, H, P): the first P columns of an orthogonal (H, H) matrix for each gate; with threads.
+std::vector<double> orthogonal(Random& random, Index H, Index P) {
   constexpr Index kColumns = RandomOrthogonal::kColumns;
   std::vector<RandomOrthogonal> matrices;
   for (int gate = 0; gate < kGates; ++gate) matrices.emplace_back(random, H);
@@ -36,10 +36,10 @@ std::vector<double> orthogonal(Random& random, Index H) {
   });
 
   std::vector<double> values;
-  values.reserve(static_cast<std::size_t>(kGates * H * H));
+  values.reserve(static_cast<std::size_t>(kGates * H * P));
   for (Index gate = 0; gate < kGates; ++gate) {
     for (Index row = 0; row < H; ++row) {
-      for (Index column = 0; column < H; ++column) {
+      for (Index column = 0; column < P; ++column) {
         const Index strip = gate * strips + column / kColumns;
         const Index at = strip * strip_size + row * kColumns + column % kColumns;
         values.push_back(computed[static_cast<std::size_t>(at)]);
@@ -54,7 +54,7 @@ bool begins_with(const std::string& text, const char* prefix) { return text.rfin
 std::vector<double> draw(const ParameterSpec& spec, Index H, Initialisation recurrent,
                          Random& random) {
   if (begins_with(spec.name, "weight_hh") && recurrent == Initialisation::orthogonal) {
-    return orthogonal(random, H);
+    return orthogonal(random, H, spec.columns);
   }
   std::vector<double> values(static_cast<std::size_t>(spec.size()), 0.0);
   if (begins_with(spec.name, "h0") || begins_with(spec.name, "c0")) return values;

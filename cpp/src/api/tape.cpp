@@ -52,6 +52,11 @@ Index Tape<T>::hidden_size(Index layer) const {
 }
 
 template <class T>
+Index Tape<T>::recurrent_size(Index layer) const {
+  return impl_->stack.recurrent_sizes.at(static_cast<std::size_t>(layer));
+}
+
+template <class T>
 std::size_t Tape<T>::bytes() const noexcept {
   return impl_->stack.kept_bytes + static_cast<std::size_t>(impl_->y_size) * sizeof(T);
 }
@@ -77,22 +82,23 @@ void Tape<T>::activities(Index layer, Index direction, const Activities<T>& acti
   check_number("layer", layer, layers());
   check_number("direction", direction, directions());
   const Schedule& schedule = stack.schedule;
-  const Index H = hidden_size(layer), D = directions();
+  const Index H = hidden_size(layer), P = recurrent_size(layer), D = directions();
   const auto& kept = stack.layers[static_cast<std::size_t>(layer * D + direction)];
-  const T* const h = stack.h[static_cast<std::size_t>(layer)].data() + direction * H;
+  const T* const h = stack.h[static_cast<std::size_t>(layer)].data() + direction * P;
   const T* const gates = kept.gates.data();
   const struct {
     const char* name;
     const SequenceView<T>& view;
     Rows<const T> rows;
-  } all[] = {{"i", activities.i, {gates, kGates * H}},
-             {"f", activities.f, {gates + H, kGates * H}},
-             {"g", activities.g, {gates + 2 * H, kGates * H}},
-             {"o", activities.o, {gates + 3 * H, kGates * H}},
-             {"c", activities.c, {kept.c.data(), H}},
-             {"h", activities.h, {h, D * H}}};
+    Index size;
+  } all[] = {{"i", activities.i, {gates, kGates * H}, H},
+             {"f", activities.f, {gates + H, kGates * H}, H},
+             {"g", activities.g, {gates + 2 * H, kGates * H}, H},
+             {"o", activities.o, {gates + 3 * H, kGates * H}, H},
+             {"c", activities.c, {kept.c.data(), H}, H},
+             {"h", activities.h, {h, D * P}, P}};
   for (const auto& one : all) {
-    if (one.view.data != nullptr) check_shape(one.name, one.view, batch(), time(), H);
+    if (one.view.data != nullptr) check_shape(one.name, one.view, batch(), time(), one.size);
   }
   for (const auto& one : all) {
     if (one.view.data != nullptr) scatter(schedule, one.rows, one.view);

@@ -35,6 +35,9 @@ Backend backend_for(const LayerSpec& spec, const LayerNoise& noise, IsaChoice ch
   if (spec.peephole == Peephole::dense) {
     return reference("the kernels have no layer normalisation with dense peepholes");
   }
+  if (spec.projection_size) {
+    return reference("the kernels have no layer normalisation with a projection");
+  }
   if (spec.clips_cell() || spec.clips_preactivations()) {
     return reference("the kernels have no layer normalisation with clips");
   }

@@ -17,16 +17,16 @@ namespace peephole {
 template <class T>
 void mix_zoneout(double zoneout, const T* previous, T* state, Index size) noexcept;
 
-/// factors (B, H) of recurrent dropout: the rows of some ranks, overwritten.
+/// factors (B, P) of recurrent dropout: the rows of some ranks, overwritten.
 template <class T>
-void draw_factors(const Schedule& schedule, Direction direction, const LayerNoise& noise, Index H,
+void draw_factors(const Schedule& schedule, Direction direction, const LayerNoise& noise, Index P,
                   kernels::RankRange ranks, T* factors) noexcept;
 
 /// Memory of ForwardNoise, kept from call to call.
 template <class T>
 struct ForwardNoiseScratch {
-  Buffer<T> factors;                 // (B, H): of recurrent dropout
-  Buffer<T> previous_h, previous_c;  // (B, H): the state before the step
+  Buffer<T> factors;                 // (B, P): of recurrent dropout
+  Buffer<T> previous_h, previous_c;  // (B, P), (B, H): the state before the step
 };
 
 /// The forward pass of one direction of a layer with noise.
@@ -48,7 +48,7 @@ class ForwardNoise {
 
   const LayerForward<T>& layer_;
   const LayerNoise& noise_;
-  const Index H_;
+  const Index H_, P_;
   T* factors_ = nullptr;
   T* previous_h_ = nullptr;
   T* previous_c_ = nullptr;
@@ -57,12 +57,12 @@ class ForwardNoise {
 /// Memory of BackwardNoise, kept from call to call.
 template <class T>
 struct BackwardNoiseScratch {
-  Buffer<T> factors;           // (B, H): of recurrent dropout
-  Buffer<T> given_h;           // (N, H): h, times the factors
-  Buffer<T> given_initial_h;   // (B, H): the same of the initial h
+  Buffer<T> factors;           // (B, P): of recurrent dropout
+  Buffer<T> given_h;           // (N, P): h, times the factors
+  Buffer<T> given_initial_h;   // (B, P): the same of the initial h
   Buffer<T> updated_c;         // (N, H): c before zoneout
-  Buffer<T> kept_dh, kept_dc;  // (B, H): z ⊙ dh_t, z ⊙ dc_t
-  Buffer<T> zeros;             // (H,)
+  Buffer<T> kept_dh, kept_dc;  // (B, P), (B, H): z ⊙ dh_t, z ⊙ dc_t
+  Buffer<T> zeros;             // (P,)
 
   std::size_t bytes() const noexcept {
     return factors.bytes() + given_h.bytes() + given_initial_h.bytes() + updated_c.bytes() +
@@ -100,7 +100,7 @@ class BackwardNoise {
 
   const LayerBackward<T>& layer_;
   const LayerNoise& noise_;
-  const Index H_;
+  const Index H_, P_;
   T* factors_ = nullptr;
   T* given_h_ = nullptr;
   T* given_initial_h_ = nullptr;

@@ -7,21 +7,21 @@ namespace peephole {
 template <class T>
 BackwardNoise<T>::BackwardNoise(const LayerBackward<T>& layer, const LayerNoise& noise,
                                 BackwardNoiseScratch<T>& scratch, kernels::BackwardTask<T>& task)
-    : layer_(layer), noise_(noise), H_(layer.spec.hidden_size) {
+    : layer_(layer), noise_(noise), H_(layer.spec.hidden_size), P_(layer.spec.recurrent_size()) {
   const Index N = layer.schedule.packed_rows(), B = layer.schedule.batch();
   if (noise.drops()) {
-    factors_ = scratch.factors.reserve(B * H_);
-    task.h = given_h_ = scratch.given_h.reserve(N * H_);
-    task.h_stride = H_;
-    task.initial_h = given_initial_h_ = scratch.given_initial_h.reserve(B * H_);
+    factors_ = scratch.factors.reserve(B * P_);
+    task.h = given_h_ = scratch.given_h.reserve(N * P_);
+    task.h_stride = P_;
+    task.initial_h = given_initial_h_ = scratch.given_initial_h.reserve(B * P_);
   }
   if (noise.zones()) {
-    kept_dh_ = scratch.kept_dh.reserve(B * H_);
+    kept_dh_ = scratch.kept_dh.reserve(B * P_);
     kept_dc_ = scratch.kept_dc.reserve(B * H_);
     task.c = updated_c_ = scratch.updated_c.reserve(N * H_);
     // The gradient from above is added before zoneout divides it: the kernels add zeros.
-    T* const zeros = scratch.zeros.reserve(H_);
-    std::fill_n(zeros, H_, T{0});
+    T* const zeros = scratch.zeros.reserve(P_);
+    std::fill_n(zeros, P_, T{0});
     task.dh = zeros;
     task.dh_stride = 0;
   }
@@ -52,8 +52,8 @@ void BackwardNoise<T>::run_recurrence(const kernels::BackwardTask<T>& task, Isa 
 
 template <class T>
 void BackwardNoise<T>::drop_initial_h(kernels::RankRange ranks) const noexcept {
-  draw_factors(layer_.schedule, layer_.direction, noise_, H_, ranks, factors_);
-  for (Index k = ranks.begin * H_; k < ranks.end * H_; ++k) {
+  draw_factors(layer_.schedule, layer_.direction, noise_, P_, ranks, factors_);
+  for (Index k = ranks.begin * P_; k < ranks.end * P_; ++k) {
     given_initial_h_[k] = layer_.initial_h[k] * factors_[k];
   }
 }
@@ -73,9 +73,9 @@ void BackwardNoise<T>::drop_previous_h(const kernels::BackwardTask<T>& task,
     const Index previous = task.previous[now.row + r];
     if (previous < 0) continue;  // the initial state
     const T* const h = layer_.h.row(previous);
-    const T* const factors = factors_ + (now.first_rank + r) * H_;
-    T* const given = given_h_ + previous * H_;
-    for (Index k = 0; k < H_; ++k) given[k] = h[k] * factors[k];
+    const T* const factors = factors_ + (now.first_rank + r) * P_;
+    T* const given = given_h_ + previous * P_;
+    for (Index k = 0; k < P_; ++k) given[k] = h[k] * factors[k];
   }
 }
 
@@ -89,13 +89,13 @@ void BackwardNoise<T>::zone(const kernels::BackwardTask<T>& task,
   for (Index r = 0; r < now.count; ++r) {
     const Index rank = now.first_rank + r, sequence = layer_.schedule.sequence(rank);
     const T* const above = layer_.dh.row(now.row + r);
-    T* const dh = layer_.dstate_h + rank * H_;
+    T* const dh = layer_.dstate_h + rank * P_;
     T* const dc = layer_.dstate_c + rank * H_;
-    T* const kept_dh = kept_dh_ + rank * H_;
+    T* const kept_dh = kept_dh_ + rank * P_;
     T* const kept_dc = kept_dc_ + rank * H_;
-    of_h.draw(sequence, time, T{1}, T{0}, kept_dh, H_);
+    of_h.draw(sequence, time, T{1}, T{0}, kept_dh, P_);
     of_c.draw(sequence, time, T{1}, T{0}, kept_dc, H_);
-    for (Index k = 0; k < H_; ++k) {
+    for (Index k = 0; k < P_; ++k) {
       const T d = dh[k] + above[k];
       kept_dh[k] *= d;
       dh[k] = d - kept_dh[k];
@@ -128,15 +128,15 @@ void BackwardNoise<T>::update_again(const kernels::BackwardTask<T>& task,
 
 template <class T>
 void BackwardNoise<T>::after(const StepRanks& now) const noexcept {
-  const Index first = now.first_rank * H_, last = first + now.count * H_;
+  const Index first = now.first_rank, last = first + now.count;
   T* const dh = layer_.dstate_h;
   T* const dc = layer_.dstate_c;
   if (noise_.drops()) {
-    for (Index k = first; k < last; ++k) dh[k] *= factors_[k];
+    for (Index k = first * P_; k < last * P_; ++k) dh[k] *= factors_[k];
   }
   if (noise_.zones()) {
-    for (Index k = first; k < last; ++k) dh[k] += kept_dh_[k];
-    for (Index k = first; k < last; ++k) dc[k] += kept_dc_[k];
+    for (Index k = first * P_; k < last * P_; ++k) dh[k] += kept_dh_[k];
+    for (Index k = first * H_; k < last * H_; ++k) dc[k] += kept_dc_[k];
   }
 }
 

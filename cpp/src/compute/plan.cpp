@@ -50,8 +50,10 @@ void append_shares(const Schedule& schedule, Index end, Index count, std::vector
 
 double operations_per_row(const LayerSpec& spec) noexcept {
   const Index H = spec.hidden_size;
-  const Index K = spec.input_size + H + (spec.peephole == Peephole::dense ? H : 0);
-  return 2 * kGates * number(H) * number(K);
+  const Index P = spec.recurrent_size();
+  const Index K = spec.input_size + P + (spec.peephole == Peephole::dense ? H : 0);
+  const double projection = spec.projection_size ? 2 * number(H) * number(P) : 0;
+  return 2 * kGates * number(H) * number(K) + projection;
 }
 
 Index useful_members(double operations, Index threads) noexcept {

@@ -42,7 +42,7 @@ void share_ranks(const Schedule& schedule, double operations_per_row, Index part
 /// Cuts the ranks into `count` shares of equal work.
 void equal_shares(const Schedule& schedule, Index count, std::vector<Index>& bounds);
 
-/// 2 · 4H · K: what the sums of the gates take for one row.
+/// 2 · 4H · K + 2 · H · P: what the sums of the gates, and a projection, take for one row.
 double operations_per_row(const LayerSpec& spec) noexcept;
 
 }  // namespace peephole

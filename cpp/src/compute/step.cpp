@@ -13,7 +13,7 @@ LayerSteps<T>::LayerSteps(const StepLayer<T>& layer, const Schedule& one_step)
       way_(layer.backend.is_reference()                 ? Way::reference
            : one_step.batch() == 1 && layer.packed_step ? Way::step_kernel
                                                         : Way::forward_kernel) {
-  const Index B = one_step.batch(), H = layer.spec.hidden_size;
+  const Index B = one_step.batch(), H = layer.spec.hidden_size, P = layer.spec.recurrent_size();
   Index room = B * H;
   if (way_ != Way::reference) {
     const Index lanes = kernels::kernels_of<T>(layer.backend.isa).lanes();
@@ -21,15 +21,15 @@ LayerSteps<T>::LayerSteps(const StepLayer<T>& layer, const Schedule& one_step)
   }
   std::fill_n(state_h_.reserve(room), room, T{0});
   std::fill_n(state_c_.reserve(room), room, T{0});
-  T* const h = h_.reserve(B * H);
+  T* const h = h_.reserve(B * P);
   if (way_ == Way::reference) return;
   if (layer.noise.zones()) {
-    previous_h_.reserve(B * H);
+    previous_h_.reserve(B * P);
     previous_c_.reserve(B * H);
   }
 
   const LayerForward<T> forward = {
-      layer.spec, one_step, Direction::forward, layer.weights,  {}, {h, H},
+      layer.spec, one_step, Direction::forward, layer.weights,  {}, {h, P},
       nullptr,    nullptr,  state_h_.data(),    state_c_.data()};
   task_ = kernels::prepare_forward(forward, *layer.packed, workspace_, {0, B});
   if (way_ != Way::step_kernel) return;
@@ -41,12 +41,13 @@ template <class T>
 void LayerSteps<T>::step(Rows<const T> x) noexcept {
   if (way_ == Way::reference) return step_by_reference(x);
   if (!layer_.noise.zones()) return step_by_kernels(x);
-  const Index size = one_step_.batch() * layer_.spec.hidden_size;
-  std::copy_n(state_h_.data(), size, previous_h_.data());
-  std::copy_n(state_c_.data(), size, previous_c_.data());
+  const Index size_h = one_step_.batch() * layer_.spec.recurrent_size();
+  const Index size_c = one_step_.batch() * layer_.spec.hidden_size;
+  std::copy_n(state_h_.data(), size_h, previous_h_.data());
+  std::copy_n(state_c_.data(), size_c, previous_c_.data());
   step_by_kernels(x);
-  mix_zoneout(layer_.noise.zoneout, previous_h_.data(), state_h_.data(), size);
-  mix_zoneout(layer_.noise.zoneout, previous_c_.data(), state_c_.data(), size);
+  mix_zoneout(layer_.noise.zoneout, previous_h_.data(), state_h_.data(), size_h);
+  mix_zoneout(layer_.noise.zoneout, previous_c_.data(), state_c_.data(), size_c);
 }
 
 template <class T>
@@ -64,7 +65,7 @@ void LayerSteps<T>::step_by_reference(Rows<const T> x) {
                       Direction::forward,
                       layer_.weights,
                       {x.data, x.stride},
-                      {h_.data(), layer_.spec.hidden_size},
+                      {h_.data(), layer_.spec.recurrent_size()},
                       nullptr,
                       nullptr,
                       state_h_.data(),

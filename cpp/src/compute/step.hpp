@@ -40,10 +40,10 @@ class LayerSteps {
 
   /// x  (B, I), read. In the caller's floating-point mode.
   void step(Rows<const T> x) noexcept;
-  /// (B, H): h_t.
-  Rows<const T> h() const noexcept { return {state_h_.data(), layer_.spec.hidden_size}; }
+  /// (B, P): h_t.
+  Rows<const T> h() const noexcept { return {state_h_.data(), layer_.spec.recurrent_size()}; }
 
-  /// (B, H); the memory may be longer.
+  /// (B, P) and (B, H); the memory may be longer.
   T* state_h() const noexcept { return state_h_.data(); }
   T* state_c() const noexcept { return state_c_.data(); }
 
@@ -59,8 +59,8 @@ class LayerSteps {
   const Schedule& one_step_;
   Way way_;
   Buffer<T> state_h_, state_c_;
-  Buffer<T> previous_h_, previous_c_;  // (B, H): the state before the step, with zoneout
-  Buffer<T> h_;                        // (B, H)
+  Buffer<T> previous_h_, previous_c_;  // the state before the step, with zoneout
+  Buffer<T> h_;                        // (B, P)
   kernels::ForwardWorkspace<T> workspace_;
   kernels::ForwardTask<T> task_ = {};
   kernels::StepTask<T> step_ = {};

@@ -98,7 +98,7 @@ class OptionsReader : public JsonEvents {
     if (place_ == Place::sizes) {
       check_layers(lstm_.hidden_sizes.size());
       lstm_.hidden_sizes.push_back(size);
-    } else if (!set<Index>(size)) {
+    } else if (!set<Index>(size) && !set<std::optional<Index>>(size)) {
       unexpected(std::to_string(number));
     }
   }

@@ -37,9 +37,13 @@ struct LayerSpec {
   std::optional<LayerNorm> layer_norm = {};
   LayerNormCell layer_norm_cell = LayerNormCell::none;  // without layer_norm too
   double layer_norm_epsilon = 0;
+  std::optional<Index> projection_size = std::nullopt;   // P
+  std::optional<double> projection_clip = std::nullopt;  // h is clipped to ±this
 
   bool clips_cell() const noexcept { return cell_clip != kNoClip; }
   bool clips_preactivations() const noexcept { return preactivation_clip != kNoClip; }
+  /// P, the values of h: H without a projection.
+  Index recurrent_size() const noexcept { return projection_size.value_or(hidden_size); }
   bool has_peephole(Gate gate) const noexcept {
     return peephole != Peephole::none && peephole_gates.contains(gate);
   }
@@ -56,15 +60,16 @@ struct LayerSpec {
 template <class T>
 struct LayerWeights {
   T* weight_ih;  // (4H, I)
-  T* weight_hh;  // (4H, H)
+  T* weight_hh;  // (4H, P)
   T* weight_ch;  // (4, H) diagonal, (4H, H) dense
   T* bias;       // (4H,)
   // Of layer normalisation:
-  T* gain = nullptr;     // (4H,) of the gates
-  T* gain_ih = nullptr;  // (4H,) of W x
-  T* gain_hh = nullptr;  // (4H,) of R h
-  T* gain_c = nullptr;   // (H,)
-  T* shift_c = nullptr;  // (H,)
+  T* gain = nullptr;       // (4H,) of the gates
+  T* gain_ih = nullptr;    // (4H,) of W x
+  T* gain_hh = nullptr;    // (4H,) of R h
+  T* gain_c = nullptr;     // (H,)
+  T* shift_c = nullptr;    // (H,)
+  T* weight_hr = nullptr;  // (P, H), with a projection
 };
 
 /// visit(tensor, its size) for each tensor of `weights` that there is.
@@ -75,11 +80,12 @@ void for_each_tensor(const LayerSpec& spec, LayerWeights<T>& weights, Visitor&& 
     if (tensor != nullptr) visit(tensor, size);
   };
   one(weights.weight_ih, rows * I);
-  one(weights.weight_hh, rows * H);
+  one(weights.weight_hh, rows * spec.recurrent_size());
   one(weights.weight_ch, spec.peephole == Peephole::dense ? rows * H : rows);
   one(weights.bias, rows);
   for (T** gain : {&weights.gain, &weights.gain_ih, &weights.gain_hh}) one(*gain, rows);
   for (T** of_c : {&weights.gain_c, &weights.shift_c}) one(*of_c, H);
+  one(weights.weight_hr, spec.recurrent_size() * H);
 }
 
 /// Sets all values of `weights` to 0.
@@ -116,7 +122,8 @@ struct NormTape {
   T* scales = nullptr;      // (N, normalised_groups()): 1 / sqrt(var z + epsilon)
 };
 
-/// a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k and what follows from it; see LSTM.
+/// a_k,t = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k and what follows from it; see LSTM. P is
+/// spec.recurrent_size().
 template <class T>
 struct LayerForward {
   const LayerSpec& spec;
@@ -124,15 +131,17 @@ struct LayerForward {
   Direction direction;
   LayerWeights<const T> weights;
   StepRows<const T> x;    // (N, I), read
-  StepRows<T> h;          // (N, H), overwritten
+  StepRows<T> h;          // (N, P), overwritten
   T* gates;               // (N, 4H) activated i, f, g, o, overwritten; null in inference
   T* c;                   // (N, H), overwritten; null in inference
-  T* state_h;             // (B, H): the initial state, replaced by the final one
+  T* state_h;             // (B, P): the initial state, replaced by the final one
   T* state_c;             // (B, H)
   NormTape<T> norm = {};  // overwritten; null in inference
   /// (N, H), overwritten: the sum of 1 << gate over the gates whose a_k was clipped. Null in
   /// inference, and without preactivation_clip.
   T* clipped = nullptr;
+  /// (N, P): h before projection_clip and zoneout, overwritten; null in inference and without it.
+  T* unclipped = nullptr;
 };
 
 /// The exact gradient of LayerForward.
@@ -143,19 +152,20 @@ struct LayerBackward {
   Direction direction;
   LayerWeights<const T> weights;
   Rows<const T> x;           // (N, I), read
-  Rows<const T> h;           // (N, H), read
+  Rows<const T> h;           // (N, P), read
   const T* gates;            // (N, 4H), read
   const T* c;                // (N, H), read
-  const T* initial_h;        // (B, H), read
+  const T* initial_h;        // (B, P), read
   const T* initial_c;        // (B, H), read
-  Rows<const T> dh;          // (N, H): gradient of h from above, read
+  Rows<const T> dh;          // (N, P): gradient of h from above, read
   Rows<T> dx;                // (N, I), overwritten; data null: not wanted
-  T* dstate_h;               // (B, H): gradient of the final state, replaced by the initial one's
+  T* dstate_h;               // (B, P): gradient of the final state, replaced by the initial one's
   T* dstate_c;               // (B, H)
   LayerWeights<T> dweights;  // overwritten; entries of masked weights may hold anything
   bool accumulate = false;   // add to dweights instead: this is not the first part of a pass
-  NormTape<const T> norm = {};  // read
-  const T* clipped = nullptr;   // (N, H), read; null without preactivation_clip
+  NormTape<const T> norm = {};   // read
+  const T* clipped = nullptr;    // (N, H), read; null without preactivation_clip
+  const T* unclipped = nullptr;  // (N, P), read; null without projection_clip
 };
 
 }  // namespace peephole

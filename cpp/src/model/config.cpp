@@ -152,6 +152,19 @@ void check_layers(const LSTMConfig& config) {
   }
 }
 
+void check_projection(const LSTMConfig& config) {
+  if (config.projection_clip && !config.projection_size) {
+    refuse("projection_clip", "none without projection_size",
+           std::to_string(*config.projection_clip));
+  }
+  for (const Index H : config.hidden_sizes) {
+    if (config.projection_size && *config.projection_size >= H) {
+      refuse("projection_size", "less than each hidden_size, " + std::to_string(H),
+             std::to_string(*config.projection_size));
+    }
+  }
+}
+
 /// That all parameters together can be counted and addressed; no product overflows here.
 void check_total(const std::string& argument, const std::vector<ParameterSpec>& specs) {
   Index left = kMostParameters;
@@ -183,20 +196,28 @@ void append_gains(const LSTMConfig& config, const std::string& suffix, Index H,
 }  // namespace
 
 Index LSTMConfig::layer_input_size(Index layer) const noexcept {
-  return layer == 0 ? input_size : directions() * hidden_sizes[static_cast<std::size_t>(layer - 1)];
+  return layer == 0 ? input_size : directions() * recurrent_size(layer - 1);
 }
 
-Index LSTMConfig::output_size() const noexcept { return directions() * hidden_sizes.back(); }
+Index LSTMConfig::recurrent_size(Index layer) const noexcept {
+  return projection_size.value_or(hidden_sizes[static_cast<std::size_t>(layer)]);
+}
+
+Index LSTMConfig::output_size() const noexcept {
+  return directions() * recurrent_size(layers() - 1);
+}
 
 void validate(const LSTMConfig& config) {
   check_options(config);
   check_layers(config);
+  check_projection(config);
   check_total("hidden_size", parameter_specs(config));
 }
 
 void validate(const NetworkConfig& config) {
   check_options(config);
   check_layers(config.lstm);
+  check_projection(config.lstm);
   check_total("hidden_size", parameter_specs(config.lstm));
   check_total("output_size", parameter_specs(config));
 }
@@ -206,18 +227,20 @@ std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config) {
   for (Index layer = 0; layer < config.layers(); ++layer) {
     const Index I = config.layer_input_size(layer);
     const Index H = config.hidden_sizes[static_cast<std::size_t>(layer)];
+    const Index P = config.recurrent_size(layer);
     for (Index direction = 0; direction < config.directions(); ++direction) {
       const std::string suffix = "_l" + std::to_string(layer) + (direction == 1 ? "_reverse" : "");
       specs.push_back({"weight_ih" + suffix, kGates * H, I});
-      specs.push_back({"weight_hh" + suffix, kGates * H, H});
+      specs.push_back({"weight_hh" + suffix, kGates * H, P});
       if (config.peephole == Peephole::diagonal) {
         specs.push_back({"weight_ch" + suffix, kGates, H});
       } else if (config.peephole == Peephole::dense) {
         specs.push_back({"weight_ch" + suffix, kGates * H, H});
       }
       if (config.bias) specs.push_back({"bias" + suffix, kGates * H, 0});
+      if (config.projection_size) specs.push_back({"weight_hr" + suffix, P, H});
       if (config.initial_state == InitialState::learned) {
-        specs.push_back({"h0" + suffix, H, 0});
+        specs.push_back({"h0" + suffix, P, 0});
         specs.push_back({"c0" + suffix, H, 0});
       }
       append_gains(config, suffix, H, specs);

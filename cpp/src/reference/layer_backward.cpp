@@ -12,20 +12,20 @@
 namespace peephole::reference {
 namespace {
 
-/// previous (rows(t), H) = what the state was before step t: packed `values` of the step before it
-/// in the layer's direction, or the initial state of sequences that begin at t.
+/// previous (rows(t), size) = what the state was before step t: packed `values` of the step before
+/// it in the layer's direction, or the initial state of sequences that begin at t.
 template <class T>
-void previous_state(const LayerBackward<T>& layer, Index t, Rows<const T> values, const T* initial,
-                    T* previous) {
+void previous_state(const LayerBackward<T>& layer, Index t, Index size, Rows<const T> values,
+                    const T* initial, T* previous) {
   const Schedule& schedule = layer.schedule;
-  const Index H = layer.spec.hidden_size, n = schedule.rows(t);
+  const Index n = schedule.rows(t);
   const Index before = layer.direction == Direction::forward ? t - 1 : t + 1;
   const bool exists = before >= 0 && before < schedule.steps();
   const Index begun = exists ? std::min(n, schedule.rows(before)) : 0;
   if (begun > 0) {
-    matrix(previous, begun, H) = matrix(values, schedule.offset(before), begun, H);
+    matrix(previous, begun, size) = matrix(values, schedule.offset(before), begun, size);
   }
-  matrix(previous, n, H).bottomRows(n - begun) = matrix(initial, n, H).bottomRows(n - begun);
+  matrix(previous, n, size).bottomRows(n - begun) = matrix(initial, n, size).bottomRows(n - begun);
 }
 
 /// dc += P_kᵀ da_k and dP_k += da_k cᵀ, for the cell state c that gate k reads.
@@ -171,18 +171,44 @@ template <class T, class DA, class DAH, class S, class DH>
 void linear_gradients(const LayerBackward<T>& layer, Index t, const DA& da, const DAH& da_h,
                       const S& previous_h, DH&& dh) {
   const Index I = layer.spec.input_size, H = layer.spec.hidden_size;
+  const Index P = layer.spec.recurrent_size();
   const Index n = layer.schedule.rows(t), at = layer.schedule.offset(t);
-  multiply(Product::set, operand(da_h), matrix(layer.weights.weight_hh, kGates * H, H), result(dh));
+  multiply(Product::set, operand(da_h), matrix(layer.weights.weight_hh, kGates * H, P), result(dh));
   if (layer.dx.data) {
     multiply(Product::set, operand(da), matrix(layer.weights.weight_ih, kGates * H, I),
              matrix(layer.dx, at, n, I));
   }
   auto dW = matrix(layer.dweights.weight_ih, kGates * H, I);
-  auto dR = matrix(layer.dweights.weight_hh, kGates * H, H);
+  auto dR = matrix(layer.dweights.weight_hh, kGates * H, P);
   multiply_transposed(Product::add, operand(da), matrix(layer.x, at, n, I), dW);
   multiply_transposed(Product::add, operand(da_h), operand(previous_h), dR);
   if (layer.dweights.bias && !layer.spec.layer_norm)
     row_vector(layer.dweights.bias, kGates * H) += da.colwise().sum();
+}
+
+/// dh is 0 where h was clipped;  dm = W_hrᵀ dh;  dW_hr += dh mᵀ          m = h(c_t) ⊙ o
+///
+/// dh (n, P), gates (n, 4H), c, m and dm (n, H); m and dm are overwritten.
+template <class T, class G, class C, class DH>
+void projection_gradient(const LayerBackward<T>& layer, Scratch<T>& scratch, Index t,
+                         const G& gates, const C& c, DH&& dh, MatrixMap<T> m, MatrixMap<T> dm) {
+  const LayerSpec& spec = layer.spec;
+  const Index H = spec.hidden_size, P = *spec.projection_size, n = dh.rows();
+  if (spec.projection_clip) {
+    const auto clip = static_cast<T>(*spec.projection_clip);
+    const auto unclipped = matrix(layer.unclipped + layer.schedule.offset(t) * P, n, P);
+    dh = (unclipped.array().abs() > clip).select(T{0}, dh);
+  }
+  m = c;
+  if (spec.layer_norm_cell == LayerNormCell::output) {
+    normalise_state(spec, layer.weights, m, matrix(scratch.normalised_c.reserve(n * H), n, H),
+                    scratch.scales_c.reserve(n));
+  }
+  activate_all(spec.activations.c, m);
+  m.array() *= of_gate(gates, Gate::output).array();
+  multiply(Product::set, operand(dh), matrix(layer.weights.weight_hr, P, H), dm);
+  multiply_transposed(Product::add, operand(dh), operand(m),
+                      matrix(layer.dweights.weight_hr, P, H));
 }
 
 /// c = f ⊙ c_{t-1} + g ⊙ i, normalised and clipped where c_t is: what zoneout may have replaced by
@@ -213,43 +239,53 @@ template <class T>
 void backward(const LayerBackward<T>& layer, const LayerNoise& noise, Scratch<T>& scratch) {
   const Schedule& schedule = layer.schedule;
   const Index H = layer.spec.hidden_size, B = schedule.batch();
+  const Index P = layer.spec.recurrent_size();
   T* const da_rows = scratch.gates.reserve(B * kGates * H);
   const bool by_products = layer.spec.layer_norm == LayerNorm::products;
   T* const da_h_rows = scratch.da_h.reserve(by_products ? B * kGates * H : 0);
-  T* const previous_h_rows = scratch.previous_h.reserve(B * H);
+  T* const previous_h_rows = scratch.previous_h.reserve(B * P);
   T* const previous_c_rows = scratch.previous_c.reserve(B * H);
   T* const updated_c_rows = scratch.updated_c.reserve(B * H);
-  T* const kept_dh_rows = scratch.kept_dh.reserve(B * H);
+  T* const kept_dh_rows = scratch.kept_dh.reserve(B * P);
   T* const kept_dc_rows = scratch.kept_dc.reserve(B * H);
-  NoiseDraws<T> draws(noise, schedule, layer.direction, H, scratch);
+  T* const m_rows = scratch.m.reserve(layer.spec.projection_size ? B * H : 0);
+  T* const dm_rows = scratch.dm.reserve(layer.spec.projection_size ? B * H : 0);
+  NoiseDraws<T> draws(noise, schedule, layer.direction, layer.spec, scratch);
   if (!layer.accumulate) set_zero(layer.spec, layer.dweights);
 
   Interruption interruption;
   for (Index s = 0; s < schedule.steps() && !interruption.poll(); ++s) {
     const Index t = layer.direction == Direction::forward ? schedule.steps() - 1 - s : s;
     const Index n = schedule.rows(t), at = schedule.offset(t);
-    previous_state(layer, t, layer.h, layer.initial_h, previous_h_rows);
-    previous_state(layer, t, Rows<const T>{layer.c, H}, layer.initial_c, previous_c_rows);
-    auto dh = matrix(layer.dstate_h, n, H);
+    previous_state(layer, t, P, layer.h, layer.initial_h, previous_h_rows);
+    previous_state(layer, t, H, Rows<const T>{layer.c, H}, layer.initial_c, previous_c_rows);
+    auto dh = matrix(layer.dstate_h, n, P);
     auto dc = matrix(layer.dstate_c, n, H);
     auto da = matrix(da_rows, n, kGates * H);
-    auto previous_h = matrix(previous_h_rows, n, H);
+    auto previous_h = matrix(previous_h_rows, n, P);
     const auto previous_c = matrix(static_cast<const T*>(previous_c_rows), n, H);
     const auto gates = matrix(layer.gates + at * kGates * H, n, kGates * H);
-    auto kept_dh = matrix(kept_dh_rows, n, H);
+    auto kept_dh = matrix(kept_dh_rows, n, P);
     auto kept_dc = matrix(kept_dc_rows, n, H);
 
-    dh += matrix(layer.dh, at, n, H);
+    dh += matrix(layer.dh, at, n, P);
     if (draws.zones()) {
       draws.draw_zoneout(t);
       divide(draws.zoned_h(n), dh, kept_dh);
       divide(draws.zoned_c(n), dc, kept_dc);
       update_again(layer, scratch, gates, previous_c, matrix(updated_c_rows, n, H));
     }
-    const T* const c = draws.zones() ? updated_c_rows : layer.c + at * H;
+    const T* const c_rows = draws.zones() ? updated_c_rows : layer.c + at * H;
+    const auto c = matrix(c_rows, n, H);
     const NormRows<const T> norm_rows(layer.spec, layer.norm, at);
-    gate_gradients(layer, norm_rows, scratch, gates, matrix(c, n, H), previous_c, dh,
-                   layer.clipped ? layer.clipped + at * H : nullptr, dc, da);
+    const T* const clipped = layer.clipped ? layer.clipped + at * H : nullptr;
+    if (layer.spec.projection_size) {
+      auto dm = matrix(dm_rows, n, H);
+      projection_gradient(layer, scratch, t, gates, c, dh, matrix(m_rows, n, H), dm);
+      gate_gradients(layer, norm_rows, scratch, gates, c, previous_c, dm, clipped, dc, da);
+    } else {
+      gate_gradients(layer, norm_rows, scratch, gates, c, previous_c, dh, clipped, dc, da);
+    }
     if (draws.drops()) previous_h.array() *= draws.recurrent(n);
     if (by_products) product_norm_gradient(layer, norm_rows, da, matrix(da_h_rows, n, kGates * H));
     const auto da_h = matrix(by_products ? da_h_rows : da_rows, n, kGates * H);

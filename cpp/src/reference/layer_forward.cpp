@@ -48,10 +48,11 @@ void normalise_gate(const LayerForward<T>& layer, Gate gate, const NormRows<T>& 
 template <class T, class X, class S, class A>
 void normalised_products(const LayerForward<T>& layer, const X& x, const S& h,
                          const NormRows<T>& rows, A&& a) {
-  const Index I = layer.spec.input_size, H = layer.spec.hidden_size, size = kGates * H;
+  const Index I = layer.spec.input_size, size = kGates * layer.spec.hidden_size;
+  const Index P = layer.spec.recurrent_size();
   auto of_x = rows.group(0, a.rows()), of_h = rows.group(1, a.rows());
   multiply_by_transposed(Product::set, operand(x), matrix(layer.weights.weight_ih, size, I), of_x);
-  multiply_by_transposed(Product::set, operand(h), matrix(layer.weights.weight_hh, size, H), of_h);
+  multiply_by_transposed(Product::set, operand(h), matrix(layer.weights.weight_hh, size, P), of_h);
   normalise(layer.spec.layer_norm_epsilon, of_x, rows.scales_of(0));
   normalise(layer.spec.layer_norm_epsilon, of_h, rows.scales_of(1));
   a.array() = of_x.array().rowwise() * row_vector(layer.weights.gain_ih, size).array() +
@@ -66,13 +67,14 @@ template <class T, class X, class S, class A>
 void preactivations(const LayerForward<T>& layer, const X& x, const S& h, const S& c,
                     const NormRows<T>& rows, A&& a) {
   const Index I = layer.spec.input_size, H = layer.spec.hidden_size;
+  const Index P = layer.spec.recurrent_size();
   if (layer.spec.layer_norm == LayerNorm::products) {
     normalised_products(layer, x, h, rows, a);
     return add_peepholes(layer, c, a);
   }
   multiply_by_transposed(Product::set, operand(x), matrix(layer.weights.weight_ih, kGates * H, I),
                          result(a));
-  multiply_by_transposed(Product::add, operand(h), matrix(layer.weights.weight_hh, kGates * H, H),
+  multiply_by_transposed(Product::add, operand(h), matrix(layer.weights.weight_hh, kGates * H, P),
                          result(a));
   const bool normalises = layer.spec.layer_norm == LayerNorm::gates;
   if (!normalises && layer.weights.bias) {
@@ -94,7 +96,7 @@ void preactivations(const LayerForward<T>& layer, const X& x, const S& h, const 
 /// they have some, after they are normalised.
 ///
 /// gates (n, 4H) holds the a_k, replaced by i, f, g, o; previous_c, c and h are (n, H), and
-/// clipped, where it is kept.
+/// clipped, where it is kept. With a projection, h is what it reads.
 template <class T, class A, class S, class C, class H>
 void update(const LayerForward<T>& layer, const NormRows<T>& rows, Scratch<T>& scratch, A&& gates,
             const S& previous_c, C&& c, H&& h, T* clipped) {
@@ -142,40 +144,67 @@ void update(const LayerForward<T>& layer, const NormRows<T>& rows, Scratch<T>& s
   h.array() *= o.array();
 }
 
+/// h_t = clip(W_hr m_t)          m_t = h(c_t) ⊙ o
+///
+/// (LSTMP: H. Sak, A. Senior, F. Beaufays, "Long short-term memory based recurrent neural network
+/// architectures for large vocabulary speech recognition", 2014, arXiv:1402.1128). m is (n, H), h
+/// (n, P).
+template <class T, class M, class H>
+void project(const LayerForward<T>& layer, Index t, const M& m, H&& h) {
+  const LayerSpec& spec = layer.spec;
+  const Index P = *spec.projection_size;
+  multiply_by_transposed(Product::set, operand(m),
+                         matrix(layer.weights.weight_hr, P, spec.hidden_size), result(h));
+  if (!spec.projection_clip) return;
+  if (layer.unclipped) {
+    matrix(layer.unclipped + layer.schedule.offset(t) * P, h.rows(), P) = h;
+  }
+  const auto clip = static_cast<T>(*spec.projection_clip);
+  h = h.unaryExpr([clip](T a) { return a > clip ? clip : a < -clip ? -clip : a; });  // NaN stays
+}
+
 }  // namespace
 
 template <class T>
 void forward(const LayerForward<T>& layer, const LayerNoise& noise, Scratch<T>& scratch) {
   const Schedule& schedule = layer.schedule;
   const Index I = layer.spec.input_size, H = layer.spec.hidden_size, B = schedule.batch();
+  const Index P = layer.spec.recurrent_size();
   T* const gates_scratch = layer.gates ? nullptr : scratch.gates.reserve(B * kGates * H);
   T* const c_scratch = layer.c ? nullptr : scratch.c.reserve(B * H);
+  NoiseDraws<T> draws(noise, schedule, layer.direction, layer.spec, scratch);
+  T* const given_h_rows = draws.drops() ? scratch.dropped_h.reserve(B * P) : layer.state_h;
+  T* const m_rows = layer.spec.projection_size ? scratch.m.reserve(B * H) : nullptr;
   const LayerSpec& spec = layer.spec;
   NormTape<T> norm_scratch;
   if (spec.layer_norm && layer.norm.normalised == nullptr) {
     norm_scratch = {scratch.normalised.reserve(B * spec.normalised_size()),
                     scratch.scales.reserve(B * spec.normalised_groups())};
   }
-  NoiseDraws<T> draws(noise, schedule, layer.direction, H, scratch);
-  T* const given_h_rows = draws.drops() ? scratch.dropped_h.reserve(B * H) : layer.state_h;
 
   Interruption interruption;
   for (Index s = 0; s < schedule.steps() && !interruption.poll(); ++s) {
     const Index t = layer.direction == Direction::forward ? s : schedule.steps() - 1 - s;
     const Index n = schedule.rows(t), at = schedule.offset(t);
-    auto state_h = matrix(layer.state_h, n, H);
+    auto state_h = matrix(layer.state_h, n, P);
     auto state_c = matrix(layer.state_c, n, H);
     auto gates = matrix(layer.gates ? layer.gates + at * kGates * H : gates_scratch, n, kGates * H);
     auto c = matrix(layer.c ? layer.c + at * H : c_scratch, n, H);
-    auto h = matrix(layer.h, schedule, t, H);
+    auto h = matrix(layer.h, schedule, t, P);
 
-    auto given_h = matrix(given_h_rows, n, H);
+    auto given_h = matrix(given_h_rows, n, P);
     if (draws.drops()) given_h = state_h.array() * draws.recurrent(n);
     const bool keeps = norm_scratch.normalised == nullptr;
     const NormRows<T> norm_rows(spec, keeps ? layer.norm : norm_scratch, keeps ? at : 0);
     preactivations(layer, matrix(layer.x, schedule, t, I), given_h, state_c, norm_rows, gates);
-    update(layer, norm_rows, scratch, gates, state_c, c, h,
-           layer.clipped ? layer.clipped + at * H : nullptr);
+    T* const clipped = layer.clipped ? layer.clipped + at * H : nullptr;
+    if (m_rows) {
+      auto m = matrix(m_rows, n, H);
+      update(layer, norm_rows, scratch, gates, state_c, c, m, clipped);
+      project(layer, t, m, h);
+    } else {
+      update(layer, norm_rows, scratch, gates, state_c, c, h, clipped);
+    }
     if (draws.zones() && noise.expected) {
       const auto z = static_cast<T>(noise.zoneout);
       c = z * state_c + (1 - z) * c;

@@ -62,6 +62,7 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
   const Schedule& schedule = tape.schedule;
   const Index N = schedule.packed_rows(), B = schedule.batch(), D = config_.directions();
   const Index I = config_.layer_input_size(layer), H = config_.hidden_sizes[at(layer)];
+  const Index P = config_.recurrent_size(layer);
   const T* const h = tape.h[at(layer)].data();
   const bool two_parts = D == 2 && dx.data != nullptr;
   T* const second_part = two_parts ? work.dx_part.reserve(N * I) : dx.data;
@@ -72,28 +73,29 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
   for (Index d = 0; d < D; ++d) {
     const Index p = pass_index(layer, d);
     const auto& kept = tape.layers[at(p)];
-    T* const dstate_h = work.dstate_h[d].reserve(B * H);
+    T* const dstate_h = work.dstate_h[d].reserve(B * P);
     T* const dstate_c = work.dstate_c[d].reserve(B * H);
-    gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].h, dstate_h);
+    gather_state(schedule, P, dfinal.empty() ? nullptr : dfinal[p].h, dstate_h);
     gather_state(schedule, H, dfinal.empty() ? nullptr : dfinal[p].c, dstate_c);
     work.directions.push_back({{pass(layer, d).spec,
                                 schedule,
                                 pass(layer, d).direction,
                                 weights_of(pass(layer, d)),
                                 x,
-                                Rows<const T>{h + d * H, D * H},
+                                Rows<const T>{h + d * P, D * P},
                                 kept.gates.data(),
                                 kept.c.data(),
                                 kept.initial_h.data(),
                                 kept.initial_c.data(),
-                                Rows<const T>{dh.data + d * H, dh.stride},
+                                Rows<const T>{dh.data + d * P, dh.stride},
                                 Rows<T>{d == 0 ? dx.data : second_part, I},
                                 dstate_h,
                                 dstate_c,
                                 gradients_of(pass(layer, d), dparameters),
                                 /*accumulate=*/false,
                                 {kept.normalised.data(), kept.scales.data()},
-                                config_.preactivation_clip ? kept.clipped.data() : nullptr},
+                                config_.preactivation_clip ? kept.clipped.data() : nullptr,
+                                kept.unclipped.data()},
                                noise,
                                backend,
                                pack_backward(pass(layer, d), backend, schedule)});
@@ -114,7 +116,7 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
                       dparameters);
   }
   for (Index d = 0; d < D && !dinitial.empty(); ++d) {
-    scatter_state(schedule, H, work.dstate_h[d].data(), dinitial[pass_index(layer, d)].h);
+    scatter_state(schedule, P, work.dstate_h[d].data(), dinitial[pass_index(layer, d)].h);
     scatter_state(schedule, H, work.dstate_c[d].data(), dinitial[pass_index(layer, d)].c);
   }
 }

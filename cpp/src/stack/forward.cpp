@@ -12,13 +12,17 @@ namespace {
 template <class T>
 std::size_t kept_values(const LSTMConfig& config, const StackTape<T>& tape) noexcept {
   const Index N = tape.schedule.packed_rows(), B = tape.schedule.batch();
-  const Index D = config.directions(), per_row = kGates + 2 + (config.preactivation_clip ? 1 : 0);
+  const Index D = config.directions();
   Index values = N * config.input_size;
   for (Index layer = 0; layer < config.layers(); ++layer) {
-    const Index H = config.hidden_sizes[at(layer)];
+    const Index H = config.hidden_sizes[at(layer)], P = config.recurrent_size(layer);
+    const Index clipped = config.preactivation_clip ? H : 0;
+    const Index unclipped = config.projection_clip ? P : 0;
     for (Index d = 0; d < D; ++d) {
       const auto segments = static_cast<Index>(tape.layers[at(layer * D + d)].segments.size());
-      values += tape.keep == Keep::all ? N * per_row * H + 2 * B * H : N * H + 2 * segments * B * H;
+      values += tape.keep == Keep::all
+                    ? N * ((kGates + 1) * H + clipped + P + unclipped) + B * (P + H)
+                    : N * P + segments * B * (P + H);
       if (tape.keep == Keep::all) {
         values +=
             N * (normalised_size(config.layer_norm, H) + normalised_groups(config.layer_norm));
@@ -59,6 +63,10 @@ void Stack<T>::open(Index batch, Index time, Span<const Index> lengths, StackTap
   tape.h.resize(mode == Mode::inference ? 2 : at(config_.layers()));
   tape.layers.resize(passes_.size());
   tape.hidden_sizes = config_.hidden_sizes;
+  tape.recurrent_sizes.clear();
+  for (Index k = 0; k < config_.layers(); ++k) {
+    tape.recurrent_sizes.push_back(config_.recurrent_size(k));
+  }
   tape.directions = config_.directions();
   if (tape.memory.data != nullptr) place(config_, tape);
 }
@@ -126,7 +134,7 @@ StepRows<const T> Stack<T>::forward_layers(StepRows<const T> x, StepRows<T> in_p
   for (Index layer = 0; layer < L; ++layer) {
     StepRows<T> h = in_place;
     if (layer < L - 1 || h.data == nullptr) {
-      const Index width = D * config_.hidden_sizes[at(layer)];
+      const Index width = D * config_.recurrent_size(layer);
       h = {tape.h[at(mode == Mode::inference ? layer % 2 : layer)].reserve(N * width), width};
     }
     forward_layer(layer, input, h, initial, final, tape, mode, *work);
@@ -152,7 +160,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
                              StackTape<T>& tape, Mode mode, ForwardWorkspace& work) const {
   const Schedule& schedule = tape.schedule;
   const Index N = schedule.packed_rows(), B = schedule.batch(), D = config_.directions();
-  const Index H = config_.hidden_sizes[at(layer)];
+  const Index H = config_.hidden_sizes[at(layer)], P = config_.recurrent_size(layer);
   const LayerNoise noise = noise_of(layer, tape, mode);
   const bool keeps = mode != Mode::inference, keeps_all = keeps && tape.keep == Keep::all;
   const bool clips = config_.preactivation_clip.has_value();
@@ -165,16 +173,17 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
     T* const state_h = work.state_h[d].data();
     T* const state_c = work.state_c[d].data();
     if (keeps_all) {
-      std::copy_n(state_h, B * H, kept.initial_h.reserve(B * H));
+      std::copy_n(state_h, B * P, kept.initial_h.reserve(B * P));
       std::copy_n(state_c, B * H, kept.initial_c.reserve(B * H));
     }
     work.directions.push_back(
         {{pass(layer, d).spec, schedule, pass(layer, d).direction, weights_of(pass(layer, d)),
-          input, StepRows<T>{h.data + d * H, h.stride, h.step_stride},
+          input, StepRows<T>{h.data + d * P, h.stride, h.step_stride},
           keeps_all ? kept.gates.reserve(N * kGates * H) : nullptr,
           keeps_all ? kept.c.reserve(N * H) : nullptr, state_h, state_c,
           keeps_all ? reserve_norm<T>(pass(layer, d).spec, N, kept) : NormTape<T>{},
-          keeps_all && clips ? kept.clipped.reserve(N * H) : nullptr},
+          keeps_all && clips ? kept.clipped.reserve(N * H) : nullptr,
+          keeps_all && config_.projection_clip ? kept.unclipped.reserve(N * P) : nullptr},
          noise,
          backend,
          pack_forward(pass(layer, d), backend)});
@@ -188,7 +197,7 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
     run(work.directions, work.scratch);
   }
   for (Index d = 0; d < D && !final.empty(); ++d) {
-    scatter_state(schedule, H, work.state_h[d].data(), final[pass_index(layer, d)].h);
+    scatter_state(schedule, P, work.state_h[d].data(), final[pass_index(layer, d)].h);
     scatter_state(schedule, H, work.state_c[d].data(), final[pass_index(layer, d)].c);
   }
 }

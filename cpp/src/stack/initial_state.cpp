@@ -7,18 +7,18 @@
 namespace peephole {
 namespace {
 
-/// states (B, H) = `row` (H,) for every sequence.
+/// states (B, size) = `row` (size,) for every sequence.
 template <class T>
-void repeat(const T* row, Index batch, Index H, T* states) noexcept {
-  for (Index b = 0; b < batch; ++b) std::copy_n(row, H, states + b * H);
+void repeat(const T* row, Index batch, Index size, T* states) noexcept {
+  for (Index b = 0; b < batch; ++b) std::copy_n(row, size, states + b * size);
 }
 
-/// sums (H,) = the sum of dstates (B, H) over the sequences, always in the order of the schedule.
+/// sums (size,) = the sum of dstates (B, size) over the sequences, in the order of the schedule.
 template <class T>
-void sum_rows(const T* dstates, Index batch, Index H, T* sums) noexcept {
-  std::fill_n(sums, H, T{0});
+void sum_rows(const T* dstates, Index batch, Index size, T* sums) noexcept {
+  std::fill_n(sums, size, T{0});
   for (Index b = 0; b < batch; ++b) {
-    for (Index k = 0; k < H; ++k) sums[k] += dstates[b * H + k];
+    for (Index k = 0; k < size; ++k) sums[k] += dstates[b * size + k];
   }
 }
 
@@ -28,17 +28,18 @@ template <class T>
 void Stack<T>::begin_state(Index layer, Index direction, Span<const StateView<const T>> initial,
                            const Schedule& schedule, ForwardWorkspace& work) const {
   const Index B = schedule.batch(), H = config_.hidden_sizes[at(layer)];
-  T* const state_h = work.state_h[direction].reserve(B * H);
+  const Index P = config_.recurrent_size(layer);
+  T* const state_h = work.state_h[direction].reserve(B * P);
   T* const state_c = work.state_c[direction].reserve(B * H);
   const InitialOffsets learned = initial_offsets(layer, direction);
   if (initial.empty() && learned.h >= 0) {
     const T* const flat = ParametersAccess<T>::flat(*parameters_);
-    repeat(flat + learned.h, B, H, state_h);
+    repeat(flat + learned.h, B, P, state_h);
     repeat(flat + learned.c, B, H, state_c);
     return;
   }
   const Index p = pass_index(layer, direction);
-  gather_state(schedule, H, initial.empty() ? nullptr : initial[p].h, state_h);
+  gather_state(schedule, P, initial.empty() ? nullptr : initial[p].h, state_h);
   gather_state(schedule, H, initial.empty() ? nullptr : initial[p].c, state_c);
 }
 
@@ -48,8 +49,8 @@ void Stack<T>::initial_gradients(Index layer, Index direction, const StackTape<T
   const InitialOffsets learned = initial_offsets(layer, direction);
   if (learned.h < 0) return;
   const Index B = tape.initial_given ? 0 : tape.schedule.batch();
-  const Index H = config_.hidden_sizes[at(layer)];
-  sum_rows(dstate_h, B, H, dparameters + learned.h);
+  const Index H = config_.hidden_sizes[at(layer)], P = config_.recurrent_size(layer);
+  sum_rows(dstate_h, B, P, dparameters + learned.h);
   sum_rows(dstate_c, B, H, dparameters + learned.c);
 }
 

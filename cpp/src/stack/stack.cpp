@@ -50,7 +50,9 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
                           config_.preactivation_clip.value_or(kNoClip),
                           config_.layer_norm,
                           config_.layer_norm ? config_.layer_norm_cell : LayerNormCell::none,
-                          config_.layer_norm_epsilon};
+                          config_.layer_norm_epsilon,
+                          config_.projection_size,
+                          config_.projection_clip};
   return {spec,
           direction == 0 ? Direction::forward : Direction::reverse,
           parameters_->find("weight_ih" + suffix),
@@ -64,6 +66,7 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
           parameters_->find("gain_hh" + suffix),
           parameters_->find("gain_c" + suffix),
           parameters_->find("shift_c" + suffix),
+          parameters_->find("weight_hr" + suffix),
           std::make_unique<LayerPacks<T>>()};
 }
 
@@ -73,7 +76,8 @@ LayerWeights<U> Stack<T>::weights_in(const Pass& pass, U* flat) const noexcept {
   const auto tensor = [&](Index i) { return i < 0 ? nullptr : flat + parameters_->offset(i); };
   return {tensor(pass.weight_ih), tensor(pass.weight_hh), tensor(pass.weight_ch),
           tensor(pass.bias),      tensor(pass.gain),      tensor(pass.gain_ih),
-          tensor(pass.gain_hh),   tensor(pass.gain_c),    tensor(pass.shift_c)};
+          tensor(pass.gain_hh),   tensor(pass.gain_c),    tensor(pass.shift_c),
+          tensor(pass.weight_hr)};
 }
 
 template <class T>

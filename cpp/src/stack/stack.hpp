@@ -40,13 +40,14 @@ struct StackTape {
     Buffer<T> c;                    // (N, H), Keep::all only
     Buffer<T> clipped;              // (N, H), Keep::all with preactivation_clip only
     Buffer<T> normalised, scales;   // those of NormTape, Keep::all only
-    Buffer<T> initial_h;            // (B, H), of each segment: (segments, B, H)
+    Buffer<T> unclipped;            // (N, P), Keep::all with projection_clip only
+    Buffer<T> initial_h;            // (B, P), of each segment: (segments, B, P)
     Buffer<T> initial_c;            // (B, H), likewise
     std::vector<Segment> segments;  // Keep::segments only: in the order of forward
 
     std::size_t bytes() const noexcept {
-      return gates.bytes() + c.bytes() + clipped.bytes() + normalised.bytes() + scales.bytes() +
-             initial_h.bytes() + initial_c.bytes();
+      return gates.bytes() + c.bytes() + clipped.bytes() + unclipped.bytes() + normalised.bytes() +
+             scales.bytes() + initial_h.bytes() + initial_c.bytes();
     }
   };
 
@@ -54,12 +55,12 @@ struct StackTape {
   Span<T> memory = {};    // the caller's, which holds x, h and all of `layers`; empty: their own
 
   Schedule schedule;
-  std::vector<Index> hidden_sizes;  // per layer
+  std::vector<Index> hidden_sizes, recurrent_sizes;  // per layer: H and P
   Index directions = 1;
   Buffer<T> x;                 // (N, I)
-  std::vector<Buffer<T>> h;    // per layer (N, D*H); in inference two, used in turn
+  std::vector<Buffer<T>> h;    // per layer (N, D*P); in inference two, used in turn
   std::vector<Layer> layers;   // per layer and direction
-  Buffer<T> top;               // (N, D*H): the last layer's h as a head reads it, after dropout
+  Buffer<T> top;               // (N, D*P): the last layer's h as a head reads it, after dropout
   std::uint64_t seed = 0;      // of what training draws; set before forward, as the next one
   bool feeds_head = false;     // the last layer's h goes to a head, and dropout meets it on the way
   bool initial_given = false;  // the caller gave the initial state
@@ -112,7 +113,7 @@ class Stack {
 
   const LSTMConfig& config() const noexcept { return config_; }
   Parameters<T>& parameters() const noexcept { return *parameters_; }
-  /// D * H_last: the width of the top rows.
+  /// D * P_last: the width of the top rows.
   Index output_size() const noexcept { return config_.output_size(); }
 
   /// Fills a tape, from which backward may start after training. outputs.y: h of the last layer.
@@ -160,14 +161,15 @@ class Stack {
     Direction direction;
     Index weight_ih, weight_hh, weight_ch, bias, h0, c0;
     Index gain, gain_ih, gain_hh, gain_c, shift_c;
+    Index weight_hr;
     std::unique_ptr<LayerPacks<T>> packs;
   };
   /// Of the directions of the layer at hand.
   struct ForwardWorkspace {
     ForwardScratch<T> scratch;
     std::vector<ForwardDirection<T>> directions;
-    Buffer<T> state_h[2], state_c[2];  // (B, H)
-    Buffer<T> dropped;                 // (N, D*H): what dropout leaves for the next layer
+    Buffer<T> state_h[2], state_c[2];  // (B, P), (B, H)
+    Buffer<T> dropped;                 // (N, D*P): what dropout leaves for the next layer
     Schedule part;                     // of the segment at hand
     std::vector<ForwardDirection<T>> direction_of_part;
 
@@ -176,20 +178,21 @@ class Stack {
   struct BackwardWorkspace {
     BackwardScratch<T> scratch;
     std::vector<BackwardDirection<T>> directions;
-    Buffer<T> dstate_h[2], dstate_c[2];  // (B, H)
-    Buffer<T> dh[2];                     // (N, D*H): of the layer at hand and of the one below
+    Buffer<T> dstate_h[2], dstate_c[2];  // (B, P), (B, H)
+    Buffer<T> dh[2];                     // (N, D*P): of the layer at hand and of the one below
     Buffer<T> dx_part;                   // (N, I): the second direction's share
     Buffer<T> factors, dropped;          // (N, I): of dropout, and what it left
     Schedule part;                       // of the segment at hand, and what is computed again:
-    Buffer<T> gates, c, h, clipped;      // (rows, 4H), the others (rows, H)
-    Buffer<T> normalised, scales;        // those of NormTape
+    // (rows, 4H), (rows, H), (rows, P), (rows, H), (rows, P)
+    Buffer<T> gates, c, h, clipped, unclipped;
+    Buffer<T> normalised, scales;  // those of NormTape
     std::vector<BackwardDirection<T>> direction_of_part;
 
     /// But for the kernels' own, which are bounded.
     std::size_t bytes() const noexcept {
       return scratch.bytes() + dh[0].bytes() + dh[1].bytes() + dx_part.bytes() + factors.bytes() +
              dropped.bytes() + gates.bytes() + c.bytes() + h.bytes() + clipped.bytes() +
-             normalised.bytes() + scales.bytes();
+             unclipped.bytes() + normalised.bytes() + scales.bytes();
     }
   };
 

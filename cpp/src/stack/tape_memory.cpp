@@ -23,8 +23,8 @@ std::vector<TapeArray<T>> arrays_of(const LSTMConfig& config, StackTape<T>& tape
   tape.layers.resize(at(config.layers() * D));
   std::vector<TapeArray<T>> arrays{{tape.x, config.input_size, 0}};
   for (Index layer = 0; layer < config.layers(); ++layer) {
-    const Index H = config.hidden_sizes[at(layer)];
-    arrays.push_back({tape.h[at(layer)], D * H, 0});
+    const Index H = config.hidden_sizes[at(layer)], P = config.recurrent_size(layer);
+    arrays.push_back({tape.h[at(layer)], D * P, 0});
     for (Index d = 0; d < D; ++d) {
       auto& kept = tape.layers[at(layer * D + d)];
       arrays.push_back({kept.gates, kGates * H, 0});
@@ -34,7 +34,8 @@ std::vector<TapeArray<T>> arrays_of(const LSTMConfig& config, StackTape<T>& tape
         arrays.push_back({kept.normalised, normalised_size(config.layer_norm, H), 0});
         arrays.push_back({kept.scales, normalised_groups(config.layer_norm), 0});
       }
-      arrays.push_back({kept.initial_h, 0, H});
+      if (config.projection_clip) arrays.push_back({kept.unclipped, P, 0});
+      arrays.push_back({kept.initial_h, 0, P});
       arrays.push_back({kept.initial_c, 0, H});
     }
   }

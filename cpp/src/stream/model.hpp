@@ -21,7 +21,7 @@ struct StreamModel {
 
   Index input_size() const noexcept { return layers.front().spec.input_size; }
   Index output_size() const noexcept {
-    return head ? head->spec.output_size : layers.back().spec.hidden_size;
+    return head ? head->spec.output_size : layers.back().spec.recurrent_size();
   }
 
   NetworkConfig config;  // without a head only config.lstm counts

@@ -27,25 +27,27 @@ struct Stream<T>::Impl {
   void reset() noexcept {
     for (Index index = 0; index < static_cast<Index>(layers.size()); ++index) {
       const auto& initial = model->initial[static_cast<std::size_t>(index)];
-      const Index H = state_size(index) / batch();
+      const Index P = spec(index).recurrent_size(), H = spec(index).hidden_size;
       for (Index b = 0; b < batch(); ++b) {
-        begin(initial.h, H, layer(index).state_h() + b * H);
+        begin(initial.h, P, layer(index).state_h() + b * P);
         begin(initial.c, H, layer(index).state_c() + b * H);
       }
     }
   }
-  static void begin(const T* initial, Index H, T* state) noexcept {
+  static void begin(const T* initial, Index size, T* state) noexcept {
     if (initial == nullptr) {
-      std::fill_n(state, H, T{0});
+      std::fill_n(state, size, T{0});
     } else {
-      std::copy_n(initial, H, state);
+      std::copy_n(initial, size, state);
     }
   }
 
   Index batch() const noexcept { return one_step.batch(); }
-  Index state_size(Index layer) const noexcept {
-    return batch() * model->layers[static_cast<std::size_t>(layer)].spec.hidden_size;
+  const LayerSpec& spec(Index layer) const noexcept {
+    return model->layers[static_cast<std::size_t>(layer)].spec;
   }
+  Index size_h(Index layer) const noexcept { return batch() * spec(layer).recurrent_size(); }
+  Index size_c(Index layer) const noexcept { return batch() * spec(layer).hidden_size; }
   LayerSteps<T>& layer(Index index) noexcept {
     assert(0 <= index && index < static_cast<Index>(layers.size()));
     return layers[static_cast<std::size_t>(index)];
@@ -64,7 +66,7 @@ struct Stream<T>::Impl {
     for (Index b = 0; b < batch(); ++b) std::copy_n(x.row(b), model->output_size(), y.row(b));
   }
 
-  /// y (B, O) of the top layer's h (B, H).
+  /// y (B, O) of the top layer's h (B, P).
   void run_head(const Head<T>& head, Rows<const T> h, Rows<T> y) const noexcept {
     head_logits_alone(head, h, batch(), y);
     if (head.spec.activation == HeadActivation::identity) return;
@@ -117,7 +119,8 @@ Stream<T>::Stream(const Stream& other)
     : impl_(std::make_unique<Impl>(other.impl_->model, other.batch())) {
   for (Index layer = 0; layer < layers(); ++layer) {
     const auto& from = other.impl_->layer(layer);
-    set_state(layer, {from.state_h(), from.state_c(), batch(), hidden_size(layer)});
+    set_state(layer,
+              {from.state_h(), from.state_c(), batch(), hidden_size(layer), recurrent_size(layer)});
   }
 }
 
@@ -155,7 +158,12 @@ Index Stream<T>::layers() const noexcept {
 
 template <class T>
 Index Stream<T>::hidden_size(Index layer) const noexcept {
-  return impl_->state_size(layer) / batch();
+  return impl_->spec(layer).hidden_size;
+}
+
+template <class T>
+Index Stream<T>::recurrent_size(Index layer) const noexcept {
+  return impl_->spec(layer).recurrent_size();
 }
 
 template <class T>
@@ -197,16 +205,18 @@ void Stream<T>::reset() noexcept {
 
 template <class T>
 void Stream<T>::set_state(Index layer, StateView<const T> state) noexcept {
-  assert(state.batch == batch() && state.hidden_size == hidden_size(layer));
-  std::copy_n(state.h, impl_->state_size(layer), impl_->layer(layer).state_h());
-  std::copy_n(state.c, impl_->state_size(layer), impl_->layer(layer).state_c());
+  assert(state.batch == batch() && state.hidden_size == hidden_size(layer) &&
+         state.recurrent_size() == recurrent_size(layer));
+  std::copy_n(state.h, impl_->size_h(layer), impl_->layer(layer).state_h());
+  std::copy_n(state.c, impl_->size_c(layer), impl_->layer(layer).state_c());
 }
 
 template <class T>
 void Stream<T>::get_state(Index layer, StateView<T> state) const noexcept {
-  assert(state.batch == batch() && state.hidden_size == hidden_size(layer));
-  std::copy_n(impl_->layer(layer).state_h(), impl_->state_size(layer), state.h);
-  std::copy_n(impl_->layer(layer).state_c(), impl_->state_size(layer), state.c);
+  assert(state.batch == batch() && state.hidden_size == hidden_size(layer) &&
+         state.recurrent_size() == recurrent_size(layer));
+  std::copy_n(impl_->layer(layer).state_h(), impl_->size_h(layer), state.h);
+  std::copy_n(impl_->layer(layer).state_c(), impl_->size_c(layer), state.c);
 }
 
 template class Stream<float>;

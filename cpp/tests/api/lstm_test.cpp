@@ -1,6 +1,8 @@
 #include "peephole/lstm.hpp"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "api/lstm_problem.hpp"
 
@@ -132,7 +134,7 @@ void nothing_to_do() {
 }
 
 /// What a tape shows of each layer is what the equations give: c_t follows from the gates, h_t from
-/// c_t and o_t, and y is h of the last layer.
+/// c_t and o_t, and y is h of the last layer. But for normalised c_t.
 void activities() {
   for_each_config([](const LSTMConfig& config, int number) {
     Problem<double> problem(config, number % 2 == 0 ? kRagged : std::vector<Index>{}, 650);
@@ -140,14 +142,22 @@ void activities() {
     const auto initial = problem.initial.const_views();
     problem.lstm.trace({problem.x_view(), problem.lengths, initial}, {problem.y_view()}, tape);
     for (Index layer = 0; layer < 2; ++layer) {
-      const Index H = config.hidden_sizes[at(layer)];
+      const Index H = config.hidden_sizes[at(layer)], P = config.recurrent_size(layer);
       for (Index d = 0; d < config.directions(); ++d) {
         const auto made = [&] { return std::vector<double>(at(kBatch * kTime * H), 7.0); };
-        std::vector<double> i = made(), f = made(), g = made(), o = made(), c = made(), h = made();
+        std::vector<double> i = made(), f = made(), g = made(), o = made(), c = made();
+        std::vector<double> h(at(kBatch * kTime * P), 7.0);
         const auto view = [&](std::vector<double>& values) {
           return contiguous(values.data(), kBatch, kTime, H);
         };
-        tape.activities(layer, d, {view(i), view(f), view(g), view(o), view(c), view(h)});
+        tape.activities(
+            layer, d,
+            {view(i), view(f), view(g), view(o), view(c), contiguous(h.data(), kBatch, kTime, P)});
+        const Parameters<double>& parameters = problem.lstm.parameters();
+        const Index at_hr =
+            parameters.find("weight_hr_l" + std::to_string(layer) + (d == 1 ? "_reverse" : ""));
+        const double* weight_hr = at_hr < 0 ? nullptr : std::as_const(parameters).data(at_hr);
+        CHECK((weight_hr != nullptr) == config.projection_size.has_value());
         const Activation output =
             config.activations.empty() ? Activation::tanh : config.activations[at(layer)].c;
         const auto& c0 = problem.initial.c[at(layer * config.directions() + d)];
@@ -156,18 +166,35 @@ void activities() {
             for (Index n = 0; n < H; ++n) {
               const std::size_t k = at((b * kTime + t) * H + n);
               if (t >= problem.length(b)) {
-                CHECK(i[k] == 0 && f[k] == 0 && g[k] == 0 && o[k] == 0 && c[k] == 0 && h[k] == 0);
+                CHECK(i[k] == 0 && f[k] == 0 && g[k] == 0 && o[k] == 0 && c[k] == 0);
                 continue;
               }
               const Index before = d == 0 ? t - 1 : t + 1;
               const bool first = before < 0 || before >= problem.length(b);
               const double c_before =
                   first ? c0[at(b * H + n)] : c[at((b * kTime + before) * H + n)];
-              CHECK_CLOSE(c[k], clipped(f[k] * c_before + g[k] * i[k], config.cell_clip),
-                          kRounding<double>);
-              CHECK_CLOSE(h[k], activate(output, c[k]) * o[k], kRounding<double>);
+              if (!config.layer_norm)
+                CHECK_CLOSE(c[k], clipped(f[k] * c_before + g[k] * i[k], config.cell_clip),
+                            kRounding<double>);
               if (config.coupled_input_forget) CHECK_CLOSE(f[k], 1 - i[k], kRounding<double>);
-              if (layer == 1) CHECK(h[k] == problem.y[at((b * kTime + t) * problem.F + d * H + n)]);
+            }
+            for (Index p = 0; p < P; ++p) {
+              const double h_p = h[at((b * kTime + t) * P + p)];
+              if (t >= problem.length(b)) {
+                CHECK(h_p == 0);
+                continue;
+              }
+              const std::size_t row = at((b * kTime + t) * H);
+              const auto m = [&](Index n) {
+                return activate(output, c[row + at(n)]) * o[row + at(n)];
+              };
+              double expected = weight_hr == nullptr ? m(p) : 0;
+              for (Index n = 0; weight_hr != nullptr && n < H; ++n)
+                expected += weight_hr[p * H + n] * m(n);
+              if (const auto clip = config.projection_clip)
+                expected = std::min(std::max(expected, -*clip), *clip);
+              if (!config.layer_norm) CHECK_CLOSE(h_p, expected, kRounding<double>);
+              if (layer == 1) CHECK(h_p == problem.y[at((b * kTime + t) * problem.F + d * P + p)]);
             }
           }
         }

@@ -25,6 +25,13 @@ LSTMConfig stack() {
   return config;
 }
 
+LSTMConfig projected() {
+  LSTMConfig config = stack();
+  config.projection_size = 2;
+  config.projection_clip = 0.1;
+  return config;
+}
+
 LSTMConfig normalised(LayerNorm form) {
   LSTMConfig config = stack();
   config.recurrent_dropout = config.zoneout = 0;  // so that the kernels compute it
@@ -177,7 +184,7 @@ void gaps_of_gradients_are_zeros() {
 
 int main() {
   for (const LSTMConfig& config :
-       {stack(), normalised(LayerNorm::gates), normalised(LayerNorm::products)}) {
+       {stack(), normalised(LayerNorm::gates), normalised(LayerNorm::products), projected()}) {
     same_bits_as_with_memory_of_its_own<float>(config);
     same_bits_as_with_memory_of_its_own<double>(config);
     equal_calls_leave_equal_memory<float>(config);

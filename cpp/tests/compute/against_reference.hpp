@@ -141,8 +141,8 @@ template <class T>
 States<T> state_of(const States<T>& batch, const LSTMConfig& config, Index b) {
   States<T> state(config, 1);
   for (std::size_t i = 0; i < state.h.size(); ++i) {
-    const Index H = state.hidden_sizes[i];
-    std::copy_n(batch.h[i].begin() + b * H, H, state.h[i].begin());
+    const Index H = state.hidden_sizes[i], P = state.recurrent_sizes[i];
+    std::copy_n(batch.h[i].begin() + b * P, P, state.h[i].begin());
     std::copy_n(batch.c[i].begin() + b * H, H, state.c[i].begin());
   }
   return state;

@@ -27,6 +27,11 @@ LSTMConfig random_config(Random& random, Index hidden_size) {
     a.c = Activation::identity;
     a.o = Activation::hard_sigmoid;
   }
+  const Index smallest = std::min(hidden_size, config.hidden_sizes.back());
+  if (smallest > 1 && pick(random, 0, 2) == 0) {
+    config.projection_size = pick(random, 1, smallest - 1);
+    if (pick(random, 0, 1) == 0) config.projection_clip = 0.2;
+  }
   const Index noise = pick(random, 1, 3);
   if (noise & 1) config.zoneout = 0.3;
   if (noise & 2) config.recurrent_dropout = 0.4;

@@ -33,6 +33,9 @@ LSTMConfig random_config(Random& random, Index hidden_size) {
   config.layer_norm_cell = static_cast<LayerNormCell>(pick(random, 0, 2));
   // Around equal values a small one makes rounding errors large.
   config.layer_norm_epsilon = pick(random, 0, 1) == 0 ? 0.1 : 0.01;
+  if (config.hidden_sizes.size() == 1 && hidden_size > 2 && pick(random, 0, 7) == 0) {
+    config.projection_size = 2;
+  }
   return config;
 }
 

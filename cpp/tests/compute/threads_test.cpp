@@ -97,6 +97,17 @@ int main() {
   same_bits(Case(2, 60, dense));
   dense.hidden_sizes = std::vector<Index>{48, 40};
   same_bits(Case(24, 30, dense));
+  LSTMConfig projected = config(24, 160);
+  for (Index P : {8, 72}) {
+    projected.projection_size = P;
+    same_bits(Case(2, 80, projected));
+    same_bits(Case(30, 20, projected));
+  }
+  projected.projection_clip = 0.05;
+  projected.bidirectional = true;
+  same_bits(Case(3, 40, projected));
+  dense.projection_size = 12;
+  same_bits(Case(2, 60, dense));
   for (LayerNorm form : {LayerNorm::gates, LayerNorm::products}) {
     LSTMConfig norm = config(16, 144);
     norm.layer_norm = form;
@@ -107,7 +118,7 @@ int main() {
     same_bits(Case(30, 20, norm));
     same_bits(Case(1, 60, norm));
   }
-  for (LSTMConfig noisy : {config(16, 48), both, dense}) {
+  for (LSTMConfig noisy : {config(16, 48), both, dense, projected}) {
     noisy.recurrent_dropout = 0.2;
     noisy.zoneout = 0.1;
     same_bits(Case(2, 60, noisy));

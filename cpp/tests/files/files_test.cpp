@@ -115,6 +115,10 @@ void test_every_option() {
   changed.activations[1] = {Activation::hard_sigmoid, Activation::one, Activation::softsign,
                             Activation::softplus, Activation::identity};
   check_round_trips(changed, path);
+  changed.projection_size = 1;
+  check_round_trips(changed, path);
+  changed.projection_clip = 0.25;
+  check_round_trips(changed, path);
   for (const LayerNorm form : {LayerNorm::gates, LayerNorm::products}) {
     for (const LayerNormCell cell :
          {LayerNormCell::state, LayerNormCell::output, LayerNormCell::none}) {
@@ -126,16 +130,18 @@ void test_every_option() {
   }
 }
 
-/// Files of models without layer normalisation do not mention it: older releases read them.
+/// Files of models without layer normalisation and projection do not mention them: older releases
+/// read them.
 void test_new_options_are_left_out() {
   NetworkConfig config;
   config.lstm.hidden_sizes = {2};
-  const auto mentions = [&] {
-    return serialise(Network<float>(config, uninitialised)).find("layer_norm") != std::string::npos;
+  const auto mentions = [&](const char* name) {
+    return serialise(Network<float>(config, uninitialised)).find(name) != std::string::npos;
   };
-  CHECK(!mentions());
+  CHECK(!mentions("layer_norm") && !mentions("projection"));
   config.lstm.layer_norm = LayerNorm::gates;
-  CHECK(mentions());
+  config.lstm.projection_size = 1;
+  CHECK(mentions("layer_norm") && mentions("projection_size") && !mentions("projection_clip"));
 }
 
 void test_options_of_the_head() {

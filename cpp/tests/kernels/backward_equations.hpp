@@ -28,7 +28,11 @@ template <class T>
 class Equations {
  public:
   explicit Equations(const Problem<T>& p)
-      : p_(p), I_(p.spec.input_size), H_(p.spec.hidden_size), d_(room(p, I_, 0.0)) {}
+      : p_(p),
+        I_(p.spec.input_size),
+        H_(p.spec.hidden_size),
+        P_(p.spec.recurrent_size()),
+        d_(room(p, I_, 0.0)) {}
 
   const Gradients<double>& run() {
     for (Index rank = 0; rank < p_.schedule.batch(); ++rank) {
@@ -39,7 +43,7 @@ class Equations {
         const Index row = p_.schedule.offset(t) + rank;
         const bool begins = s + 1 == length;
         const Index before = begins ? 0 : p_.schedule.offset(forward ? t - 1 : t + 1) + rank;
-        step(rank, row, begins ? &p_.initial_h[rank * H_] : &p_.h[before * p_.h_stride],
+        step(rank, row, begins ? &p_.initial_h[rank * P_] : &p_.h[before * p_.h_stride],
              begins ? &p_.initial_c[rank * H_] : &p_.c[before * H_]);
       }
     }
@@ -72,19 +76,40 @@ class Equations {
     }
   }
 
+  /// dm = W_hrᵀ dh and dW_hr += dh mᵀ, where dh is 0 where h was clipped; without a projection dh.
+  std::vector<double> before_projection(Index row, const double* dh) {
+    std::vector<double> dm(dh, dh + P_);
+    if (!p_.spec.projection_size) return dm;
+    dm.assign(H_, 0);
+    for (Index k = 0; k < P_; ++k) {
+      if (p_.spec.projection_clip &&
+          std::fabs(p_.unclipped[row * P_ + k]) > static_cast<T>(*p_.spec.projection_clip)) {
+        continue;
+      }
+      for (Index u = 0; u < H_; ++u) {
+        const double m =
+            gate(row, Gate::output, u) * activate(p_.spec.activations.c, p_.c[row * H_ + u]);
+        dm[u] += p_.weight_hr[k * H_ + u] * dh[k];
+        d_.weight_hr[k * H_ + u] += dh[k] * m;
+      }
+    }
+    return dm;
+  }
+
   void step(Index rank, Index row, const T* previous_h, const T* previous_c) {
     const LayerSpec& spec = p_.spec;
     const Activations& f = spec.activations;
-    double* const dh = &d_.dstate_h[rank * H_];
+    double* const dh = &d_.dstate_h[rank * P_];
     double* const dc = &d_.dstate_c[rank * H_];
     const T* const c = &p_.c[row * H_];
     std::vector<double> da(kGates * H_);
     const auto at = [&](Gate k, Index u) -> double& { return da[index(k) * H_ + u]; };
+    for (Index k = 0; k < P_; ++k) dh[k] += p_.dh[row * p_.dh_stride + k];
+    const std::vector<double> dm = before_projection(row, dh);
     for (Index u = 0; u < H_; ++u) {
       const double o = gate(row, Gate::output, u), h_of_c = activate(f.c, c[u]);
-      dh[u] += p_.dh[row * p_.dh_stride + u];
-      at(Gate::output, u) = dh[u] * h_of_c * derivative(f.o, o) * passes(row, Gate::output, u);
-      dc[u] += dh[u] * o * derivative(f.c, h_of_c);
+      at(Gate::output, u) = dm[u] * h_of_c * derivative(f.o, o) * passes(row, Gate::output, u);
+      dc[u] += dm[u] * o * derivative(f.c, h_of_c);
     }
     if (spec.output_reads_current()) peephole(Gate::output, c, da, dc);
     for (Index u = 0; u < H_; ++u) {
@@ -108,11 +133,11 @@ class Equations {
   }
 
   void linear(Index row, const std::vector<double>& da, const T* previous_h, double* dh) {
-    std::fill_n(dh, H_, 0.0);
+    std::fill_n(dh, P_, 0.0);
     for (Index m = 0; m < kGates * H_; ++m) {
-      for (Index u = 0; u < H_; ++u) {
-        dh[u] += p_.weight_hh[m * H_ + u] * da[m];
-        d_.weight_hh[m * H_ + u] += da[m] * previous_h[u];
+      for (Index k = 0; k < P_; ++k) {
+        dh[k] += p_.weight_hh[m * P_ + k] * da[m];
+        d_.weight_hh[m * P_ + k] += da[m] * previous_h[k];
       }
       for (Index i = 0; i < I_; ++i) {
         if (p_.wants_dx) d_.dx[row * I_ + i] += p_.weight_ih[m * I_ + i] * da[m];
@@ -123,7 +148,7 @@ class Equations {
   }
 
   const Problem<T>& p_;
-  const Index I_, H_;
+  const Index I_, H_, P_;
   Gradients<double> d_;
 };
 

@@ -17,7 +17,8 @@ struct Problem : LayerValues<T> {
   bool packing, wants_dx;
   Schedule schedule;
   Index x_stride, h_stride, dh_stride, dx_stride;
-  std::vector<T> x, h, gates, c, clipped, initial_h, initial_c, dh, dstate_h, dstate_c;
+  std::vector<T> x, h, gates, c, clipped, unclipped;
+  std::vector<T> initial_h, initial_c, dh, dstate_h, dstate_c;
 };
 
 /// Rounds values to multiples of 1/64, so that f ⊙ c_{t-1} + g ⊙ i is exact in any order: whether
@@ -35,7 +36,7 @@ inline LayerSpec random_layer(Random& random) {
 
 template <class T>
 Problem<T> random_problem(Random& random, const LayerSpec& spec, Index batch, Index time) {
-  const Index I = spec.input_size, H = spec.hidden_size;
+  const Index I = spec.input_size, H = spec.hidden_size, P = spec.recurrent_size();
   Problem<T> p;
   p.spec = spec;
   p.direction = static_cast<Direction>(pick(random, 0, 1));
@@ -48,14 +49,15 @@ Problem<T> random_problem(Random& random, const LayerSpec& spec, Index batch, In
   p.randomise(random, spec);
   const Index N = p.schedule.packed_rows();
   p.x_stride = I + pick(random, 0, 1) * 3;
-  p.h_stride = pick(random, 0, 1) == 0 ? H : 2 * H;
-  p.dh_stride = H + pick(random, 0, 1) * H;
+  p.h_stride = pick(random, 0, 1) == 0 ? P : 2 * P;
+  p.dh_stride = P + pick(random, 0, 1) * P;
   p.dx_stride = I + pick(random, 0, 1) * 2;
   p.x = uniform<T>(random, N * p.x_stride, -1, 1);
   p.h = uniform<T>(random, N * p.h_stride, -1, 1);
   p.gates = uniform<T>(random, N * kGates * H, -.2, .9);
   p.c = uniform<T>(random, N * H, -1, 1);
-  p.initial_h = uniform<T>(random, batch * H, -1, 1);
+  if (spec.projection_clip) p.unclipped = uniform<T>(random, N * P, -.5, .5);
+  p.initial_h = uniform<T>(random, batch * P, -1, 1);
   p.initial_c = uniform<T>(random, batch * H, -1, 1);
   if (spec.clips_cell()) {
     for (std::vector<T>* array : {&p.gates, &p.c, &p.initial_c}) round_to_64ths(*array);
@@ -64,7 +66,7 @@ Problem<T> random_problem(Random& random, const LayerSpec& spec, Index batch, In
     for (Index k = 0; k < N * H; ++k) p.clipped.push_back(static_cast<T>(pick(random, 0, 15)));
   }
   p.dh = uniform<T>(random, N * p.dh_stride, -1, 1);
-  p.dstate_h = uniform<T>(random, batch * H, -1, 1);
+  p.dstate_h = uniform<T>(random, batch * P, -1, 1);
   p.dstate_c = uniform<T>(random, batch * H, -1, 1);
   return p;
 }
@@ -83,6 +85,7 @@ struct Gradients : LayerValues<T> {
     f("weight_hh", &Gradients::weight_hh);
     f("weight_ch", &Gradients::weight_ch);
     f("bias", &Gradients::bias);
+    f("weight_hr", &Gradients::weight_hr);
   }
   bool operator==(const Gradients& other) const {
     bool same = true;
@@ -105,7 +108,7 @@ Gradients<U> room(const Problem<T>& p, Index dx_stride, U fill) {
   d.dstate_h.assign(p.dstate_h.begin(), p.dstate_h.end());
   d.dstate_c.assign(p.dstate_c.begin(), p.dstate_c.end());
   d.weight_ih = like(p.weight_ih), d.weight_hh = like(p.weight_hh);
-  d.weight_ch = like(p.weight_ch), d.bias = like(p.bias);
+  d.weight_ch = like(p.weight_ch), d.bias = like(p.bias), d.weight_hr = like(p.weight_hr);
   return d;
 }
 

@@ -70,7 +70,9 @@ Gradients<T> kernels_gradients(const Problem<T>& p, Isa isa, Split split, int pa
                                   d.dstate_c.data(),
                                   d.weights(),
                                   /*accumulate=*/false,
-                                  p.clipped.empty() ? nullptr : p.clipped.data()};
+                                  /*norm=*/{},
+                                  p.clipped.empty() ? nullptr : p.clipped.data(),
+                                  p.unclipped.data()};
   kernels::PackedBackward<T> packed;
   if (p.packing) {
     packed.pack(p.spec, p.weights(), isa);
@@ -98,9 +100,10 @@ Gradients<T> kernels_gradients(const Problem<T>& p, Isa isa, Split split, int pa
 
 template <class T>
 void print(const Problem<T>& p, Isa isa) {
-  std::printf("%s, %zu bytes, I %td H %td B %td N %td peephole %d packing %d: ", to_string(isa),
-              sizeof(T), p.spec.input_size, p.spec.hidden_size, p.schedule.batch(),
-              p.schedule.packed_rows(), static_cast<int>(p.spec.peephole), p.packing);
+  std::printf(
+      "%s, %zu bytes, I %td H %td P %td B %td N %td peephole %d packing %d: ", to_string(isa),
+      sizeof(T), p.spec.input_size, p.spec.hidden_size, p.spec.recurrent_size(), p.schedule.batch(),
+      p.schedule.packed_rows(), static_cast<int>(p.spec.peephole), p.packing);
 }
 
 // Relative to the largest value of an array.
@@ -138,6 +141,7 @@ void check(const Problem<T>& p, const Gradients<double>& expected, Isa isa) {
   compare("weight_hh", got.weight_hh, expected.weight_hh);
   compare("weight_ch", got.weight_ch, expected.weight_ch);
   compare("bias", got.bias, expected.bias);
+  compare("weight_hr", got.weight_hr, expected.weight_hr);
   if (failures > before) return;
 
   const auto same = [&](const char* what, Split split, int parts) {
@@ -180,21 +184,23 @@ void check() {
     check(random_problem<T>(random, random_layer(random), 1, 1));
   }
   for (Index H : kSeveralChunks) {
-    LayerSpec spec = random_layer(random);
-    spec.hidden_size = H;
+    const LayerSpec spec = resized(random_layer(random), H);
     check(random_problem<T>(random, spec, 7, 200));
     check(random_problem<T>(random, spec, 1, 1500));
   }
   // Weights, and da, that are taken in blocks.
   for (Peephole peephole : {Peephole::diagonal, Peephole::dense}) {
-    LayerSpec large = random_layer(random);
-    large.input_size = 270, large.hidden_size = 420, large.peephole = peephole;
+    LayerSpec large = resized(random_layer(random), 420);
+    large.input_size = 270, large.peephole = peephole;
     check(random_problem<T>(random, large, 16, 6));
+    large.projection_size = 300;
+    check(random_problem<T>(random, large, 16, 6));
+    check(random_problem<T>(random, large, 1, 6));
   }
   // da in panels, for some chunks and for one, and for one row at a time.
   for (Peephole peephole : {Peephole::none, Peephole::diagonal, Peephole::dense}) {
-    LayerSpec lines = random_spec(random, 80, 150);
-    lines.input_size = 180, lines.hidden_size = 96, lines.peephole = peephole;
+    LayerSpec lines = resized(random_spec(random, 80, 150), 96);
+    lines.input_size = 180, lines.peephole = peephole;
     check(random_problem<T>(random, lines, 7, 90));
     check(random_problem<T>(random, lines, 1, 20));
     lines.input_size = 130, lines.hidden_size = 272;

@@ -21,7 +21,7 @@ struct Problem : LayerValues<T> {
   bool training;
   std::vector<Index> lengths;     // (B,)
   std::vector<std::vector<T>> x;  // (B, length, I)
-  std::vector<T> h, c;            // (B, H): initial
+  std::vector<T> h, c;            // (B, P), (B, H): initial
 
   Index batch() const { return static_cast<Index>(lengths.size()); }
 };
@@ -39,21 +39,21 @@ Problem<T> random_problem(Random& random, LayerSpec spec, Index batch, Index tim
     p.lengths.push_back(ragged ? pick(random, 0, time) : time);
     p.x.push_back(uniform<T>(random, p.lengths.back() * I, -1, 1));
   }
-  p.h = uniform<T>(random, batch * H, -1, 1);
+  p.h = uniform<T>(random, batch * spec.recurrent_size(), -1, 1);
   p.c = uniform<T>(random, batch * H, -1, 1);
   return p;
 }
 
-/// What a sequence gives: h (length, H), gates (length, 4H), c (length, H), the final state, and
-/// clipped (length, H): see LayerForward.
+/// What a sequence gives: h (length, P), gates (length, 4H), c (length, H), clipped (length, H),
+/// see LayerForward, h before it is clipped (length, P), and the final state.
 template <class T>
 struct Result {
-  std::vector<T> h, gates, c, final_h, final_c, clipped;
+  std::vector<T> h, gates, c, clipped, unclipped, final_h, final_c;
 
   bool operator==(const Result& other) const {
     return same(h, other.h) && same(gates, other.gates) && same(c, other.c) &&
-           same(final_h, other.final_h) && same(final_c, other.final_c) &&
-           same(clipped, other.clipped);
+           same(clipped, other.clipped) && same(unclipped, other.unclipped) &&
+           same(final_h, other.final_h) && same(final_c, other.final_c);
   }
   static bool same(const std::vector<T>& a, const std::vector<T>& b) {
     return a.size() == b.size() &&
@@ -68,18 +68,33 @@ inline constexpr double kCloseToBound = 1e-3;
 
 inline double clip(double a, double bound) { return std::fmin(std::fmax(a, -bound), bound); }
 
+/// clip(W_hr m), and the values before they are clipped.
+template <class T>
+std::pair<std::vector<double>, std::vector<double>> project(const Problem<T>& p,
+                                                            const std::vector<double>& m) {
+  if (!p.spec.projection_size) return {m, m};
+  const Index H = p.spec.hidden_size;
+  std::vector<double> h(*p.spec.projection_size);
+  for (std::size_t k = 0; k < h.size(); ++k) {
+    for (Index u = 0; u < H; ++u) h[k] += static_cast<double>(p.weight_hr[k * H + u]) * m[u];
+  }
+  std::vector<double> clipped = h;
+  for (double& value : clipped) value = clip(value, p.spec.projection_clip.value_or(INFINITY));
+  return {clipped, h};
+}
+
 template <class T>
 std::vector<Result<T>> equations(const Problem<T>& p) {
-  const Index I = p.spec.input_size, H = p.spec.hidden_size;
+  const Index I = p.spec.input_size, H = p.spec.hidden_size, P = p.spec.recurrent_size();
   const Activations& f = p.spec.activations;
   std::vector<Result<T>> results;
   for (Index b = 0; b < p.batch(); ++b) {
-    std::vector<double> h(p.h.begin() + b * H, p.h.begin() + (b + 1) * H);
+    std::vector<double> h(p.h.begin() + b * P, p.h.begin() + (b + 1) * P);
     std::vector<double> c(p.c.begin() + b * H, p.c.begin() + (b + 1) * H);
     Result<T> y;
     const std::size_t length = static_cast<std::size_t>(p.lengths[b]);
-    y.h.resize(length * H), y.c.resize(length * H), y.gates.resize(length * 4 * H);
-    y.clipped.resize(length * H);
+    y.h.resize(length * P), y.unclipped.resize(length * P), y.c.resize(length * H);
+    y.gates.resize(length * 4 * H), y.clipped.resize(length * H);
     for (Index s = 0; s < p.lengths[b]; ++s) {
       const Index t = p.direction == Direction::forward ? s : p.lengths[b] - 1 - s;
       const T* const x = p.x[b].data() + t * I;
@@ -96,7 +111,7 @@ std::vector<Result<T>> equations(const Problem<T>& p) {
         const Index row = index(gate) * H + unit;
         double a = p.bias.empty() ? 0 : p.bias[row];
         for (Index k = 0; k < I; ++k) a += static_cast<double>(p.weight_ih[row * I + k]) * x[k];
-        for (Index k = 0; k < H; ++k) a += static_cast<double>(p.weight_hh[row * H + k]) * h[k];
+        for (Index k = 0; k < P; ++k) a += static_cast<double>(p.weight_hh[row * P + k]) * h[k];
         return a;
       };
       const double bound = p.spec.preactivation_clip;
@@ -122,14 +137,19 @@ std::vector<Result<T>> equations(const Problem<T>& p) {
         const double o = gate_of(f.o, Gate::output, u, seen);
         next_h[u] = activate(f.c, next_c[u]) * o;
         gates[3 * H + u] = T(o);
-        y.h[t * H + u] = T(next_h[u]), y.c[t * H + u] = T(next_c[u]);
+        y.c[t * H + u] = T(next_c[u]);
         y.clipped[t * H + u] = T(noted[u] < 0 ? kUndecided : noted[u]);
       }
-      h = next_h, c = next_c;
+      const auto [clipped, unclipped] = project(p, next_h);
+      for (Index k = 0; k < P; ++k) {
+        y.h[t * P + k] = T(clipped[k]), y.unclipped[t * P + k] = T(unclipped[k]);
+      }
+      h = clipped, c = next_c;
     }
     y.final_h.assign(h.begin(), h.end()), y.final_c.assign(c.begin(), c.end());
     if (!p.training) y.gates.clear(), y.c.clear();
     if (!p.training || !p.spec.clips_preactivations()) y.clipped.clear();
+    if (!p.training || !p.spec.projection_clip) y.unclipped.clear();
     results.push_back(y);
   }
   return results;

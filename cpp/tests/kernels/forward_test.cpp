@@ -25,14 +25,17 @@ struct Division {
 template <class T>
 std::vector<Result<T>> kernels_results(const Problem<T>& p, Isa isa, const Division& division) {
   const Index I = p.spec.input_size, H = p.spec.hidden_size, B = p.batch();
+  const Index P = p.spec.recurrent_size();
+  const bool keeps_unclipped = p.training && p.spec.projection_clip;
   Index time = 0;
   for (Index length : p.lengths) time = length > time ? length : time;
   Schedule schedule;
   schedule.assign(B, time, {p.lengths.data(), B});
-  const Index N = schedule.packed_rows(), x_stride = I + 3, h_stride = 2 * H + 1;
+  const Index N = schedule.packed_rows(), x_stride = I + 3, h_stride = 2 * P + 1;
   constexpr T untouched = T(12345);
   std::vector<T> x(N * x_stride), h(N * h_stride, untouched), gates(p.training ? N * 4 * H : 0),
-      c(p.training ? N * H : 0), state_h(B * H), state_c(B * H);
+      c(p.training ? N * H : 0), unclipped(keeps_unclipped ? N * P : 0), state_h(B * P),
+      state_c(B * H);
   const bool notes = p.training && p.spec.clips_preactivations();
   std::vector<T> clipped(notes ? N * H : 0, untouched);
   const auto packed_row = [&](Index t, Index rank) { return schedule.offset(t) + rank; };
@@ -41,7 +44,7 @@ std::vector<Result<T>> kernels_results(const Problem<T>& p, Isa isa, const Divis
     for (Index t = 0; t < p.lengths[b]; ++t) {
       std::copy_n(p.x[b].begin() + t * I, I, x.begin() + packed_row(t, r) * x_stride);
     }
-    std::copy_n(p.h.begin() + b * H, H, state_h.begin() + r * H);
+    std::copy_n(p.h.begin() + b * P, P, state_h.begin() + r * P);
     std::copy_n(p.c.begin() + b * H, H, state_c.begin() + r * H);
   }
 
@@ -55,7 +58,9 @@ std::vector<Result<T>> kernels_results(const Problem<T>& p, Isa isa, const Divis
                                  p.training ? c.data() : nullptr,
                                  state_h.data(),
                                  state_c.data(),
-                                 notes ? clipped.data() : nullptr};
+                                 /*norm=*/{},
+                                 notes ? clipped.data() : nullptr,
+                                 keeps_unclipped ? unclipped.data() : nullptr};
   kernels::PackedForward<T> packed;
   packed.pack(p.spec, p.weights(), isa);
   kernels::ForwardWorkspace<T> workspace;
@@ -80,14 +85,16 @@ std::vector<Result<T>> kernels_results(const Problem<T>& p, Isa isa, const Divis
     Result<T>& y = results[b];
     for (Index t = 0; t < p.lengths[b]; ++t) {
       const Index row = packed_row(t, r);
-      y.h.insert(y.h.end(), &h[row * h_stride], &h[row * h_stride] + H);
-      CHECK(h[row * h_stride + H] == untouched && h[row * h_stride + 2 * H] == untouched);
+      y.h.insert(y.h.end(), &h[row * h_stride], &h[row * h_stride] + P);
+      CHECK(h[row * h_stride + P] == untouched && h[row * h_stride + 2 * P] == untouched);
       if (!p.training) continue;
       y.gates.insert(y.gates.end(), &gates[row * 4 * H], &gates[row * 4 * H] + 4 * H);
       y.c.insert(y.c.end(), &c[row * H], &c[row * H] + H);
       if (notes) y.clipped.insert(y.clipped.end(), &clipped[row * H], &clipped[row * H] + H);
+      if (!keeps_unclipped) continue;
+      y.unclipped.insert(y.unclipped.end(), &unclipped[row * P], &unclipped[row * P] + P);
     }
-    y.final_h.assign(state_h.begin() + r * H, state_h.begin() + (r + 1) * H);
+    y.final_h.assign(state_h.begin() + r * P, state_h.begin() + (r + 1) * P);
     y.final_c.assign(state_c.begin() + r * H, state_c.begin() + (r + 1) * H);
   }
   return results;
@@ -130,8 +137,8 @@ template <class T>
 std::string describe(const Problem<T>& p, Isa isa) {
   return std::string(to_string(isa)) + ", " + std::to_string(sizeof(T)) + " bytes, I " +
          std::to_string(p.spec.input_size) + ", H " + std::to_string(p.spec.hidden_size) + ", B " +
-         std::to_string(p.batch()) + ", peephole " +
-         std::to_string(static_cast<int>(p.spec.peephole));
+         std::to_string(p.batch()) + ", P " + std::to_string(p.spec.recurrent_size()) +
+         ", peephole " + std::to_string(static_cast<int>(p.spec.peephole));
 }
 
 template <class T>
@@ -139,8 +146,8 @@ void check_equations(const Problem<T>& p, Isa isa) {
   const auto expected = equations(p), got = kernels_results(p, isa);
   double worst = 0;
   for (std::size_t b = 0; b < got.size(); ++b) {
-    for (auto array : {&Result<T>::h, &Result<T>::gates, &Result<T>::c, &Result<T>::final_h,
-                       &Result<T>::final_c}) {
+    for (auto array : {&Result<T>::h, &Result<T>::gates, &Result<T>::c, &Result<T>::unclipped,
+                       &Result<T>::final_h, &Result<T>::final_c}) {
       const double e = error(got[b].*array, expected[b].*array);
       if (!(e <= worst)) worst = e;
     }
@@ -162,6 +169,7 @@ void check_equations(const Problem<T>& p, Isa isa) {
 template <class T>
 Result<T> alone_in_chunks(const Problem<T>& p, Index b, Index first, Isa isa) {
   const Index I = p.spec.input_size, H = p.spec.hidden_size, length = p.lengths[b];
+  const Index P = p.spec.recurrent_size();
   const bool forward = p.direction == Direction::forward;
   const Index cut = forward ? first : length - first;
   Problem<T> early = p, late = p;
@@ -170,7 +178,7 @@ Result<T> alone_in_chunks(const Problem<T>& p, Index b, Index first, Isa isa) {
   late.x = {{p.x[b].begin() + cut * I, p.x[b].end()}};
   Problem<T>& begin = forward ? early : late;
   Problem<T>& end = forward ? late : early;
-  begin.h.assign(p.h.begin() + b * H, p.h.begin() + (b + 1) * H);
+  begin.h.assign(p.h.begin() + b * P, p.h.begin() + (b + 1) * P);
   begin.c.assign(p.c.begin() + b * H, p.c.begin() + (b + 1) * H);
   const Result<T> one = kernels_results(begin, isa)[0];
   end.h = one.final_h, end.c = one.final_c;
@@ -180,6 +188,7 @@ Result<T> alone_in_chunks(const Problem<T>& p, Index b, Index first, Isa isa) {
   };
   join(two.h, one.h), join(two.gates, one.gates), join(two.c, one.c);
   join(two.clipped, one.clipped);
+  join(two.unclipped, one.unclipped);
   return two;
 }
 
@@ -214,11 +223,15 @@ void check_all(Isa isa) {
     check_bits(random, p, isa);
   }
   // Weights beyond any L2, taken in blocks; and chunks of x that do not hold all steps.
-  LayerSpec large = random_layer(random);
-  large.input_size = 300, large.hidden_size = 600, large.peephole = Peephole::diagonal;
-  check_bits(random, random_problem<T>(random, large, 14, 2), isa);
-  LayerSpec small = random_layer(random);
-  small.hidden_size = 20;
+  LayerSpec large = resized(random_layer(random), 600);
+  large.input_size = 300, large.peephole = Peephole::diagonal;
+  for (Index P : {600, 270, 20}) {
+    large.projection_size.reset();
+    large.projection_clip.reset();
+    if (P < large.hidden_size) large.projection_size = P;
+    check_bits(random, random_problem<T>(random, large, 14, 2), isa);
+  }
+  const LayerSpec small = resized(random_layer(random), 20);
   check_bits(random, random_problem<T>(random, small, 4, 120), isa);
 }
 

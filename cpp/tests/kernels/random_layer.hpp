@@ -49,30 +49,48 @@ inline LayerSpec random_spec(Random& random, Index input_size, Index hidden_size
   // Bounds that some values reach.
   if (pick(random, 0, 2) == 0) spec.cell_clip = 0.3;
   if (pick(random, 0, 2) == 0) spec.preactivation_clip = 0.4;
+  if (hidden_size > 1 && pick(random, 0, 2) == 0) {
+    spec.projection_size = pick(random, 1, hidden_size - 1);
+    if (pick(random, 0, 1) == 0) spec.projection_clip = 0.25;
+  }
+  return spec;
+}
+
+/// The same layer of another size; without its projection, if that would not be smaller.
+inline LayerSpec resized(LayerSpec spec, Index hidden_size) {
+  spec.hidden_size = hidden_size;
+  if (spec.projection_size && *spec.projection_size >= hidden_size) {
+    spec.projection_size.reset();
+    spec.projection_clip.reset();
+  }
   return spec;
 }
 
 /// A layer's parameters. Absent ones are empty.
 template <class T>
 struct LayerValues {
-  std::vector<T> weight_ih, weight_hh, weight_ch, bias;
+  std::vector<T> weight_ih, weight_hh, weight_ch, bias, weight_hr;
 
-  LayerWeights<const T> weights() const {
-    return {weight_ih.data(), weight_hh.data(), weight_ch.empty() ? nullptr : weight_ch.data(),
-            bias.empty() ? nullptr : bias.data()};
-  }
-  LayerWeights<T> weights() {
-    return {weight_ih.data(), weight_hh.data(), weight_ch.empty() ? nullptr : weight_ch.data(),
-            bias.empty() ? nullptr : bias.data()};
+  LayerWeights<const T> weights() const { return weights<const T>(*this); }
+  LayerWeights<T> weights() { return weights<T>(*this); }
+
+  template <class Value, class Values>
+  static LayerWeights<Value> weights(Values& values) {
+    const auto of = [](auto& tensor) { return tensor.empty() ? nullptr : tensor.data(); };
+    LayerWeights<Value> weights = {of(values.weight_ih), of(values.weight_hh), of(values.weight_ch),
+                                   of(values.bias)};
+    weights.weight_hr = of(values.weight_hr);
+    return weights;
   }
 
   /// Small enough for rounding errors not to grow from step to step, whatever the activations.
   void randomise(Random& random, const LayerSpec& spec) {
-    const Index I = spec.input_size, H = spec.hidden_size;
+    const Index I = spec.input_size, H = spec.hidden_size, P = spec.recurrent_size();
     const double of_x = 0.5 / std::sqrt(static_cast<double>(I));
     const double of_h = 0.5 / std::sqrt(static_cast<double>(H));
     weight_ih = uniform<T>(random, kGates * H * I, -of_x, of_x);
-    weight_hh = uniform<T>(random, kGates * H * H, -of_h, of_h);
+    weight_hh = uniform<T>(random, kGates * H * P, -of_h, of_h);
+    if (spec.projection_size) weight_hr = uniform<T>(random, P * H, -2 * of_h, 2 * of_h);
     if (spec.peephole == Peephole::diagonal) {
       weight_ch = uniform<T>(random, kGates * H, -.25, .25);
     }

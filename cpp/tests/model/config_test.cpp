@@ -1,8 +1,10 @@
 #include "peephole/config.hpp"
 
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "peephole/options.hpp"
@@ -41,6 +43,12 @@ void parameters_of_each_kind() {
   config.peephole = Peephole::none;
   config.bias = false;
   CHECK(parameter_specs(config).size() == 2);
+
+  config.projection_size = 2;
+  const auto projected = parameter_specs(config);
+  CHECK(projected.size() == 3);
+  check_spec(projected[1], "weight_hh_l0", 12, 2);
+  check_spec(projected[2], "weight_hr_l0", 2, 3);
 }
 
 void parameters_of_a_bidirectional_stack() {
@@ -198,6 +206,7 @@ void all_names() {
 /// Sets a member to a value that is not its default.
 void change(bool& value) { value = !value; }
 void change(double& value) { value = 0.5; }
+void change(std::optional<Index>& value) { value = 1; }
 void change(std::optional<double>& value) { value = 0.5; }
 void change(GateSet& gates) { gates = GateSet().with(Gate::forget); }
 void change(std::vector<Activations>& layers) {
@@ -231,14 +240,37 @@ void the_list_of_options() {
   CHECK(members.size() == options.size());
   CHECK(options.count("peephole") == 1 && options.count("readout") == 1);
   for_each_option(config, [&](const auto& row, auto& value) {
+    const bool needs_projection = std::string(row.name) == "projection_clip";
+    if (needs_projection) config.lstm.projection_size = 1;
     change(value);
     validate(config);
     value = row.default_value();
     validate(config);
+    config.lstm.projection_size.reset();
   });
   std::size_t of_lstm = 0;
   for_each_option(config.lstm, [&](const auto&, const auto&) { ++of_lstm; });
   CHECK(of_lstm + 2 + 3 == options.size());  // and head, readout and three sizes
+}
+
+void projection() {
+  LSTMConfig config = stack(2, {4, 5});
+  config.projection_size = 3;
+  config.projection_clip = 0.5;
+  validate(config);
+  CHECK(config.recurrent_size(0) == 3 && config.recurrent_size(1) == 3);
+  const auto refused = [&](std::optional<Index> size, std::optional<double> clip,
+                           const char* message) {
+    config.projection_size = size;
+    config.projection_clip = clip;
+    CHECK_THROWS(validate(config), message);
+  };
+  refused(0, std::nullopt, "projection_size: ");
+  refused(-1, std::nullopt, "projection_size: ");
+  refused(4, std::nullopt, "projection_size: ");
+  refused(std::nullopt, 1.0, "projection_clip: ");
+  for (const double clip : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()})
+    refused(3, clip, "projection_clip: ");
 }
 
 void values_outside_an_enumeration() {
@@ -271,6 +303,7 @@ int main() {
   parameters_of_a_bidirectional_stack();
   gains();
   validation();
+  projection();
   gate_sets();
   all_names();
   the_list_of_options();

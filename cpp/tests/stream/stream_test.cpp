@@ -35,6 +35,8 @@ void for_each_stack(F&& f) {
           LSTMConfig config;
           config.input_size = 1 + number % 3;
           for (Index l = 0; l < layers; ++l) config.hidden_sizes.push_back(3 + 7 * l + number % 5);
+          if (number % 3 == 1) config.projection_size = 1 + number % 2;
+          if (number % 6 == 1) config.projection_clip = 0.1;
           config.peephole = peephole;
           config.peephole_gates = parse_gates(gates);
           config.output_peephole = read;
@@ -111,6 +113,11 @@ void equals_infer() {
       check_network<T>(config, 1, false, random);
       config.lstm.activations.clear();
       config.lstm.peephole = Peephole::dense;
+      check_network<T>(config, 1, false, random);
+      if (H == 1) continue;
+      config.lstm.projection_size = (H + 1) / 2;
+      check_network<T>(config, 1, false, random);
+      config.lstm.peephole = Peephole::diagonal;
       check_network<T>(config, 1, false, random);
     }
   }

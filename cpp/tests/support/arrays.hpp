@@ -31,20 +31,21 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-/// h and c of every layer and direction, each (B, H_k).
+/// h (B, P_k) and c (B, H_k) of every layer and direction.
 template <class T>
 struct States {
   Index batch;
-  std::vector<Index> hidden_sizes;  // per layer and direction
+  std::vector<Index> hidden_sizes, recurrent_sizes;  // H and P per layer and direction
   std::vector<std::vector<T>> h, c;
 
   States(const LSTMConfig& config, Index B) : batch(B) {
     for (Index layer = 0; layer < config.layers(); ++layer) {
-      const Index size = batch * config.hidden_sizes[at(layer)];
+      const Index H = config.hidden_sizes[at(layer)], P = config.recurrent_size(layer);
       for (Index direction = 0; direction < config.directions(); ++direction) {
-        hidden_sizes.push_back(config.hidden_sizes[at(layer)]);
-        h.emplace_back(at(size));
-        c.emplace_back(at(size));
+        hidden_sizes.push_back(H);
+        recurrent_sizes.push_back(P);
+        h.emplace_back(at(batch * P));
+        c.emplace_back(at(batch * H));
       }
     }
   }
@@ -57,14 +58,14 @@ struct States {
   std::vector<StateView<T>> views() {
     std::vector<StateView<T>> views;
     for (std::size_t i = 0; i < h.size(); ++i) {
-      views.push_back({h[i].data(), c[i].data(), batch, hidden_sizes[i]});
+      views.push_back({h[i].data(), c[i].data(), batch, hidden_sizes[i], recurrent_sizes[i]});
     }
     return views;
   }
   std::vector<StateView<const T>> const_views() const {
     std::vector<StateView<const T>> views;
     for (std::size_t i = 0; i < h.size(); ++i) {
-      views.push_back({h[i].data(), c[i].data(), batch, hidden_sizes[i]});
+      views.push_back({h[i].data(), c[i].data(), batch, hidden_sizes[i], recurrent_sizes[i]});
     }
     return views;
   }

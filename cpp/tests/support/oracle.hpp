@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -41,7 +42,7 @@ inline Row normalised(Row z, double epsilon) {
   return z;
 }
 
-/// One layer in one direction: x (T, I) -> h (T, H); `state` goes from initial to final.
+/// One layer in one direction: x (T, I) -> h (T, P); `state` goes from initial to final.
 template <class T>
 std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters, Index k,
                        bool reverse, const std::vector<Row>& x, OracleState& state) {
@@ -50,6 +51,7 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
   const Row R = parameter(parameters, "weight_hh" + suffix);
   const Row P = parameter(parameters, "weight_ch" + suffix);
   const Row b = parameter(parameters, "bias" + suffix);
+  const Row W_hr = parameter(parameters, "weight_hr" + suffix);
   const auto gains = [&](const char* name) { return parameter(parameters, name + suffix); };
   const Row gain = gains("gain"), gain_x = gains("gain_ih"), gain_h = gains("gain_hh");
   const Row gain_c = gains("gain_c"), shift_c = gains("shift_c");
@@ -57,7 +59,7 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
   const double epsilon = config.layer_norm_epsilon;
   const Activations activations =
       config.activations.empty() ? Activations{} : config.activations[at(k)];
-  const std::size_t H = at(config.hidden_sizes[at(k)]);
+  const std::size_t H = at(config.hidden_sizes[at(k)]), recurrent = at(config.recurrent_size(k));
 
   const auto peephole = [&](Gate gate, std::size_t n, const Row& c) {
     const auto row = static_cast<std::size_t>(index(gate)) * H + n;
@@ -96,10 +98,21 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
     return c;
   };
 
+  const auto project = [&](const Row& m_t) {
+    if (!config.projection_size) return m_t;
+    Row h_t(recurrent);
+    for (std::size_t p = 0; p < recurrent; ++p) {
+      for (std::size_t n = 0; n < H; ++n) h_t[p] += W_hr[p * H + n] * m_t[n];
+      if (!config.projection_clip) continue;
+      h_t[p] = std::min(std::max(h_t[p], -*config.projection_clip), *config.projection_clip);
+    }
+    return h_t;
+  };
+
   std::vector<Row> h(x.size());
   for (std::size_t step = 0; step < x.size(); ++step) {
     const std::size_t t = reverse ? x.size() - 1 - step : step;
-    Row c_t(H), h_t(H);
+    Row c_t(H), m_t(H);
     for (std::size_t n = 0; n < H; ++n) {
       const double i = gate_of(Gate::input, n, x[t], state.c);
       const double f =
@@ -112,15 +125,15 @@ std::vector<Row> layer(const LSTMConfig& config, const Parameters<T>& parameters
     const Row shown = cell == LayerNormCell::output ? normalised_c(c_t) : c_t;
     const Row& c_read = config.output_peephole == OutputPeephole::current ? c_t : state.c;
     for (std::size_t n = 0; n < H; ++n) {
-      h_t[n] = activate(activations.c, shown[n]) * gate_of(Gate::output, n, x[t], c_read);
+      m_t[n] = activate(activations.c, shown[n]) * gate_of(Gate::output, n, x[t], c_read);
     }
-    h[t] = h_t;
-    state = {h_t, c_t};
+    h[t] = project(m_t);
+    state = {h[t], c_t};
   }
   return h;
 }
 
-/// The whole stack over one sequence of real steps: x (T, I) -> y (T, D*H_last). `states`, one per
+/// The whole stack over one sequence of real steps: x (T, I) -> y (T, D*P_last). `states`, one per
 /// layer and direction, go from initial to final.
 template <class T>
 std::vector<Row> stack(const LSTMConfig& config, const Parameters<T>& parameters,
@@ -156,11 +169,12 @@ template <class T>
 std::vector<OracleState> states_of(const States<T>& states, const LSTMConfig& config, Index b) {
   std::vector<OracleState> rows;
   for (std::size_t i = 0; i < states.h.size(); ++i) {
-    const Index H = config.hidden_sizes[i / at(config.directions())];
-    const auto row = [&](const std::vector<T>& array) {
-      return Row(array.begin() + b * H, array.begin() + (b + 1) * H);
+    const auto row = [&](const std::vector<T>& array, Index size) {
+      return Row(array.begin() + b * size, array.begin() + (b + 1) * size);
     };
-    rows.push_back({row(states.h[i]), row(states.c[i])});
+    const Index layer = static_cast<Index>(i) / config.directions();
+    rows.push_back({row(states.h[i], config.recurrent_size(layer)),
+                    row(states.c[i], config.hidden_sizes[at(layer)])});
   }
   return rows;
 }

@@ -25,6 +25,8 @@ _PLAIN = {
     "cell_clip": None,
     "preactivation_clip": None,
     "layer_norm": None,
+    "projection_size": None,
+    "projection_clip": None,
 }
 
 
@@ -35,17 +37,24 @@ class Direction:
     weight_ih: NDArray[Any]
     """(4H, I)"""
     weight_hh: NDArray[Any]
-    """(4H, H)"""
+    """(4H, H), or with a projection (4H, P)"""
     bias: NDArray[Any] | None = None
     """(4H,)"""
     weight_ch: NDArray[Any] | None = None
     """(4, H) diagonal, (4H, H) dense"""
     gains: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """{"gain", "gain_ih", ...: of layer normalisation}, shaped as the parameters."""
+    weight_hr: NDArray[Any] | None = None
+    """(P, H)"""
 
     @property
     def units(self) -> int:
         """H."""
+        return len(self.weight_hh) // 4
+
+    @property
+    def outputs(self) -> int:
+        """The values of h: H, or with a projection P."""
         return int(self.weight_hh.shape[1])
 
 
@@ -54,7 +63,7 @@ class Head:
     """A dense layer after the last LSTM layer."""
 
     weight: NDArray[Any]
-    """(O, H), or (O, 2H) after both directions"""
+    """(O, H), or (O, 2H) after both directions; with a projection P for H"""
     bias: NDArray[Any] | None
     """(O,)"""
     activation: str = "identity"
@@ -87,6 +96,7 @@ class Layers:
             "peephole": "none",
             "bias": any(biases),
             "bidirectional": len(first) == 2,
+            "projection_size": self._projection_size(),
             "dtype": dtype,
             "seed": 0,
             **self.options,
@@ -106,6 +116,19 @@ class Layers:
         self._fill(model)
         return model
 
+    def _projection_size(self) -> int | None:
+        sizes = {
+            None if d.weight_hr is None else d.outputs
+            for of_layer in self.directions
+            for d in of_layer
+        }
+        if len(sizes) > 1:
+            raise ValueError(
+                "projections: expected one of the same size in all layers, or none; "
+                f"got {', '.join(sorted(map(str, sizes)))}"
+            )
+        return sizes.pop()
+
     def _check_sizes(self) -> None:
         width = 0
         for k, of_layer in enumerate(self.directions):
@@ -122,7 +145,7 @@ class Layers:
                         f"layer {k}: expected input weights for {expected} features, "
                         f"got weights for {inputs}"
                     )
-            width = of_layer[0].units * len(of_layer)
+            width = of_layer[0].outputs * len(of_layer)
         if self.head is not None and self.head.weight.shape[1] != width:
             raise ValueError(
                 f"head: expected weights for {width} units, got weights for "
@@ -135,6 +158,8 @@ class Layers:
             for direction, suffix in zip(of_layer, ("", "_reverse"), strict=False):
                 parameters[f"weight_ih_l{k}{suffix}"] = direction.weight_ih
                 parameters[f"weight_hh_l{k}{suffix}"] = direction.weight_hh
+                if direction.weight_hr is not None:
+                    parameters[f"weight_hr_l{k}{suffix}"] = direction.weight_hr
                 if direction.weight_ch is not None:
                     parameters[f"weight_ch_l{k}{suffix}"] = direction.weight_ch
                 for name, values in direction.gains.items():
@@ -184,7 +209,8 @@ def _direction(model: LSTM | Network, layer: int, suffix: str) -> Direction:
         return np.array(model.parameters[f"{name}_l{layer}{suffix}"])
 
     bias = value("bias") if model.options["bias"] else None
-    return Direction(value("weight_ih"), value("weight_hh"), bias)
+    projection = value("weight_hr") if model.projection_size is not None else None
+    return Direction(value("weight_ih"), value("weight_hh"), bias, weight_hr=projection)
 
 
 def _head(model: LSTM | Network) -> Head | None:

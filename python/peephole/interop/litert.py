@@ -3,8 +3,9 @@
 The operator: https://github.com/tensorflow/tensorflow, tensorflow/lite/kernels/
 unidirectional_sequence_lstm.cc; numbers below are those of tensorflow/compiler/mlir/lite/schema/
 schema.fbs. Each gate has its own matrices (H, I) and (H, H), diagonal peepholes (H,) and bias (H,);
-o reads c_t. Without the matrices of the input gate i = 1 - f. With layer normalisation, each gate
-has gains (H,), and its bias is added after them; epsilon is kNormalizationConstant in
+o reads c_t. Without the matrices of the input gate i = 1 - f. With a projection (P, H), the
+recurrent matrices are (H, P). With layer normalisation, each gate has gains (H,), and its bias is
+added after them; epsilon is kNormalizationConstant in
 tensorflow/lite/kernels/internal/reference/portable_tensor_utils.cc.
 """
 
@@ -53,7 +54,7 @@ def from_litert(path: Any, *, ignore_cell_clip: bool = False) -> LSTM | Network:
 
     Raises:
         ValueError: If the file is broken or has something that is not supported: another operator,
-            quantised weights, projections.
+            quantised weights, a bias of a projection.
         TypeError: If `ignore_cell_clip` is not a bool.
         OSError: If it cannot be read.
     """
@@ -135,17 +136,23 @@ class _Graph:
             raise ValueError(f"{where}: expected 20 or 24 inputs, got {len(inputs)}")
         if options is None:
             raise ValueError(f"{where}: there are no options")
-        if inputs[_PROJECTION] != _NO_TENSOR:
-            raise ValueError(f"{where}: projections are not supported")
         clip = options.number(1, "f")
         if not 0 <= clip < math.inf:
             raise ValueError(f"{where}: cell_clip: expected 0 or a finite bound, got {clip:g}")
         if options.number(5, "?", False):
             raise ValueError(f"{where}: diagonal recurrent weights are not supported")
         coupled = inputs[_INPUTS] == _NO_TENSOR
-        units = len(self._values(inputs[_RECURRENT + 1], where, (None, None)))
+        units, outputs = self._values(inputs[_RECURRENT + 1], where, (None, None)).shape
+        projection = self._projection(inputs[_PROJECTION : _PROJECTION + 2], where, units)
+        if projection is None:
+            outputs = units
+        elif len(projection) != outputs:
+            raise ValueError(
+                f"{where}: expected recurrent weights for the {len(projection)} values of the "
+                f"projection, got weights for {outputs}"
+            )
         matrices = self._gates(inputs[_INPUTS:_RECURRENT], where, (units, None), coupled)
-        recurrent = self._gates(inputs[_RECURRENT:_PEEPHOLES], where, (units, units), coupled)
+        recurrent = self._gates(inputs[_RECURRENT:_PEEPHOLES], where, (units, outputs), coupled)
         bias = self._gates(inputs[_BIASES:_PROJECTION], where, (units,), coupled)
         i, f, o = inputs[_PEEPHOLES:_BIASES]
         with_peepholes = f != _NO_TENSOR or o != _NO_TENSOR
@@ -156,11 +163,13 @@ class _Graph:
             peepholes = rows
         normalises = any(tensor != _NO_TENSOR for tensor in inputs[_NORM:])
         gains = {"gain": self._gains(inputs[_NORM:], where, units, coupled)} if normalises else {}
-        self._layers.append(Direction(matrices, recurrent, bias, peepholes, gains))
+        self._layers.append(Direction(matrices, recurrent, bias, peepholes, gains, projection))
         cell = _fused(options, where)
         self._options.append({"activations": {"g": cell, "c": cell}})
         if clip > 0 and not self._ignore_cell_clip:
             self._options[-1]["cell_clip"] = float(clip)
+        if projection is not None and (bound := options.number(2, "f")):
+            self._options[-1]["projection_clip"] = float(bound)
         if coupled:
             self._options[-1]["coupled_input_forget"] = True
         if normalises:
@@ -175,6 +184,16 @@ class _Graph:
                 "peephole_gates": "ifo",
                 "output_peephole": "current",
             }
+
+    def _projection(self, tensors: list[int], where: str, units: int) -> NDArray[Any] | None:
+        """(P, H), of the tensors of its matrix and bias; None where there is none."""
+        matrix, bias = tensors
+        if matrix == _NO_TENSOR:
+            return None
+        projection = self._values(matrix, where, (None, units))
+        if bias != _NO_TENSOR and self._values(bias, where, (len(projection),)).any():
+            raise ValueError(f"{where}: a projection with a bias is not supported")
+        return projection
 
     def _gates(
         self, tensors: list[int], where: str, shape: tuple[int | None, ...], coupled: bool

@@ -3,7 +3,8 @@
 tf.compat.v1.nn.rnn_cell.LSTMCell (also BasicLSTMCell, LSTMBlockCell, LSTMBlockFusedCell):
 https://www.tensorflow.org/api_docs/python/tf/compat/v1/nn/rnn_cell/LSTMCell. One kernel
 (I + H, 4H), the rows of x first, columns i, j (the cell input), f, o; diagonal peepholes w_i_diag,
-w_f_diag, w_o_diag (H,); forget_bias is added to f when the cell runs.
+w_f_diag, w_o_diag (H,); forget_bias is added to f when the cell runs. With num_proj=P there is a
+projection/kernel (H, P), and the kernel is (I + P, 4H).
 
 tfa.rnn.PeepholeLSTMCell:
 https://www.tensorflow.org/addons/api_docs/python/tfa/rnn/PeepholeLSTMCell. Keras' kernel (I, 4H)
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import path_text, real
+from peephole._checks import path_text, positive, real
 from peephole.interop.layers import Direction, Head, Layers, common_dtype, gate_rows, weight
 from peephole.interop.packages import needed
 from peephole.interop.tensorflow_norms import (
@@ -44,9 +45,6 @@ _PEEPHOLES = {
     "f": ("w_f_diag", "forget_gate_peephole_weights"),
     "o": ("w_o_diag", "output_gate_peephole_weights"),
 }
-_NOT_SUPPORTED = {
-    "projection/kernel": "projections (num_proj)",
-}
 _BACKWARD = re.compile(r"(^|/)(bw|backward\w*)(/|$)")
 
 
@@ -59,14 +57,14 @@ def from_tensorflow(
     cell_clip: float | None = None,
     layer_norm_epsilon: float | None = None,
     recurrent_activation: str = "sigmoid",
+    proj_clip: float | None = None,
     activation: str = "identity",
     readout: str = "all",
 ) -> LSTM | Network:
     """The model of LSTM cells in a checkpoint of TensorFlow 1 or TensorFlow Addons.
 
     A checkpoint contains only weights. Options of the cells must be given where they are not the
-    default. Cells with proj_clip cannot be expressed, and a checkpoint does not show that they had
-    one.
+    default. A checkpoint does not show whether its cells had cell_clip or proj_clip.
 
     Args:
         source: A mapping of names to arrays, the path of an `.npz` file of them, or the prefix,
@@ -82,6 +80,7 @@ def from_tensorflow(
         layer_norm_epsilon: Of cells with layer normalisation: TensorFlow 1's LayerNormBasicLSTMCell
             and Addons' LayerNormLSTMCell. None: their default, 1e-12 and 1e-3.
         recurrent_activation: Of Addons' cells: "sigmoid" or "hard_sigmoid".
+        proj_clip: Of TensorFlow 1's cells with num_proj; None: they have none.
         activation: Of the head: "identity", "sigmoid", "tanh" or "softmax".
         readout: What the head reads: "all", "last", "mean" or "max"; see `Network`.
 
@@ -91,8 +90,7 @@ def from_tensorflow(
         normalisation `layer_norm="gates"`, and Addons' `layer_norm="products"`.
 
     Raises:
-        ValueError: For a name or shape that does not fit, for projections, and for a file that is
-            broken.
+        ValueError: For a name or shape that does not fit, and for a file that is broken.
         TypeError: If `source` is neither a mapping nor a path.
         OSError: If a file cannot be read.
         ImportError: If a checkpoint is given and tensorflow is not installed.
@@ -129,6 +127,8 @@ def from_tensorflow(
     options["cell_clip"] = cell_clip
     options |= layer_norm_options(cells[0].gains, layer_norm_epsilon)
     options["activations"] = dict.fromkeys("ifo", recurrent_activation)
+    if proj_clip is not None:
+        options["projection_clip"] = positive(proj_clip, "proj_clip")
     return Layers(directions, dense, options).model(common_dtype(taken))
 
 
@@ -219,10 +219,8 @@ def _cell(
         taken[full] = weight(arrays[full], full, shape)
         return taken[full]
 
-    for name, what in _NOT_SUPPORTED.items():
-        if f"{scope}/{name}" in arrays:
-            raise ValueError(f"{scope}/{name}: {what} is not supported")
     keras_layout = f"{scope}/recurrent_kernel" in arrays
+    projection = None
     if keras_layout:
         recurrent = take("recurrent_kernel", (None, None))
         units = len(recurrent)
@@ -231,11 +229,15 @@ def _cell(
     else:
         both = take("kernel", (None, None))
         units, rest = divmod(both.shape[1], 4)
-        if rest or not 0 < units < len(both):
+        outputs, form = units, "(I + H, 4H)"
+        if f"{scope}/projection/kernel" in arrays:
+            projection = take("projection/kernel", (units, None)).T
+            outputs, form = len(projection), f"(I + {len(projection)}, 4H)"
+        if rest or not 0 < outputs < len(both):
             raise ValueError(
-                f"{scope}/kernel: expected the shape (I + H, 4H) of an LSTM, got {both.shape}"
+                f"{scope}/kernel: expected the shape {form} of an LSTM, got {both.shape}"
             )
-        kernel, recurrent = both[:-units], both[-units:]
+        kernel, recurrent = both[:-outputs], both[-outputs:]
     normalises = f"{scope}/input/gamma" in arrays
     needs_bias = not (keras_layout or normalises)
     bias = take("bias", (4 * units,)) if f"{scope}/bias" in arrays or needs_bias else None
@@ -252,9 +254,8 @@ def _cell(
         bias = shift if bias is None else bias + shift
     assert bias is not None
     bias[units : 2 * units] += bias.dtype.type(forget_bias)
-    return Direction(
-        gate_rows(kernel.T, "igfo"), gate_rows(recurrent.T, "igfo"), bias, peepholes, gains
-    )
+    matrices = gate_rows(kernel.T, "igfo"), gate_rows(recurrent.T, "igfo")
+    return Direction(*matrices, bias, peepholes, gains, projection)
 
 
 def _peepholes(arrays: Mapping[str, Any], scope: str, units: int, take: Any) -> Any:

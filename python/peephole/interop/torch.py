@@ -60,8 +60,8 @@ def from_torch(
         (batch, time, features), as with `batch_first=True`.
 
     Raises:
-        ValueError: For a name or shape that does not fit, for projections, for parameters of
-            `source` that belong to no part if `lstm` is None, and for other dtypes.
+        ValueError: For a name or shape that does not fit, for parameters of `source` that belong to
+            no part if `lstm` is None, and for other dtypes.
         TypeError: If `source` is neither a module nor a mapping.
 
     Example:
@@ -112,12 +112,13 @@ def to_torch(model: LSTM | Network) -> Any:
         ImportError: If torch is not installed.
     """
     torch = needed("torch", "torch")
-    layers = plain_layers(model, "torch.nn.LSTM")
+    layers = plain_layers(model, "torch.nn.LSTM", allowed=["projection_size"])
     hidden = equal_sizes(model, "torch.nn.LSTM")
     options = {
         "bias": model.options["bias"],
         "batch_first": True,
         "bidirectional": model.bidirectional,
+        "proj_size": model.projection_size or 0,
         "dtype": getattr(torch, model.dtype.name),
     }
     lstm = torch.nn.LSTM(model.input_size, hidden, model.num_layers, **options)
@@ -204,9 +205,6 @@ def _stack(tensors: dict[str, NDArray[Any]], part: str, found: list[str]) -> lis
             f"lstm: expected the name of an nn.LSTM, one of {', '.join(map(repr, found))}, "
             f"got {part!r}"
         )
-    for name in own:
-        if name.startswith("weight_hr"):
-            raise ValueError(f"{prefix}{name}: projections (proj_size) are not supported")
     suffixes = ["", "_reverse"] if "weight_ih_l0_reverse" in own else [""]
     layers: list[list[Direction]] = []
     while f"weight_ih_l{len(layers)}" in own:
@@ -226,16 +224,20 @@ def _direction(own: dict[str, NDArray[Any]], place: str, prefix: str) -> Directi
         return weight(own.pop(full), prefix + full, shape)
 
     recurrent = take("weight_hh", (None, None))
-    rows = 4 * recurrent.shape[1]
+    projection = None
+    if f"weight_hr_{place}" in own:
+        projection = take("weight_hr", (recurrent.shape[1], None))
+    rows = 4 * (recurrent if projection is None else projection).shape[1]
     if len(recurrent) != rows:
+        expected = "(4H, H)" if projection is None else f"({rows}, {recurrent.shape[1]})"
         raise ValueError(
-            f"{prefix}weight_hh_{place}: expected an LSTM's shape (4H, H), got {recurrent.shape}"
+            f"{prefix}weight_hh_{place}: expected an LSTM's shape {expected}, got {recurrent.shape}"
         )
     weight_ih = take("weight_ih", (rows, None))
     bias = None
     if f"bias_ih_{place}" in own or f"bias_hh_{place}" in own:
         bias = take("bias_ih", (rows,)) + take("bias_hh", (rows,))
-    return Direction(weight_ih, recurrent, bias)
+    return Direction(weight_ih, recurrent, bias, weight_hr=projection)
 
 
 def _linear(tensors: Mapping[str, NDArray[Any]], part: str, activation: str, readout: str) -> Head:
@@ -255,6 +257,8 @@ def _state_dict(layers: Layers, torch: Any) -> dict[str, Any]:
         for direction, suffix in zip(of_layer, ("", "_reverse"), strict=False):
             tensors[f"weight_ih_l{k}{suffix}"] = torch.tensor(direction.weight_ih)
             tensors[f"weight_hh_l{k}{suffix}"] = torch.tensor(direction.weight_hh)
+            if direction.weight_hr is not None:
+                tensors[f"weight_hr_l{k}{suffix}"] = torch.tensor(direction.weight_hr)
             if direction.bias is not None:
                 tensors[f"bias_ih_l{k}{suffix}"] = torch.tensor(direction.bias)
                 tensors[f"bias_hh_l{k}{suffix}"] = torch.zeros_like(

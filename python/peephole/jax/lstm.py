@@ -49,12 +49,12 @@ def lstm(
     Args:
         parameters: {name: array} with the names and shapes of `peephole.LSTM.parameters`; all
             float32 or, with `jax_enable_x64`, all float64. Number and sizes of layers follow from
-            them, and whether there are biases, peepholes, layer normalisation and a reverse
-            direction.
+            them, and whether there are biases, peepholes, layer normalisation, a projection and a
+            reverse direction.
         x: (B, T, I), or (T, I) for a single sequence: then nothing has a batch axis. It is
             converted to the dtype of the parameters, as `state` is.
-        state: The initial state: one pair (h, c), each (B, H_k), per layer and direction. None
-            stands for zeros, or for the learned initial state.
+        state: The initial state: one pair (h, c), each (B, H_k), h with a projection (B, P), per
+            layer and direction. None stands for zeros, or for the learned initial state.
         lengths: (B,) integers in 0..T: the number of valid steps of each sequence.
         key: A JAX random key: the pass is one of training, with dropout, recurrent_dropout and
             zoneout. None: inference.

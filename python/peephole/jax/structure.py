@@ -139,6 +139,7 @@ def _model(shapes: Mapping[str, tuple[int, ...]], dtype: str, options: Mapping[s
         "peephole": _peephole(shapes, units[0]),
         "initial_state": "learned" if "h0_l0" in shapes else "zeros",
         "layer_norm": _layer_norm(shapes),
+        "projection_size": _projection(shapes),
         "dtype": dtype,
     }
     if shown["layer_norm"] is not None and "gain_c_l0" not in shapes:
@@ -162,6 +163,13 @@ def _layer_norm(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     if "gain_ih_l0" in shapes:
         return "products"
     return "gates" if "gain_l0" in shapes else None
+
+
+def _projection(shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    shape = shapes.get("weight_hr_l0")
+    if shape is not None and len(shape) != 2:
+        raise ValueError(f"parameters: weight_hr_l0: expected (P, H), got {shape}")
+    return None if shape is None else shape[0]
 
 
 def _check_shapes(

@@ -120,6 +120,12 @@ class Model(ABC):
         return len(self.hidden_sizes)
 
     @property
+    def projection_size(self) -> int | None:
+        """P, the values of h of each layer; None without a projection: h has H values."""
+        size: int | None = self._core.options["projection_size"]
+        return size
+
+    @property
     def bidirectional(self) -> bool:
         """Whether each layer also reads the sequence backwards."""
         return bool(self._core.options["bidirectional"])

@@ -34,7 +34,9 @@ class LSTM(LSTMDerivatives):
 
     with the input gate i, the forget gate f, the cell input g and the output gate o. The peepholes
     P let every gate, and the cell input, see the cell state of the previous step [1]_. In a stack,
-    the h_t of one layer is the x_t of the next.
+    the h_t of one layer is the x_t of the next. With `projection_size`, of P values [10]_::
+
+        h_t = clip(W_hr (h(c_t) ⊙ o))
 
     Args:
         input_size: I, the features of a step of x.
@@ -80,6 +82,11 @@ class LSTM(LSTMDerivatives):
             "state": c_t = γ_c ⊙ LN(f ⊙ c_{t-1} + g ⊙ i) + β_c, which the next step reads too.
             "output": h_t = h(γ_c ⊙ LN(c_t) + β_c) ⊙ o alone, as in [10]_. "none": nothing.
         layer_norm_epsilon: The epsilon of `layer_norm`, in 1e-30..1.
+        projection_size: P, the values of h of each layer [11]_, below each H: `proj_size` of
+            `torch.nn.LSTM`. They go to the next layer and to the next step; y and the h of states
+            have P values for H. None: no projection, P is H.
+        projection_clip: h is clipped to ±projection_clip; only with `projection_size`. None: it is
+            not clipped.
         masks: {parameter name: bool array of its shape}: weights are not connected where it is
             False. They are 0, have gradient 0, and stay 0 in training. `peephole.masks` makes some.
         gate_inputs: {gates: the columns of x that they see}, for the first layer, such as
@@ -94,7 +101,7 @@ class LSTM(LSTMDerivatives):
         parameters: For each layer k, with the rows of gates i, f, g, o (H each) in this order:
 
             - weight_ih_l{k}  (4H, I)  W, the input weights; I is the layer's own
-            - weight_hh_l{k}  (4H, H)  R, the recurrent weights
+            - weight_hh_l{k}  (4H, P)  R, the recurrent weights
             - weight_ch_l{k}  (4, H) or dense (4H, H)  P, the peepholes; absent for "none"
             - bias_l{k}  (4H,)  b; absent without bias
             - h0_l{k}, c0_l{k}  (H,)  the initial state; only if it is learned
@@ -102,6 +109,7 @@ class LSTM(LSTMDerivatives):
             - gain_ih_l{k}, gain_hh_l{k}  (4H,)  γ_x and γ_h, with layer_norm="products"
             - gain_c_l{k}, shift_c_l{k}  (H,)  γ_c and β_c, with layer_norm and a layer_norm_cell
               other than "none"
+            - weight_hr_l{k}  (P, H)  W_hr, the projection; absent without projection_size
 
             and, if bidirectional, the same again with `_reverse`. Weights start uniform in
             ±1/sqrt(H), biases and shifts as 0, the bias of the forget gate as 1 [5]_, gains as 1.
@@ -129,6 +137,8 @@ class LSTM(LSTMDerivatives):
         .. [9] T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with sublinear memory
            cost", 2016, arXiv:1604.06174.
         .. [10] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016, arXiv:1607.06450.
+        .. [11] H. Sak, A. Senior, F. Beaufays, "Long short-term memory based recurrent neural
+           network architectures for large vocabulary speech recognition", 2014, arXiv:1402.1128.
 
     Example:
         >>> lstm = peephole.LSTM(12, 64, seed=0)
@@ -164,6 +174,8 @@ class LSTM(LSTMDerivatives):
         layer_norm: Literal["gates", "products"] | None = None,
         layer_norm_cell: Literal["state", "output", "none"] = "state",
         layer_norm_epsilon: float = 1e-5,
+        projection_size: int | None = None,
+        projection_clip: float | None = None,
         masks: Mapping[str, NDArray[np.bool_]] | None = None,
         gate_inputs: Mapping[str, Columns] | None = None,
         dtype: Any = "float32",
@@ -191,6 +203,8 @@ class LSTM(LSTMDerivatives):
             layer_norm=layer_norm,
             layer_norm_cell=layer_norm_cell,
             layer_norm_epsilon=layer_norm_epsilon,
+            projection_size=projection_size,
+            projection_clip=projection_clip,
             masks=masks,
             gate_inputs=gate_inputs,
             dtype=dtype,
@@ -215,8 +229,12 @@ class LSTM(LSTMDerivatives):
 
     @property
     def output_size(self) -> int:
-        """The features of y: the units of the last layer, twice as many if bidirectional."""
-        return self.hidden_sizes[-1] * (2 if self.bidirectional else 1)
+        """The features of y: the units of the last layer, or those of its projection.
+
+        Twice as many if bidirectional.
+        """
+        values = self.projection_size or self.hidden_sizes[-1]
+        return values * (2 if self.bidirectional else 1)
 
     def __call__(
         self,
@@ -230,9 +248,10 @@ class LSTM(LSTMDerivatives):
 
         Args:
             x: (B, T, I), or (T, I) for a single sequence: then nothing has a batch axis.
-            state: The initial state: one pair (h, c), each (B, H_k), per layer; if bidirectional,
-                per layer and direction (layer 0 forward, layer 0 reverse, layer 1 forward, ...).
-                None stands for zeros, or for the learned initial state of a model that has one.
+            state: The initial state: one pair (h, c), each (B, H_k), per layer, h with a projection
+                (B, P); if bidirectional, per layer and direction (layer 0 forward, layer 0 reverse,
+                layer 1 forward, ...). None stands for zeros, or for the learned initial state of a
+                model that has one.
             lengths: (B,) integers in 0..T: the number of valid steps of each sequence. Not allowed
                 with a single sequence.
             out: (B, T, output_size): an array to write y to.
@@ -279,7 +298,8 @@ class LSTM(LSTMDerivatives):
             (y, state, tape): `backward` needs `tape`; `tape.nbytes` is its size.
             `tape.gates(layer, direction)` returns copies of what a layer computed (not with
             `recompute`): a dict of the activated gates "i", "f", "g", "o", the cell state "c" and
-            the output "h", each (B, T, H), 0 beyond a sequence's length.
+            the output "h", each (B, T, H), h with a projection (B, T, P), 0 beyond a sequence's
+            length.
         """
         y, final, tape = forward(self._core, x, state, lengths, seed, recompute)
         return y, final, tape

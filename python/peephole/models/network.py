@@ -55,7 +55,8 @@ class Network(Trainable, NetworkDerivatives, Generative):
             with it and in its file; None where there is none. They are not applied.
         parameters: The parameters of the LSTM, and
 
-            - head.weight  (O, H_last), twice as wide if bidirectional  V
+            - head.weight  (O, H_last) or with a projection (O, P), twice as wide if
+              bidirectional  V
             - head.bias  (O,)  v
 
     Raises:

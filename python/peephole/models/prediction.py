@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from peephole._types import StateArrays
 _PART = 1 << 25
 _LARGEST_ITEM = 8  # bytes of a float64
 _ROWS = 64
+
+_StateShape: TypeAlias = tuple[tuple[int, int], tuple[int, int]]  # of h and of c
 
 
 def call(
@@ -105,7 +107,7 @@ def predict(
     options, n = model.options, len(inputs.lengths)
     shapes = _state_shapes(options, n)
     initial = None if state is None else _read_state(state, shapes)
-    final = [(np.zeros(shape, model.dtype), np.zeros(shape, model.dtype)) for shape in shapes]
+    final = [(np.zeros(h, model.dtype), np.zeros(c, model.dtype)) for h, c in shapes]
     y: NDArray[Any] | list[Any]
     if options["readout"] != "all":
         y = np.zeros((n, options["output_size"]), model.dtype)
@@ -132,15 +134,14 @@ def predict(
     return y, tuple(final)
 
 
-def _state_shapes(options: dict[str, Any], n: int) -> list[tuple[int, int]]:
-    """The shape of h and c, for each layer and direction."""
+def _state_shapes(options: dict[str, Any], n: int) -> list[_StateShape]:
+    """The shapes of h and c, for each layer and direction."""
     directions = 2 if options["bidirectional"] else 1
-    return [(n, size) for size in options["hidden_sizes"] for _ in range(directions)]
+    sizes = [(options["projection_size"] or size, size) for size in options["hidden_sizes"]]
+    return [((n, of_h), (n, of_c)) for of_h, of_c in sizes for _ in range(directions)]
 
 
-def _read_state(
-    state: Any, shapes: list[tuple[int, int]]
-) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+def _read_state(state: Any, shapes: list[_StateShape]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """The pairs (h, c) of a state as arrays of these shapes."""
     expected = f"{len(shapes)} pairs (h, c), one per layer and direction"
     if not isinstance(state, (list, tuple)):
@@ -148,11 +149,11 @@ def _read_state(
     if len(state) != len(shapes):
         raise ValueError(f"state: expected {expected}, got {len(state)}")
     pairs = []
-    for k, (pair, shape) in enumerate(zip(state, shapes, strict=True)):
+    for k, (pair, of_pair) in enumerate(zip(state, shapes, strict=True)):
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
             raise TypeError(f"state[{k}]: expected a pair (h, c), got {type(pair).__name__}")
         arrays = [array(v, f"state[{k}].{name}") for v, name in zip(pair, "hc", strict=True)]
-        for values, name in zip(arrays, "hc", strict=True):
+        for values, name, shape in zip(arrays, "hc", of_pair, strict=True):
             if values.dtype.kind not in "fiub":
                 raise TypeError(f"state[{k}].{name}: expected numbers, got {values.dtype}")
             if values.shape != shape:

@@ -67,7 +67,7 @@ class Stream:
 
     @property
     def output_size(self) -> int:
-        """O, the values of y: those of the head, or without a head the units of the last layer."""
+        """O, the values of y: those of the head, or without a head of the last layer's h."""
         return self._core.output_size
 
     @property
@@ -107,7 +107,7 @@ class Stream:
 
     @property
     def state(self) -> StateArrays:
-        """One pair (h, c), each (B, H_k), per layer: copies.
+        """One pair (h, c), each (B, H_k), h with a projection (B, P), per layer: copies.
 
         It can be set to such pairs, also (H_k,) each if B = 1, or to None for that after `reset`.
         """

@@ -57,6 +57,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         layer_norm: Literal["gates", "products"] | None = None,
         layer_norm_cell: Literal["state", "output", "none"] = "state",
         layer_norm_epsilon: float = 1e-5,
+        projection_size: int | None = None,
+        projection_clip: float | None = None,
         dtype: Any = "float32",
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
         epochs: int = 50,
@@ -87,6 +89,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.layer_norm = layer_norm
         self.layer_norm_cell = layer_norm_cell
         self.layer_norm_epsilon = layer_norm_epsilon
+        self.projection_size = projection_size
+        self.projection_clip = projection_clip
         self.dtype = dtype
         self.recurrent_init = recurrent_init
         self.epochs = epochs

@@ -33,7 +33,8 @@ class LSTMClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     Args:
         hidden_size, num_layers, peephole, peephole_gates, output_peephole, bias, activations,
             coupled_input_forget, bidirectional, dropout, recurrent_dropout, zoneout, initial_state,
-            cell_clip, preactivation_clip, layer_norm, layer_norm_cell, layer_norm_epsilon, dtype,
+            cell_clip, preactivation_clip, layer_norm, layer_norm_cell, layer_norm_epsilon,
+            projection_size, projection_clip, dtype,
             recurrent_init: As in `peephole.LSTM`.
         n_steps: T of flat windows.
         class_weight: Weights of the labels in the loss: {label: weight}, other labels have 1;

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 import peephole.torch.ops
 import peephole.torch.second_order  # noqa: F401  (both register the operators)
+from peephole._checks import at_least_zero
 from peephole._types import Activations, Columns
 from peephole.torch.packed import pack_again, padded
 from peephole.torch.states import batched, check_tensor, flat_state, single, states
@@ -30,7 +31,7 @@ class LSTM(Weights):
     Args:
         input_size, num_layers, bias, batch_first, dropout, bidirectional: As in `torch.nn.LSTM`.
         hidden_size: The units of each layer: an int, or one int per layer.
-        proj_size: Must be 0.
+        proj_size: P, as in `torch.nn.LSTM`; 0: no projection.
         device: None or "cpu"; "meta" to create the parameters later.
         dtype: torch.float32 or torch.float64; None stands for `torch.get_default_dtype()`.
         masks: {parameter name: bool tensor of its shape}: weights are not connected where it is
@@ -38,14 +39,14 @@ class LSTM(Weights):
         gate_inputs: As in `peephole.LSTM`.
         peephole, peephole_gates, output_peephole, activations, coupled_input_forget,
             recurrent_dropout, zoneout, initial_state, cell_clip, preactivation_clip, layer_norm,
-            layer_norm_cell, layer_norm_epsilon,
+            layer_norm_cell, layer_norm_epsilon, projection_clip,
             recurrent_init: As in `peephole.LSTM`.
 
     Attributes:
-        weight_ih_l{k} (4H, I), weight_hh_l{k} (4H, H), bias_ih_l{k} (4H,): As in `torch.nn.LSTM`,
-            rows in the order i, f, g, o; with `_reverse` for the second direction. There is one
-            bias: `state_dict()` adds a `bias_hh_l{k}` of zeros, and `load_state_dict()` adds the
-            two.
+        weight_ih_l{k} (4H, I), weight_hh_l{k} (4H, H or P), bias_ih_l{k} (4H,), weight_hr_l{k} (P,
+            H): As in `torch.nn.LSTM`, rows in the order i, f, g, o; with `_reverse` for the second
+            direction. There is one bias: `state_dict()` adds a `bias_hh_l{k}` of zeros, and
+            `load_state_dict()` adds the two.
         weight_ch_l{k} (4, H) or dense (4H, H): The peepholes; absent with peephole="none".
         h0_l{k}, c0_l{k} (H,): The initial state, with initial_state="learned" only.
         gain_l{k}, gain_ih_l{k}, gain_hh_l{k} (4H,), gain_c_l{k}, shift_c_l{k} (H,): Those of layer
@@ -98,14 +99,12 @@ class LSTM(Weights):
         layer_norm: Literal["gates", "products"] | None = None,
         layer_norm_cell: Literal["state", "output", "none"] = "state",
         layer_norm_epsilon: float = 1e-5,
+        projection_clip: float | None = None,
         masks: Mapping[str, Tensor] | None = None,
         gate_inputs: Mapping[str, Columns] | None = None,
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
     ) -> None:
-        if proj_size != 0:
-            raise ValueError(
-                f"proj_size: expected 0, projections are not supported; got {proj_size}"
-            )
+        proj_size = at_least_zero(proj_size, "proj_size")
         super().__init__(
             input_size,
             hidden_size,
@@ -133,8 +132,10 @@ class LSTM(Weights):
             layer_norm=layer_norm,
             layer_norm_cell=layer_norm_cell,
             layer_norm_epsilon=layer_norm_epsilon,
+            projection_size=proj_size or None,
+            projection_clip=projection_clip,
         )
-        self.batch_first, self.proj_size = batch_first, 0
+        self.batch_first = batch_first
 
     def flatten_parameters(self) -> None:
         """Does nothing; for programs that call it on every `torch.nn.LSTM`."""
@@ -148,11 +149,12 @@ class LSTM(Weights):
             input: (T, B, I), with `batch_first` (B, T, I); (T, I) for a single sequence; or a
                 PackedSequence.
             hx: (h_0, c_0), each (L * D, B, H), or (L * D, H) for a single sequence; with a size
-                for each layer, two lists of one tensor (D, B, H_k) per layer. None stands for
-                zeros, or for the learned initial state.
+                for each layer, two lists of one tensor (D, B, H_k) per layer. With `proj_size`, h_0
+                has P values for H. None stands for zeros, or for the learned initial state.
 
         Returns:
-            output (T, B, D * H), in the form of `input`, and (h_n, c_n) in the form of `hx`.
+            output (T, B, D * H), with `proj_size` (T, B, D * P), in the form of `input`, and (h_n,
+            c_n) in the form of `hx`.
 
         Raises:
             ValueError, TypeError: If an argument is wrong; the message names it.
@@ -182,7 +184,7 @@ class LSTM(Weights):
         dtype = self.weight_ih_l0.dtype
         x = x.to(dtype)  # with autocast
         batch = x.shape[1] if time_major else x.shape[0]
-        h, c = flat_state(hx, self.hidden_sizes, self._directions, batch, dtype, order)
+        h, c = flat_state(hx, self._state_sizes, self._directions, batch, dtype, order)
         weights = self._weights()
         noisy = self.training and any(p > 0 for p in self._noise.values())
         if noisy or self._keeps([x, *weights, *([] if h is None or c is None else [h, c])]):
@@ -199,7 +201,7 @@ class LSTM(Weights):
             y, h, c = torch.ops.peephole.lstm_inference(
                 x, weights, h, c, lengths, options, self._slot, time_major
             )
-        return y, states(h, c, self.hidden_size, self.hidden_sizes, self._directions, batch)
+        return y, states(h, c, self.hidden_size, self._state_sizes, self._directions, batch)
 
     def _keeps(self, inputs: list[Tensor]) -> bool:
         """Whether a pass without noise keeps what backward needs."""
@@ -241,7 +243,8 @@ class LSTM(Weights):
             "batch_first": self.batch_first,
             **self._shared_options,
             **self._noise,
+            "proj_size": self.proj_size,
         }
-        del options["activations"]
+        del options["activations"], options["projection_size"]
         named = ", ".join(f"{name}={value!r}" for name, value in options.items())
         return f"{self.input_size}, {self.hidden_size}, {named}"

@@ -31,18 +31,19 @@ class Sizes(NamedTuple):
 
     dtype: str
     output: int  # features of y
-    equal: tuple[int, int] | None  # layers * directions and H, where all layers have the same H
-    state: int  # values of h, and of c, for each sequence
+    equal: tuple[int, int, int] | None  # layers * directions, P and H, where layers have the same
+    h: int  # values of h for each sequence, of all layers and directions
+    c: int  # the same of c
     flat: int  # values of the parameters' gradients
     tape: tuple[int, int, int]  # values for each step, for each sequence, and fixed
     layout: tuple[tuple[str, tuple[int, ...], int], ...]  # of the gradients: name, shape, begin
 
-    def state_shape(self, batch: int) -> tuple[int, ...]:
-        """Of h and of c: (L * D, B, H), or flat where layers differ in H."""
+    def state_shapes(self, batch: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of h (L * D, B, P) and c (L * D, B, H), or flat where layers differ in H."""
         if self.equal is None:
-            return (batch * self.state,)
-        passes, hidden = self.equal
-        return (passes, batch, hidden)
+            return (batch * self.h,), (batch * self.c,)
+        passes, recurrent, hidden = self.equal
+        return (passes, batch, recurrent), (passes, batch, hidden)
 
     def gaps(self) -> list[int]:
         """How many values lie between each parameter and the next."""
@@ -73,11 +74,14 @@ def sizes(options: str) -> Sizes:
     model = new_model(options)
     _, hidden, dtype, _ = json.loads(options)
     directions = 1 + model.options["bidirectional"]
+    recurrent = [model.options["projection_size"] or size for size in hidden]
+    alike = len(set(hidden)) == 1
     return Sizes(
         dtype=dtype,
-        output=hidden[-1] * directions,
-        equal=(len(hidden) * directions, hidden[0]) if len(set(hidden)) == 1 else None,
-        state=sum(hidden) * directions,
+        output=recurrent[-1] * directions,
+        equal=(len(hidden) * directions, recurrent[0], hidden[0]) if alike else None,
+        h=sum(recurrent) * directions,
+        c=sum(hidden) * directions,
         flat=model.flat_size,
         tape=model.tape_size,
         layout=tuple((name, tuple(shape), begin) for name, shape, begin in model.flat_layout),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from peephole.torch.models import borrowed, sizes
-from peephole.torch.tensors import array, lengths_array, same_device, seed_number, state_tensor
+from peephole.torch.tensors import array, lengths_array, same_device, seed_number, state_tensors
 
 # torch.library.custom_op is the same with checks around each call, which take some 30 µs.
 _library = torch.library.Library("peephole", "DEF")
@@ -50,9 +50,9 @@ def lstm_inference(
     Args:
         x: (B, T, I), or with `time_major` (T, B, I).
         parameters: In the order of `peephole.LSTM.parameters`.
-        h, c: (L * D, B, H). Where layers differ in H, flat: B * S values, S = sum of D * H_k,
-            (B, H_k) for each layer and direction, one after the other. None stands for zeros,
-            or for the learned initial state.
+        h, c: (L * D, B, P) and (L * D, B, H). Where layers differ in H, flat: (B, P_k) and (B,
+            H_k) for each layer and direction, one after the other. None stands for zeros, or for
+            the learned initial state.
         lengths: (B,) int64; None: every sequence has T steps.
         options, slot: See `peephole.torch.models`.
 
@@ -72,8 +72,7 @@ def lstm_inference(
     batch = y.shape[1] if time_major else y.shape[0]
     return (
         torch.from_numpy(y),
-        state_tensor(h_n, batch, options),
-        state_tensor(c_n, batch, options),
+        *state_tensors(h_n, c_n, batch, options),
     )
 
 
@@ -96,11 +95,11 @@ def _new_results(x: Tensor, options: str, time_major: bool) -> tuple[Tensor, Ten
     first, second, _ = x.shape
     batch = second if time_major else first
     of_model = sizes(options)
-    dtype, state = getattr(torch, of_model.dtype), of_model.state_shape(batch)
+    dtype, (of_h, of_c) = getattr(torch, of_model.dtype), of_model.state_shapes(batch)
     return (
         x.new_empty(first, second, of_model.output, dtype=dtype),
-        x.new_empty(state, dtype=dtype),
-        x.new_empty(state, dtype=dtype),
+        x.new_empty(of_h, dtype=dtype),
+        x.new_empty(of_c, dtype=dtype),
     )
 
 
@@ -140,8 +139,7 @@ def lstm(
     batch = y.shape[1] if time_major else y.shape[0]
     return (
         torch.from_numpy(y),
-        state_tensor(h_n, batch, options),
-        state_tensor(c_n, batch, options),
+        *state_tensors(h_n, c_n, batch, options),
         torch.from_numpy(tape),
     )
 
@@ -241,21 +239,21 @@ def _(
     _, (_, input_size), _ = of_model.layout[0]
     return (
         dy.new_empty((first, second, input_size) if inputs else 0),
-        dy.new_empty(batch * of_model.state),
-        dy.new_empty(batch * of_model.state),
+        dy.new_empty(batch * of_model.h),
+        dy.new_empty(batch * of_model.c),
         dy.new_empty(of_model.flat),
     )
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     x, parameters, h, c, lengths, seed, options, slot, time_major = inputs
-    y, _, _, tape = output
+    y, h_n, c_n, tape = output
     ctx.mark_non_differentiable(tape)
     ctx.set_materialize_grads(False)
     # The others may be changed in place.
     moving = [None if t is None or not t.requires_grad else t for t in (x, h, c)]
     ctx.save_for_backward(parameters, tape, lengths, seed, *moving)
-    ctx.shape_of_y = y.shape
+    ctx.shape_of_y, ctx.shapes_of_final = y.shape, (h_n.shape, c_n.shape)
     ctx.shapes_of_state = None if h is None or c is None else (h.shape, c.shape)
     ctx.arguments = options, slot, time_major
 
@@ -267,9 +265,9 @@ def _backward(
     if dy is None:
         dy = tape.new_zeros(ctx.shape_of_y)
     if dh is None and dc is not None:
-        dh = torch.zeros_like(dc)
+        dh = dc.new_zeros(ctx.shapes_of_final[0])
     if dc is None and dh is not None:
-        dc = torch.zeros_like(dh)
+        dc = dh.new_zeros(ctx.shapes_of_final[1])
     wants_x = ctx.needs_input_grad[0]
     dx, dh_0, dc_0, dparameters = torch.ops.peephole.lstm_backward(
         dy,

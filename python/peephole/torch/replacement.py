@@ -32,9 +32,9 @@ def replace(module: nn.Module) -> nn.Module:
 
     Raises:
         TypeError: If `module` is not a module.
-        ValueError: For an LSTM that peephole cannot compute: with `proj_size`, on another device
-            than the CPU, of a dtype other than float32 and float64, or with parametrised or pruned
-            weights. The message names it, and nothing is replaced.
+        ValueError: For an LSTM that peephole cannot compute: on another device than the CPU, of a
+            dtype other than float32 and float64, or with parametrised or pruned weights. The
+            message names it, and nothing is replaced.
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module: expected an nn.Module, got {type(module).__name__}")
@@ -55,8 +55,6 @@ def _ours(lstm: nn.LSTM, name: str) -> LSTM:
     """With the weights, mode and hooks of `lstm`."""
     if type(lstm) is not nn.LSTM:
         raise ValueError(f"{name}: expected a torch.nn.LSTM, got a subclass {type(lstm).__name__}")
-    if lstm.proj_size:
-        raise ValueError(f"{name}: expected no projection, got proj_size={lstm.proj_size}")
     weights = lstm.all_weights
     own = {id(p) for p in lstm.parameters()}
     if any(id(weight) not in own for of_layer in weights for weight in of_layer):
@@ -75,6 +73,7 @@ def _ours(lstm: nn.LSTM, name: str) -> LSTM:
             lstm.batch_first,
             float(lstm.dropout),
             lstm.bidirectional,
+            lstm.proj_size,
             dtype=first.dtype,
             peephole="none",
         )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from peephole.torch.models import borrowed, sizes
-from peephole.torch.tensors import array, lengths_array, seed_number, state_tensor
+from peephole.torch.tensors import array, lengths_array, seed_number, state_tensors
 
 _NO_THIRD_ORDER = (
     "peephole.torch.LSTM has first and second derivatives, no third ones; call backward() or "
@@ -77,8 +77,7 @@ def lstm_backward_jvp(
     batch = y.shape[1] if time_major else y.shape[0]
     return (
         torch.from_numpy(y),
-        state_tensor(h_n, batch, options),
-        state_tensor(c_n, batch, options),
+        *state_tensors(h_n, c_n, batch, options),
         *map(torch.from_numpy, gradients),
     )
 
@@ -105,14 +104,14 @@ def _(
     batch = second if time_major else first
     of_model = sizes(options)
     _, (_, input_size), _ = of_model.layout[0]
-    state = of_model.state_shape(batch)
+    of_final_h, of_final_c = of_model.state_shapes(batch)
     return (
         dy.new_empty(dy.shape),
-        dy.new_empty(state),
-        dy.new_empty(state),
+        dy.new_empty(of_final_h),
+        dy.new_empty(of_final_c),
         dy.new_empty(first, second, input_size),
-        dy.new_empty(batch * of_model.state),
-        dy.new_empty(batch * of_model.state),
+        dy.new_empty(batch * of_model.h),
+        dy.new_empty(batch * of_model.c),
         dy.new_empty(of_model.flat),
     )
 
@@ -130,10 +129,11 @@ def _backward_of_backward(
     ctx: Any, of_x: Tensor | None, of_h: Tensor | None, of_c: Tensor | None, of_parameters: Any
 ) -> tuple[Any, ...]:
     dy, dh, dc, parameters, tape, lengths, seed = ctx.saved_tensors
+    of_model = sizes(ctx.arguments[0])
     if of_h is None and of_c is not None:
-        of_h = torch.zeros_like(of_c)
+        of_h = of_c.new_zeros(of_c.numel() // of_model.c * of_model.h)
     if of_c is None and of_h is not None:
-        of_c = torch.zeros_like(of_h)
+        of_c = of_h.new_zeros(of_h.numel() // of_model.h * of_model.c)
     y, h_n, c_n, *gradients, dparameters = torch.ops.peephole.lstm_backward_jvp(
         dy,
         dh,

@@ -36,18 +36,24 @@ def _with_batch(part: Any) -> Any:
 
 def flat_state(
     hx: tuple[Any, Any] | None,
-    hidden_sizes: list[int],
+    sizes: tuple[list[int], list[int]],
     directions: int,
     batch: int,
     dtype: torch.dtype,
     order: Tensor | None,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """H and c as flat arrays, of the sequences in this order; None for the model's own."""
+    """H and c as flat arrays, of the sequences in this order; None for the model's own.
+
+    `sizes` are those of h and of c in each layer.
+    """
     if hx is None:
         return None, None
     h, c = _pair(hx)
-    arguments = (hidden_sizes, directions, batch, dtype, order)
-    return _flat(h, "hx[0]", *arguments), _flat(c, "hx[1]", *arguments)
+    arguments = (directions, batch, dtype, order)
+    of_h, of_c = sizes
+    if isinstance(h, Tensor) and len(set(of_c)) > 1:
+        raise TypeError("hx[0]: expected a list of one tensor per layer, got a tensor")
+    return _flat(h, "hx[0]", of_h, *arguments), _flat(c, "hx[1]", of_c, *arguments)
 
 
 def _pair(hx: Any) -> tuple[Any, Any]:
@@ -64,7 +70,7 @@ def _pair(hx: Any) -> tuple[Any, Any]:
 def _flat(
     part: Any,
     name: str,
-    hidden_sizes: list[int],
+    sizes: list[int],
     directions: int,
     batch: int,
     dtype: torch.dtype,
@@ -72,11 +78,11 @@ def _flat(
 ) -> Tensor:
     if isinstance(part, Tensor):
         tensors, names = [part], [name]
-        shapes = [(directions * len(hidden_sizes), batch, hidden_sizes[0])]
-        if len(set(hidden_sizes)) > 1:
+        shapes = [(directions * len(sizes), batch, sizes[0])]
+        if len(set(sizes)) > 1:
             raise TypeError(f"{name}: expected a list of one tensor per layer, got a tensor")
     else:
-        tensors, shapes = list(part), [(directions, batch, size) for size in hidden_sizes]
+        tensors, shapes = list(part), [(directions, batch, size) for size in sizes]
         names = [f"{name}[{k}]" for k in range(len(tensors))]
         if len(tensors) != len(shapes):
             raise ValueError(f"{name}: expected {len(shapes)} tensors, got {len(tensors)}")
@@ -102,16 +108,19 @@ def check_tensor(tensor: Tensor, name: str, dtype: torch.dtype) -> None:
 
 
 def states(
-    h: Tensor, c: Tensor, hidden_size: Any, hidden_sizes: list[int], directions: int, batch: int
+    h: Tensor,
+    c: Tensor,
+    hidden_size: Any,
+    sizes: tuple[list[int], list[int]],
+    directions: int,
+    batch: int,
 ) -> tuple[Any, Any]:
     """(h_n, c_n) as `torch.nn.LSTM` has them, or as lists where each layer has its own size."""
     if isinstance(hidden_size, int):
         return h, c
-    h, c = h.reshape(-1), c.reshape(-1)
-    values = [directions * batch * size for size in hidden_sizes]
-    shapes = [(directions, batch, size) for size in hidden_sizes]
 
-    def split(flat: Tensor) -> list[Tensor]:
-        return [p.view(s) for p, s in zip(flat.split(values), shapes, strict=True)]
+    def split(flat: Tensor, sizes: list[int]) -> list[Tensor]:
+        parts = flat.reshape(-1).split([directions * batch * size for size in sizes])
+        return [p.view(directions, batch, s) for p, s in zip(parts, sizes, strict=True)]
 
-    return split(h), split(c)
+    return split(h, sizes[0]), split(c, sizes[1])

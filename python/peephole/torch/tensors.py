@@ -47,9 +47,10 @@ def same_device(*tensors: Tensor | None) -> None:
         raise ValueError(f"peephole::lstm: expected tensors on one device, got {names}")
 
 
-def state_tensor(values: Any, batch: int, options: str) -> Tensor:
-    """H or c, from the core's flat array."""
-    return torch.from_numpy(values.reshape(sizes(options).state_shape(batch)))
+def state_tensors(h: Any, c: Any, batch: int, options: str) -> tuple[Tensor, Tensor]:
+    """H and c, from the core's flat arrays."""
+    of_h, of_c = sizes(options).state_shapes(batch)
+    return torch.from_numpy(h.reshape(of_h)), torch.from_numpy(c.reshape(of_c))
 
 
 def refuse_transforms() -> None:

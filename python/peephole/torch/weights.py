@@ -50,6 +50,7 @@ class Weights(nn.Module):
             self.hidden_size = hidden_sizes[0]
         self.hidden_sizes, self.num_layers = hidden_sizes, len(hidden_sizes)
         # As numbers they are taken too, as by torch.nn.LSTM.
+        self.proj_size: int = options["projection_size"] or 0
         self.bias, self.bidirectional = bool(options["bias"]), bool(options["bidirectional"])
         options.update(bias=self.bias, bidirectional=self.bidirectional)
         self.recurrent_init = recurrent_init
@@ -69,6 +70,11 @@ class Weights(nn.Module):
             self.register_parameter(name, parameter)
         self._add_masks(self._all_masks({} if masks is None else masks, gate_inputs))
         self.reset_parameters()
+
+    @property
+    def _state_sizes(self) -> tuple[list[int], list[int]]:
+        """(P, H) of each layer: the values of h and of c."""
+        return [self.proj_size or size for size in self.hidden_sizes], self.hidden_sizes
 
     def reset_parameters(self) -> None:
         """Draws new weights, by the rules of `peephole.LSTM`, from torch's random numbers."""

@@ -41,7 +41,9 @@ def gates(
 
     Args:
         model, x, layer, reverse: As in `peephole.inspection.gate_activities`; x is (T, I).
-        units: The units to show, at most 6; None: the 4 whose output varies most.
+        units: The units to show, at most 6; None: the 4 whose output varies most, or with a
+            projection whose cell state does. With a projection, the output shown is its first
+            values, as many as there are units.
 
     Returns:
         Figure: A matplotlib figure. A notebook shows it as the last value of a cell; otherwise
@@ -53,8 +55,9 @@ def gates(
     """
     require_matplotlib()
     activities = gate_activities(model, x, layer=layer, reverse=reverse)
-    chosen = _chosen(units, activities.h)
     lstm = stack_of(model)
+    projected = lstm.projection_size is not None
+    chosen = _chosen(units, activities.c if projected else activities.h)
     names = lstm.options["activations"][layer]
     rows = 3 if activities.peepholes else 2
     figure = new_figure(12.5, 2.6 * rows + 0.9)
@@ -70,10 +73,16 @@ def gates(
     state = figure.add_subplot(grid[-1, :2], sharex=first)
     _lines(state, activities.c, chosen, "cell state  $c$")
     output = figure.add_subplot(grid[-1, 2:], sharex=first)
-    _lines(output, activities.h, chosen, "output  $h$")
+    if projected:  # its values are not of single units
+        count = min(len(chosen), activities.h.shape[1])
+        _lines(output, activities.h, range(count), "projected output  $h$", "value")
+    else:
+        _lines(output, activities.h, chosen, "output  $h$")
     for axes in (state, output):
         axes.set_xlabel("step")
-    handles, labels = output.get_legend_handles_labels()
+    if projected:
+        output.legend(frameon=False)
+    handles, labels = state.get_legend_handles_labels()
     figure.legend(
         handles,
         labels,
@@ -113,10 +122,10 @@ def _peephole_row(
         axes.set_ylim(-limit, limit)
 
 
-def _chosen(units: Sequence[int] | None, h: NDArray[Any]) -> list[int]:
-    size = h.shape[1]
+def _chosen(units: Sequence[int] | None, values: NDArray[Any]) -> list[int]:
+    size = values.shape[1]
     if units is None:
-        return sorted(np.argsort(-h.std(axis=0), kind="stable")[:_DEFAULT_UNITS].tolist())
+        return sorted(np.argsort(-values.std(axis=0), kind="stable")[:_DEFAULT_UNITS].tolist())
     if isinstance(units, str) or not isinstance(units, (Sequence, np.ndarray, range)):
         raise TypeError(f"units: expected a sequence of ints, got {units!r}")
     chosen = [integer(unit, f"units[{k}]") for k, unit in enumerate(units)]
@@ -128,7 +137,9 @@ def _chosen(units: Sequence[int] | None, h: NDArray[Any]) -> list[int]:
     return chosen
 
 
-def _lines(axes: Axes, values: NDArray[Any], units: Sequence[int], title: str) -> None:
+def _lines(
+    axes: Axes, values: NDArray[Any], units: Sequence[int], title: str, kind: str = "unit"
+) -> None:
     few = len(values) < 2
     for unit, colour in zip(units, COLOURS, strict=False):
         axes.plot(
@@ -136,7 +147,7 @@ def _lines(axes: Axes, values: NDArray[Any], units: Sequence[int], title: str) -
             color=colour,
             linewidth=1.6,
             marker="o" if few else None,
-            label=f"unit {unit}",
+            label=f"{kind} {unit}",
         )
     style(axes, title)
 

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 class Activities(NamedTuple):
-    """One layer in one direction over one sequence, each array (T, H)."""
+    """One layer in one direction over one sequence: arrays (T, H), h with a projection (T, P)."""
 
     i: Array
     """The input gate."""

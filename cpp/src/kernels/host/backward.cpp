@@ -77,7 +77,8 @@ template <class T>
 void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
                    BackwardWorkspace<T>& workspace) {
   constexpr Index line = kLineValues<T>;
-  const Index I = task.input_size, H = task.hidden_size, group = kGates * lanes;
+  const Index I = task.input_size, H = task.hidden_size, P = task.recurrent_size;
+  const Index group = kGates * lanes;
   Index chunk_rows = 0, rows = 0;
   for (Index k = 0; k < task.chunk_count; ++k) {
     chunk_rows = std::max(chunk_rows, task.chunks[k].rows);
@@ -93,20 +94,25 @@ void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
   task.block_columns = std::min(block_lines, divide_up(kGates * H, line)) * line;
   const bool many = rows >= kRowsWorthTransposing || task.accumulate;
   const Index ih_size = many && worth_transposing(I, H, lanes) ? I * task.columns_stride : 0;
-  const Index hh_size = many && worth_transposing(H, H, lanes) ? H * task.columns_stride : 0;
+  const Index hh_size = many && worth_transposing(P, H, lanes) ? P * task.columns_stride : 0;
   // If gates begin at cache lines, da is written in panels; otherwise it is copied into them.
-  const bool worth_panels = I + H >= kWidthWorthPanels;
+  const bool worth_panels = I + P >= kWidthWorthPanels;
   const bool in_panels =
       worth_panels && rows >= kRowsWorthTransposing && ih_size == 0 && H > group && H % line == 0;
   task.panels_size = worth_panels && !in_panels ? chunk_rows * task.block_columns : 0;
   const Index da_size =
       in_panels ? (chunk_rows | 1) * da_lines * line : chunk_rows * task.columns_stride;
+  const bool projects = task.dweight_hr != nullptr;
+  task.dh_rows_stride = projects ? (divide_up(P, line) | 1) * line : 0;
+  task.m_rows_stride = projects ? (divide_up(H, line) | 1) * line : 0;
+  const Index projection_size =
+      projects ? chunk_rows * (task.dh_rows_stride + task.m_rows_stride) + H : 0;
   // Vectors at a row's end may reach into the next.
   const bool norm = task.norm.form.any, products = task.norm.form.products;
   const Index norm_size = norm ? chunk_rows * (task.columns_stride + 2 * round_up(H, line)) : 0;
-  T* at =
-      workspace.values(da_size + ih_size + hh_size + group + norm_size + (products ? da_size : 0) +
-                       threads * (task.sums_size + task.inputs_size + task.panels_size));
+  T* at = workspace.values(da_size + ih_size + hh_size + projection_size + group + norm_size +
+                           (products ? da_size : 0) +
+                           threads * (task.sums_size + task.inputs_size + task.panels_size));
   const auto take = [&](Index size) {
     T* const taken = at;
     at += size;
@@ -116,6 +122,12 @@ void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
              in_panels ? (chunk_rows | 1) * line : line, in_panels};
   task.dweight_ih_columns = ih_size > 0 ? take(ih_size) : nullptr;
   task.dweight_hh_columns = hh_size > 0 ? take(hh_size) : nullptr;
+  if (projects) {
+    task.dh_rows = take(chunk_rows * task.dh_rows_stride);
+    task.m_rows = take(chunk_rows * task.m_rows_stride);
+    task.zeros = take(H);
+    std::fill_n(task.zeros, H, T{0});
+  }
   task.sums = take(threads * task.sums_size);
   task.inputs = take(threads * task.inputs_size);
   task.panels = take(threads * task.panels_size);
@@ -151,12 +163,15 @@ void set_layer(BackwardTask<T>& task, const LayerBackward<T>& layer) {
   const LayerSpec& spec = layer.spec;
   task.input_size = spec.input_size;
   task.hidden_size = spec.hidden_size;
+  task.recurrent_size = spec.recurrent_size();
   task.activations = spec.activations;
   task.standard = is_standard(spec);
   task.coupled_input_forget = spec.coupled_input_forget;
   task.output_reads_current = spec.output_reads_current();
   task.clips_cell = spec.clips_cell();
   task.cell_clip = static_cast<T>(spec.cell_clip);
+  task.clips_projection = spec.projection_clip.has_value();
+  task.projection_clip = static_cast<T>(spec.projection_clip.value_or(0));
   task.diagonal_gates = peephole_gates(spec, Peephole::diagonal);
   task.dense_gates = peephole_gates(spec, Peephole::dense);
   task.x = layer.x.data;
@@ -166,6 +181,7 @@ void set_layer(BackwardTask<T>& task, const LayerBackward<T>& layer) {
   task.gates = layer.gates;
   task.c = task.state_c = layer.c;
   task.clipped = layer.clipped;
+  task.unclipped = layer.unclipped;
   task.initial_h = layer.initial_h;
   task.initial_c = layer.initial_c;
   task.dh = layer.dh.data;
@@ -178,6 +194,7 @@ void set_layer(BackwardTask<T>& task, const LayerBackward<T>& layer) {
   task.dweight_ih = layer.dweights.weight_ih;
   task.dweight_hh = layer.dweights.weight_hh;
   task.dbias = layer.dweights.bias;
+  if (spec.projection_size) task.dweight_hr = layer.dweights.weight_hr;
   task.norm.form = norm_form(spec);
   task.norm.normalised = layer.norm.normalised;
   task.norm.scales = layer.norm.scales;
@@ -225,7 +242,7 @@ BackwardTask<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
   if (task.chunk_count == 0 && !layer.accumulate) set_zero(layer.spec, layer.dweights);
   if (layer.accumulate) {
     load_columns(task.dweight_ih, task.input_size, task, task.dweight_ih_columns);
-    load_columns(task.dweight_hh, task.hidden_size, task, task.dweight_hh_columns);
+    load_columns(task.dweight_hh, task.recurrent_size, task, task.dweight_hh_columns);
   }
   return task;
 }

@@ -16,7 +16,7 @@ constexpr Index kRowsWorthPacking = 6;
 template <class T>
 ColumnGroups<T> packed_shape(Index rows, Index columns, Index lanes) {
   const Index row = std::min(kGates * lanes, round_up(columns, lanes));
-  return {nullptr, rows * row, row, true};
+  return {nullptr, rows * row, row, true, columns};
 }
 
 template <class T>
@@ -57,21 +57,26 @@ template <class T>
 void PackedBackward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa) {
   isa_ = isa;
   const Index H = spec.hidden_size, I = spec.input_size, rows = kGates * H;
+  const Index P = spec.recurrent_size();
   const Index lanes = kernels_of<T>(isa).lanes();
   const bool dense = spec.peephole == Peephole::dense, narrow = I <= kNarrowInput;
   const bool diagonal = spec.peephole == Peephole::diagonal;
 
   view_ = {};
-  view_.weight_hh = packed_shape<T>(rows, H, lanes);
-  if (dense) view_.weight_ch = view_.weight_hh;
+  view_.weight_hh = packed_shape<T>(rows, P, lanes);
+  if (dense) view_.weight_ch = packed_shape<T>(rows, H, lanes);
+  if (spec.projection_size) view_.weight_hr = packed_shape<T>(P, H, lanes);
   if (!narrow) view_.weight_ih = packed_shape<T>(rows, I, lanes);
   const Index stride = round_up(rows, lanes);
-  const Index state_size = packed_size(view_.weight_hh, H);
+  Index state_size = packed_size(view_.weight_hh, P);
+  if (dense) state_size += packed_size(view_.weight_ch, H);
+  if (spec.projection_size) state_size += packed_size(view_.weight_hr, H);
   const Index input_size =
       narrow ? round_up(I * stride, kLineValues<T>) : packed_size(view_.weight_ih, I);
-  T* to = storage_.reserve(input_size + state_size * (dense ? 2 : 1) + (diagonal ? rows : 0));
+  T* to = storage_.reserve(input_size + state_size + (diagonal ? rows : 0));
 
-  to = pack_groups(weights.weight_hh, rows, H, view_.weight_hh, to);
+  to = pack_groups(weights.weight_hh, rows, P, view_.weight_hh, to);
+  if (spec.projection_size) to = pack_groups(weights.weight_hr, P, H, view_.weight_hr, to);
   if (dense) to = pack_groups(weights.weight_ch, rows, H, view_.weight_ch, to);
   if (narrow) {
     view_.weight_ih_columns = to;
@@ -89,12 +94,13 @@ template <class T>
 void PackedBackward<T>::refer(const LayerSpec& spec, const LayerWeights<const T>& weights,
                               Isa isa) {
   isa_ = isa;
-  const Index H = spec.hidden_size, I = spec.input_size;
+  const Index H = spec.hidden_size, I = spec.input_size, P = spec.recurrent_size();
   const Index group = kGates * kernels_of<T>(isa).lanes();
   view_ = {};
-  view_.weight_ih = {weights.weight_ih, group, I, false};
-  view_.weight_hh = {weights.weight_hh, group, H, false};
-  if (spec.peephole == Peephole::dense) view_.weight_ch = {weights.weight_ch, group, H, false};
+  view_.weight_ih = {weights.weight_ih, group, I, false, I};
+  view_.weight_hh = {weights.weight_hh, group, P, false, P};
+  if (spec.peephole == Peephole::dense) view_.weight_ch = {weights.weight_ch, group, H, false, H};
+  if (spec.projection_size) view_.weight_hr = {weights.weight_hr, group, H, false, H};
   if (spec.peephole == Peephole::diagonal) view_.diagonal = weights.weight_ch;
 }
 

@@ -82,12 +82,13 @@ NormWeights<T> pack_norm(const LayerSpec& spec, const LayerWeights<const T>& wei
           of_c ? shift_c : nullptr};
 }
 
+/// groups (groups, terms, kGates * lanes) = weights (outputs, terms), transposed.
 template <class T>
-void pack_dense_output(const T* weights, Index units, Index lanes, T* groups) {
-  for (Index unit = 0; unit < units; ++unit) {
-    const Index in_group = unit % (kGates * lanes), group = unit / (kGates * lanes);
-    T* to = groups + group * units * kGates * lanes + in_group;
-    for (Index k = 0; k < units; ++k, to += kGates * lanes) *to = weights[unit * units + k];
+void pack_outputs(const T* weights, Index outputs, Index terms, Index lanes, T* groups) {
+  for (Index output = 0; output < outputs; ++output) {
+    const Index in_group = output % (kGates * lanes), group = output / (kGates * lanes);
+    T* to = groups + group * terms * kGates * lanes + in_group;
+    for (Index k = 0; k < terms; ++k, to += kGates * lanes) *to = weights[output * terms + k];
   }
 }
 
@@ -96,7 +97,7 @@ void pack_dense_output(const T* weights, Index units, Index lanes, T* groups) {
 template <class T>
 void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa) {
   isa_ = isa;
-  const Index H = spec.hidden_size, I = spec.input_size;
+  const Index H = spec.hidden_size, I = spec.input_size, P = spec.recurrent_size();
   const ForwardKernels<T>& kernels = kernels_of<T>(isa).forward;
   const Index lanes = kernels.lanes, row = kGates * lanes;
   const bool diagonal = spec.peephole == Peephole::diagonal;
@@ -104,17 +105,18 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
 
   view_ = {};
   view_.panels = round_up(H, lanes) / lanes;
-  view_.terms = I + H + (has_dense_terms(spec) ? H : 0);
+  view_.terms = I + P + (has_dense_terms(spec) ? H : 0);
   const bool two_chains = view_.panels <= kPanelsOfTwoChains && !spec.layer_norm;
-  view_.second_chain = two_chains ? I + (H + 1) / 2 : view_.terms;
+  view_.second_chain = two_chains ? I + (P + 1) / 2 : view_.terms;
 
   const Index panel_size = view_.panels * view_.terms * row, vector_size = view_.panels * row;
   const Index output_size = dense_output ? round_up(view_.panels, kGates) * H * lanes : 0;
   const bool has_narrow = view_.panels == 2 && H - lanes <= lanes / kGates;
   const Index narrow_size = has_narrow ? view_.terms * lanes : 0;
   const Index norm_size = spec.layer_norm ? 3 * vector_size + 2 * view_.panels * lanes : 0;
+  const Index projection_size = spec.projection_size ? round_up(P, row) * H : 0;
   const Index size = panel_size + narrow_size + vector_size + (diagonal ? vector_size : 0) +
-                     output_size + norm_size;
+                     output_size + norm_size + projection_size;
   T* const storage = storage_.reserve(size);
   const bool all_written = spec.peephole != Peephole::dense;
   std::fill(storage + (all_written ? panel_size : 0), storage + size, T(0));
@@ -130,9 +132,9 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
   for (Gate gate : kAllGates) {
     const Index k = index(gate);
     terms.write(gate, weights.weight_ih + k * H * I, H, I, 0);
-    terms.write(gate, weights.weight_hh + k * H * H, H, H, I);
+    terms.write(gate, weights.weight_hh + k * H * P, H, P, I);
     if (has_dense_terms(spec, gate)) {
-      terms.write(gate, weights.weight_ch + k * H * H, H, H, I + H);
+      terms.write(gate, weights.weight_ch + k * H * H, H, H, I + P);
     }
     if (weights.bias != nullptr) biases.write(gate, weights.bias + k * H, H, 1, 0);
     if (diagonal && spec.has_peephole(gate)) {
@@ -147,8 +149,13 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
     view_.narrow = narrow;
   }
   if (dense_output) {
-    pack_dense_output(weights.weight_ch + index(Gate::output) * H * H, H, lanes, peepholes);
+    pack_outputs(weights.weight_ch + index(Gate::output) * H * H, H, H, lanes, peepholes);
     view_.dense_output = peepholes;
+  }
+  if (spec.projection_size) {
+    T* const projection = norm - projection_size;
+    pack_outputs(weights.weight_hr, P, H, lanes, projection);
+    view_.projection = projection;
   }
   view_.panel = panel;
   view_.bias = bias;

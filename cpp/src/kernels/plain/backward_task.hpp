@@ -5,14 +5,15 @@
 /// The arguments of the backward kernels; see forward_task.hpp.
 namespace peephole::kernels {
 
-/// A (4H, columns) matrix of weights, read in groups of kGates vectors of columns: row m of group g
-/// begins at data + g * group_stride + m * row_stride.
+/// A matrix of weights, (4H, columns) or of a projection (P, columns), read in groups of kGates
+/// vectors of columns: row m of group g begins at data + g * group_stride + m * row_stride.
 template <class T>
 struct ColumnGroups {
   const T* data;
   Index group_stride;
   Index row_stride;
   bool padded;  // with zeros to whole vectors
+  Index columns;
 };
 
 /// Weights as the kernels read them. If they are packed, a group is one run of memory. For a few
@@ -22,6 +23,7 @@ struct BackwardWeights {
   ColumnGroups<T> weight_ih;
   ColumnGroups<T> weight_hh;
   ColumnGroups<T> weight_ch;   // dense
+  ColumnGroups<T> weight_hr;   // a projection's; data null: there is none
   const T* weight_ih_columns;  // (I, 4H rounded up to vectors), zeros beyond; or null
   const T* diagonal;           // (4, H), or null
 };
@@ -57,14 +59,17 @@ struct Lines {
 /// One layer in one direction over a batch: see LayerBackward. N and B are those of the batch.
 template <class T>
 struct BackwardTask {
-  Index input_size;   // I
-  Index hidden_size;  // H
+  Index input_size;      // I
+  Index hidden_size;     // H
+  Index recurrent_size;  // P, the values of h: H without a projection
   Activations activations;
   bool standard;              // the default activations, f not coupled to i, nothing clipped
   bool coupled_input_forget;  // f = 1 - i
   bool output_reads_current;  // P_o reads c_t
   bool clips_cell;            // c_t is clipped to ±cell_clip
   T cell_clip;
+  bool clips_projection;  // the projected h is clipped to ±projection_clip
+  T projection_clip;
   unsigned diagonal_gates;  // 1 << gate: those with a diagonal peephole
   unsigned dense_gates;     // ... with a dense one
   BackwardWeights<T> weights;
@@ -77,26 +82,28 @@ struct BackwardTask {
 
   const T* x;  // (N, I), read
   Index x_stride;
-  const T* h;  // (N, H), read
+  const T* h;  // (N, P), read
   Index h_stride;
   const T* gates;      // (N, 4H), read
   const T* c;          // (N, H), read: f ⊙ c_{t-1} + g ⊙ i
   const T* state_c;    // (N, H), read: c as the next step reads it; with zoneout, other than c
   const T* clipped;    // (N, H), read: see ForwardTask; or null
-  const T* initial_h;  // (B, H), read
+  const T* unclipped;  // (N, P), read, if the projected h is clipped
+  const T* initial_h;  // (B, P), read
   const T* initial_c;  // (B, H), read
-  const T* dh;         // (N, H), read
+  const T* dh;         // (N, P), read
   Index dh_stride;
   T* dx;  // (N, I), overwritten; or null
   Index dx_stride;
-  T* dstate_h;      // (B, H), replaced; dh of the recurrence between chunks
+  T* dstate_h;      // (B, P), replaced; dh of the recurrence between chunks
   T* dstate_c;      // (B, H), replaced; dc throughout
   bool accumulate;  // add to the gradients of weights; otherwise overwrite them
   T* dweight_ih;    // (4H, I)
-  T* dweight_hh;    // (4H, H)
+  T* dweight_hh;    // (4H, P)
   T* ddiagonal;     // (4, H), or null
   T* dweight_ch;    // (4H, H), or null
   T* dbias;         // (4H,), or null
+  T* dweight_hr;    // (P, H), or null
   NormBackward<T> norm;
 
   // Scratch.
@@ -109,8 +116,14 @@ struct BackwardTask {
   Index panels_size;      // of one thread; 0: da is not copied
   Index block_columns;    // columns of da that are multiplied at a time: whole lines
   T* dweight_ih_columns;  // (I, columns_stride), dW transposed while it is summed; or null
-  T* dweight_hh_columns;  // (H, columns_stride), the same of dR; or null
+  T* dweight_hh_columns;  // (P, columns_stride), the same of dR; or null
   Index columns_stride;
+  // With a projection:
+  T* dh_rows;  // (rows of a chunk, dh_rows_stride): dh_t, 0 where h was clipped
+  Index dh_rows_stride;
+  T* m_rows;  // (rows of a chunk, m_rows_stride): m_t = h(c_t) ⊙ o; or null
+  Index m_rows_stride;
+  T* zeros;  // (H,)
 
   // Shares of a chunk's products: first of the gradient of x, then of those of the weights.
   Index input_shares, weight_shares;

@@ -19,10 +19,12 @@ enum : int {
 /// Weights as the kernels read them: in panels of `lanes` units. H is padded with zeros to whole
 /// panels, and the panels of dense_output to whole groups.
 ///
-/// K, the terms of a gate's sum, runs over x, then h, then c (dense peepholes): K = I + H (+ H).
+/// K, the terms of a gate's sum, runs over x, then h, then c (dense peepholes): K = I + P (+ H).
 /// A sum is formed in one chain of additions, or in two, of k < second_chain and of the rest, if a
 /// step would mostly wait for a single chain. This depends on H and the instruction set alone, so a
 /// sequence has the same bits in any batch.
+///
+/// A projection's columns, its P outputs, are padded with zeros to whole groups of kGates vectors.
 template <class T>
 struct ForwardWeights {
   Index panels;
@@ -34,6 +36,7 @@ struct ForwardWeights {
   const T* diagonal;  // (panels, 4, lanes), or null
   const T*
       dense_output;     // (groups, H, kGates panels, lanes): P_o where it reads all of c_t, or null
+  const T* projection;  // (groups, H, kGates, lanes): W_hr transposed, or null
   NormWeights<T> norm;  // `bias` is 0 where there is layer normalisation: it is a shift then
 };
 
@@ -54,33 +57,39 @@ struct ForwardStep {
 /// One layer in one direction over some sequences of a batch (B of them).
 template <class T>
 struct ForwardTask {
-  Index input_size;   // I
-  Index hidden_size;  // H
+  Index input_size;      // I
+  Index hidden_size;     // H
+  Index recurrent_size;  // P, the values of h: H without a projection
   Activations activations;
   bool standard;              // the default activations, f not coupled to i, nothing clipped
   bool coupled_input_forget;  // f = 1 - i
   bool output_reads_current;  // diagonal P_o reads c_t
   T cell_clip;                // the bound of c_t; infinity: none
   T preactivation_clip;       // the bound of the gates' sums; infinity: none
-  unsigned peephole_gates;    // of the diagonal: 1 << gate
+  bool clips_projection;      // the projected h is clipped to ±projection_clip
+  T projection_clip;
+  unsigned peephole_gates;  // of the diagonal: 1 << gate
   ForwardWeights<T> weights;
 
   const ForwardStep* steps;  // in the order of computation
   Index step_count;
   const T* x;  // of each step (rows, I), read
   Index x_stride;
-  T* h;  // of each step (rows, H), overwritten
+  T* h;  // of each step (rows, P), overwritten
   Index h_stride;
   T* gates;    // (N, 4H), overwritten; or null
   T* c;        // (N, H), overwritten; or null
   T* clipped;  // (N, H), overwritten: the sum of 1 << gate of the gates that were clipped; or null
-  T* state_h;  // (B, H), replaced
-  T* state_c;  // (B, H), replaced
+  T* unclipped;  // (N, P): the projected h before it is clipped, overwritten; or null
+  T* state_h;    // (B, P), replaced
+  T* state_c;    // (B, H), replaced
   NormForward<T> norm;
 
   // Scratch.
-  T* h_rows[2];    // (B, panels * lanes): h_{t-1} and h_t, by turns
-  T* c_rows[2];    // the same of c; both are one array unless c is among the terms
+  T* h_rows[2];    // (B, h_width): h_{t-1} and h_t, by turns
+  Index h_width;   // P rounded up to vectors
+  T* c_rows[2];    // (B, panels * lanes), the same of c; one array unless c is among the terms
+  T* m_rows;       // (B, panels * lanes): m_t = h(c_t) ⊙ o, which a projection reads
   T* output_sums;  // (B, panels * lanes): a_o until all of c_t is known, with dense_output
   T* projected;    // (kChunkRows, panels, 4, lanes): b + W x of steps to come
   T* sums;         // (B, 4, lanes): of one panel, between blocks of K

@@ -40,10 +40,10 @@ def to_onnx(
         model: An `LSTM` or a `Network`.
         path: Of the file.
         form: "lstm" writes the operator LSTM, which many runtimes have fast kernels for; it takes
-            only some models: float32, no zoneout, no cell_clip, diagonal peepholes on i, f and o
-            alone with `output_peephole="current"` or none, the same activation of i, f and o, no
-            softplus. "scan" writes a function of the domain "peephole" over the operator Scan, for
-            every model. "auto" chooses "lstm" where the model allows it.
+            only some models: float32, no zoneout, projection or cell_clip, diagonal peepholes on
+            i, f and o alone with `output_peephole="current"` or none, the same activation of i, f
+            and o, no softplus. "scan" writes a function of the domain "peephole" over the operator
+            Scan, for every model. "auto" chooses "lstm" where the model allows it.
         optional_inputs: Whether the graph has the inputs for lengths and initial states. They have
             default values, and ONNX Runtime writes a warning for each input with a default value
             when it loads a file. False: x is the only input, and no warnings are written.
@@ -68,7 +68,8 @@ def to_onnx(
     ``final_c_l{k}``              (B, H)
     ============================  ==================  ===========================================
 
-    The states of the reverse direction end in ``_reverse``. `from_onnx` reads such a file back with
+    With a projection the states h have P values for H. The states of the reverse direction end in
+    ``_reverse``. `from_onnx` reads such a file back with
     all options, masks and scalings.
 
     Raises:
@@ -170,16 +171,17 @@ def graph_of(
         y, final = write(nodes, layer, sequences, y, state)
         final_h = [h for h, _ in final]
         for suffix, pair in zip(layer.suffixes, final, strict=True):
-            for letter, value in zip("hc", pair, strict=True):
+            sizes = (layer.outputs, layer.units)
+            for letter, value, size in zip("hc", pair, sizes, strict=True):
                 name = nodes.add("Identity", value, output=f"final_{letter}{suffix}")
-                shape = ["batch", layer.units]
+                shape = ["batch", size]
                 outputs.append(helper.make_tensor_value_info(name, kind, shape))
     if "output_size" in options:
         write_head(nodes, options, sequences, y, final_h)
         shape = ["batch", *(["time"] * (options["readout"] == "all")), options["output_size"]]
     else:
         batch_first(nodes, sequences, y)
-        shape = ["batch", "time", options["hidden_size"][-1] * len(final_h)]
+        shape = ["batch", "time", layers(options)[-1].outputs * len(final_h)]
     outputs.insert(0, helper.make_tensor_value_info("y", kind, shape))
     inputs = inputs if optional_inputs else inputs[:1]
     graph = helper.make_graph(nodes.nodes, "peephole", inputs, outputs, nodes.initialisers)
@@ -223,19 +225,19 @@ def _sequences(nodes: Nodes, dtype: Any) -> tuple[Sequences, str]:
 def _initial(
     nodes: Nodes, layer: Layer, suffix: str, sequences: Sequences, inputs: list[Any], kind: int
 ) -> tuple[str, str]:
-    """The initial h and c (B, H), from inputs of the graph.
+    """The initial h (B, P) and c (B, H), from inputs of the graph.
 
     By default they are zeros, unless the graph has a learned initial state already.
     """
     pair = []
-    for letter in "hc":
+    for letter, size in (("h", layer.outputs), ("c", layer.units)):
         name = f"initial_{letter}{suffix}"
         info = onnx_package().helper.make_tensor_value_info
-        inputs.append(info(name, kind, ["batch_of_states", layer.units]))
+        inputs.append(info(name, kind, ["batch_of_states", size]))
         if layer.options["initial_state"] == "zeros":
-            nodes.initialiser(name, np.zeros((1, layer.units), sequences.dtype))
-        units = nodes.constant([layer.units])
-        shape = nodes.add("Concat", sequences.batch, units, axis=0)
+            nodes.initialiser(name, np.zeros((1, size), sequences.dtype))
+        values = nodes.constant([size])
+        shape = nodes.add("Concat", sequences.batch, values, axis=0)
         pair.append(nodes.add("Expand", name, shape))
     return pair[0], pair[1]
 

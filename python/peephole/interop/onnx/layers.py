@@ -25,6 +25,11 @@ class Layer:
         return int(self.options["hidden_size"][self.k])
 
     @property
+    def outputs(self) -> int:
+        """P, the values of h: H without a projection."""
+        return int(self.options["projection_size"] or self.units)
+
+    @property
     def activations(self) -> Mapping[str, str]:
         """{i, f, g, o, c: name}."""
         of_layer: Mapping[str, str] = self.options["activations"][self.k]
@@ -41,7 +46,7 @@ class Layer:
         """I, the features of a step of its input."""
         if self.k == 0:
             return int(self.options["input_size"])
-        return int(self.options["hidden_size"][self.k - 1]) * len(self.suffixes)
+        return Layer(self.options, self.k - 1).outputs * len(self.suffixes)
 
 
 def layers(options: Mapping[str, Any]) -> list[Layer]:
@@ -65,17 +70,19 @@ def parameter_shapes(options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         units = layer.units
         for suffix in layer.suffixes:
             shapes[f"weight_ih{suffix}"] = (4 * units, layer.inputs)
-            shapes[f"weight_hh{suffix}"] = (4 * units, units)
+            shapes[f"weight_hh{suffix}"] = (4 * units, layer.outputs)
             if options["peephole"] != "none":
                 rows = 4 if options["peephole"] == "diagonal" else 4 * units
                 shapes[f"weight_ch{suffix}"] = (rows, units)
             if options["bias"]:
                 shapes[f"bias{suffix}"] = (4 * units,)
             if options["initial_state"] == "learned":
-                shapes[f"h0{suffix}"] = shapes[f"c0{suffix}"] = (units,)
+                shapes[f"h0{suffix}"], shapes[f"c0{suffix}"] = (layer.outputs,), (units,)
+            if options["projection_size"]:
+                shapes[f"weight_hr{suffix}"] = (layer.outputs, units)
             for name in gain_names(options):
                 shapes[f"{name}{suffix}"] = (units if name.endswith("_c") else 4 * units,)
-        width = units * len(layer.suffixes)
+        width = layer.outputs * len(layer.suffixes)
     if "output_size" in options:
         shapes["head.weight"] = (options["output_size"], width)
         shapes["head.bias"] = (options["output_size"],)

@@ -103,6 +103,7 @@ def _check_options(options: Any, kind: str) -> None:
     sizes, layers = options["hidden_size"], options["activations"]
     numbers = [options["input_size"], *(sizes if isinstance(sizes, list) and sizes else [None])]
     numbers += [options["output_size"]] if kind == "Network" else []
+    numbers += [] if options["projection_size"] is None else [options["projection_size"]]
     if not all(type(size) is int and size > 0 for size in numbers):
         raise _wrong("sizes of 1 or more", options)
     if not isinstance(layers, list) or len(layers) != len(sizes):

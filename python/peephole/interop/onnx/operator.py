@@ -30,6 +30,8 @@ def why_not(options: Mapping[str, Any]) -> str:
         return "zoneout"
     if options["cell_clip"] is not None:
         return "cell_clip"
+    if options["projection_size"]:
+        return "a projection"
     if options["layer_norm"] is not None:
         return "layer normalisation"
     if options["peephole"] == "dense":

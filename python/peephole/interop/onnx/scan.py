@@ -5,15 +5,16 @@ after its options, so a name always means the same computation. Its inputs are
 
     x      (T, B, I)
     steps  (T, B, 1) bool, False beyond a sequence's length
-    h, c   (B, H), the initial state
-    W      (4H, I), R (4H, H), P (4, H) or dense (4H, H), b (4H,): our parameters, P and b only
-           where the layer has them
+    h, c   (B, P), (B, H), the initial state; P is H without a projection
+    W      (4H, I), R (4H, P), P (4, H) or dense (4H, H), b (4H,), W_hr (P, H): our parameters, P,
+           b and W_hr only where the layer has them
     G      (4H,), or X and Y (4H,), the gains of the gates, or of W x and R h; C and S (H,), gain
            and shift of the cell state; e, epsilon: where the layer has layer normalisation
     z      the probability of zoneout, where the layer has it
-    clip_a, clip_c   the bounds of the gates' sums and of the cell state, where the layer has them
+    clip_a, clip_c, clip_h   the bounds of the gates' sums, of the cell state and of the projected
+           h, where the layer has them
 
-and its outputs y (T, B, H), 0 beyond a sequence's length, and the final h and c (B, H).
+and its outputs y (T, B, P), 0 beyond a sequence's length, and the final h and c.
 """
 
 from __future__ import annotations
@@ -34,8 +35,14 @@ _NUMBERS = {
     "zoneout": "zoneout",
     "clipped": "preactivation_clip",
     "cell_clipped": "cell_clip",
+    "projection_clipped": "projection_clip",
 }
-_INPUTS = {"zoneout": "z", "clipped": "clip_a", "cell_clipped": "clip_c"}
+_INPUTS = {
+    "zoneout": "z",
+    "clipped": "clip_a",
+    "cell_clipped": "clip_c",
+    "projection_clipped": "clip_h",
+}
 
 
 def function_name(layer: Layer, reverse: bool) -> str:
@@ -48,6 +55,7 @@ def function_name(layer: Layer, reverse: bool) -> str:
     parts += ["bias"] * options["bias"] + ["coupled"] * options["coupled_input_forget"]
     if options["layer_norm"] is not None:
         parts += ["norm", options["layer_norm"], options["layer_norm_cell"]]
+    parts += ["projection"] * (options["projection_size"] is not None)
     parts += [name for name in _NUMBERS if options[_NUMBERS[name]]] + ["reverse"] * reverse
     return "_".join(parts)
 
@@ -55,9 +63,9 @@ def function_name(layer: Layer, reverse: bool) -> str:
 def write_layer(
     nodes: Nodes, layer: Layer, sequences: Sequences, x: str, state: list[tuple[str, str]]
 ) -> tuple[str, list[tuple[str, str]]]:
-    """Adds one layer; x is (T, B, I), `state` a pair (h, c) of (B, H) for each direction.
+    """Adds one layer; x is (T, B, I), `state` a pair (h, c) for each direction.
 
-    Returns the names of y (T, B, D*H) and of the final state.
+    Returns the names of y (T, B, D*P) and of the final state.
     """
     ys, final = [], []
     for d, suffix in enumerate(layer.suffixes):
@@ -92,6 +100,8 @@ def _weights(layer: Layer) -> dict[str, str]:
         weights["weight_ch"] = "P"
     if layer.options["bias"]:
         weights["bias"] = "b"
+    if layer.options["projection_size"]:
+        weights["weight_hr"] = "W_hr"
     gains = {"gain": "G", "gain_ih": "X", "gain_hh": "Y", "gain_c": "C", "shift_c": "S"}
     return weights | {name: gains[name] for name in gain_names(layer.options)}
 
@@ -114,12 +124,15 @@ def _function(layer: Layer, reverse: bool, dtype: Any) -> Any:
     if layer.options["bias"] and form != "gates":
         a = nodes.add("Add", a, "b")
     recurrent = nodes.add("Transpose", "R", perm=[1, 0])
+    projection = ""
+    if layer.options["projection_size"]:
+        projection = nodes.add("Transpose", "W_hr", perm=[1, 0])
     per_gate = {}
     if form == "gates":
         for name in "Gb" if layer.options["bias"] else "G":
             each = nodes.add_many("Split", name, outputs=4, axis=0)
             per_gate[name] = dict(zip(OURS, each, strict=True))
-    body = Step(layer, dtype, recurrent, _peepholes(nodes, layer), per_gate).graph()
+    body = Step(layer, dtype, recurrent, _peepholes(nodes, layer), per_gate, projection).graph()
     nodes.add_many(
         "Scan",
         "h",
@@ -173,7 +186,7 @@ class Step:
         a_k = W_k x_t + R_k h_{t-1} + P_k c_{t-1} + b_k          k = i, f, g, o
         i = σ_i(a_i)   f = σ_f(a_f)   g = g(a_g)   o = σ_o(a_o)
         c_t = f ⊙ c_{t-1} + g ⊙ i
-        h_t = h(c_t) ⊙ o
+        h_t = h(c_t) ⊙ o, or with a projection clip(W_hr (h(c_t) ⊙ o))
 
     or with layer normalisation, see `peephole.LSTM`; and with a_k and c_t clipped, where the layer
     has bounds.
@@ -181,9 +194,10 @@ class Step:
     Args:
         layer: The layer.
         dtype: Of all values.
-        recurrent: The name of R^T (H, 4H).
+        recurrent: The name of R^T (P, 4H).
         peepholes: {gate: name of its P}.
         per_gate: {"G", "b": {gate: name of its part}}, with layer_norm="gates".
+        projection: The name of W_hr^T (H, P), or "".
     """
 
     def __init__(
@@ -193,6 +207,7 @@ class Step:
         recurrent: str,
         peepholes: dict[str, str],
         per_gate: dict[str, dict[str, str]],
+        projection: str,
     ) -> None:
         norm = layer.options["layer_norm"]
         self._norm_cell = None if norm is None else layer.options["layer_norm_cell"]
@@ -201,13 +216,14 @@ class Step:
         self._dtype = dtype
         self._recurrent = recurrent
         self._peepholes = peepholes
+        self._projection = projection
         self._nodes = Nodes("step_")
 
     def graph(self) -> Any:
         """The graph.
 
         Its inputs are h, c, what x_t adds to the gates' sums (B, 4H) and the mask (B, 1), its
-        outputs h, c and y, each (B, H).
+        outputs h, c and y.
         """
         helper = onnx_package().helper
         nodes = self._nodes
@@ -245,10 +261,19 @@ class Step:
         read = new_c if options["output_peephole"] == "current" else c
         o = self._gate("o", each, read)
         shown = normalised(nodes, new_c, "C", "S") if self._norm_cell == "output" else new_c
-        new_h = nodes.add("Mul", self._activate("c", shown), o)
+        new_h = self._projected(nodes.add("Mul", self._activate("c", shown), o))
         if options["zoneout"] > 0:
             return self._expected(h, new_h), self._expected(c, new_c)
         return new_h, new_c
+
+    def _projected(self, m: str) -> str:
+        nodes = self._nodes
+        if not self._projection:
+            return m
+        h = nodes.add("MatMul", m, self._projection)
+        if self._layer.options["projection_clip"] is None:
+            return h
+        return self._clip(h, "clip_h")
 
     def _gate(self, gate: str, each: dict[str, str], c: str) -> str:
         a = each[gate]

@@ -47,6 +47,7 @@ def _network(options: dict[str, Any], snapshot: Snapshot) -> Any:
     """A network with these options, after the rest of the snapshot has been checked against it."""
     smallest = {"input_size": 1, "hidden_size": [1], "output_size": 1}
     known = _network_class._restored(smallest, {}, {}).options
+    options = {name: known[name] for name in _NEWER_OPTIONS} | options
     if options.keys() != known.keys():
         raise ValueError(f"options: expected {sorted(known)}, got {sorted(options)}")
     check_sizes(options, snapshot.tensors)
@@ -56,6 +57,16 @@ def _network(options: dict[str, Any], snapshot: Snapshot) -> Any:
     check_tensors(net, snapshot)
     set_scalings(net, snapshot.scalings)
     return net
+
+
+# Of which checkpoints from before they existed have nothing: then they are the default.
+_NEWER_OPTIONS = (
+    "layer_norm",
+    "layer_norm_cell",
+    "layer_norm_epsilon",
+    "projection_size",
+    "projection_clip",
+)
 
 
 class _NetworkClass(Protocol):

@@ -45,6 +45,9 @@ def check_sizes(options: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]])
     counts = [options["input_size"], options["output_size"], *(sizes or [0])]
     if not isinstance(sizes, list) or any(type(n) is not int or n < 1 for n in counts):
         raise ValueError("options: expected sizes of 1 or more")
+    projection = options["projection_size"]
+    if projection is not None and (type(projection) is not int or projection < 1):
+        raise ValueError("options: expected a projection_size of 1 or more, or null")
     layers = sum(n.startswith("weight_ih_l") and "_reverse" not in n for n in weights_of(tensors))
     if layers != len(sizes):
         raise ValueError(f"options: expected {layers} layers, as the file has, got {len(sizes)}")
@@ -52,6 +55,9 @@ def check_sizes(options: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]])
     columns = {"weight_ih_l0": options["input_size"]}
     for k, size in enumerate(sizes):
         rows |= {f"weight_ih_l{k}": 4 * size, f"weight_hh_l{k}": 4 * size}
+        columns[f"weight_hh_l{k}"] = projection or size
+        if projection is not None:
+            rows[f"weight_hr_l{k}"], columns[f"weight_hr_l{k}"] = projection, size
         if options["peephole"] == "dense":
             columns[f"weight_ch_l{k}"] = size
     for axis, expected in ((0, rows), (1, columns)):
@@ -101,7 +107,7 @@ def _check_optimiser(net: NetworkLike, state: Mapping[str, NDArray[Any]]) -> Non
 
 
 def _check_carry(net: NetworkLike, carry: Mapping[str, NDArray[Any]]) -> None:
-    """(B, H) for each layer and direction, h and c."""
+    """(B, P) and (B, H) for each layer and direction, h and c."""
     expected = {f"{part}/{k}" for part in "hc" for k in range(len(carry) // 2)}
     if carry.keys() != expected:
         raise ValueError(f"expected carry/h/k and carry/c/k for each layer k, got {sorted(carry)}")

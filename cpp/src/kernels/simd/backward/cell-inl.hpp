@@ -107,6 +107,7 @@ struct ChosenDerivatives {
 template <class V>
 struct CellGradient {
   V da_i, da_f, da_g, da_o, dc;
+  V h_of_c;  // h(c_t)
 };
 
 /// The diagonal peepholes of a vector of units, or zeros.
@@ -218,7 +219,7 @@ template <class V, class Derivatives>
 [[gnu::always_inline]] inline void output_gradient(PeepholeForm form, const Derivatives& d,
                                                    const Saved<V>& y, const Diagonal<V>& P, V dh,
                                                    CellGradient<V>& result) {
-  const V h_of_c = d.h_of(y.c);
+  const V h_of_c = result.h_of_c = d.h_of(y.c);
   result.da_o = dh * (h_of_c * d.o(y.o));
   if (d.clips_gates) {
     V rest = y.clipped;

@@ -31,6 +31,8 @@ class Cells {
         first_row_(first_row),
         first_rank_(first_rank),
         hidden_(task.hidden_size),
+        above_(task.m_rows == nullptr ? task.dh : task.zeros),
+        above_stride_(task.m_rows == nullptr ? task.dh_stride : 0),
         gates_apart_(offset(task.da, hidden_)) {}
 
   /// (rows, H): dh and dc between steps.
@@ -38,7 +40,7 @@ class Cells {
   T* dc_state(Index row) const { return task_.dstate_c + (first_rank_ + row) * hidden_; }
 
   /// The cells of rows first <= row < last of a step. Row r of `dh` is the gradient from the step
-  /// after.
+  /// after; with a projection, that of m_t, with what comes from above.
   void compute(Step now, Index first, Index last, Index group, const T* dh, Index dh_stride) const {
     if (first >= last) return;
     if (task_.standard) {
@@ -57,7 +59,7 @@ class Cells {
       const SavedRow<T> saved(task_, packed, group * kGroup);
       for (int gate = 0; gate < kGates; ++gate) *run++ = saved.gates + gate * hidden_;
       *run++ = saved.previous_c;
-      *run++ = task_.dh + packed * task_.dh_stride + group * kGroup;
+      *run++ = above_ + packed * above_stride_ + group * kGroup;
     }
     return run - runs;
   }
@@ -132,14 +134,17 @@ class Cells {
     const T* above;  // from the layer above
     T* dc;
     T* da;
+    T* m;  // h(c_t) ⊙ o; null without a projection
 
     Row(const Cells& cells, Step now, Index row, Index unit, const T* recurrent_dh)
         : saved(cells.task_, now.row + row, unit), dh(recurrent_dh) {
       const BackwardTask<T>& task = cells.task_;
       const Index packed = now.row + row;
-      above = task.dh + packed * task.dh_stride + unit;
+      above = cells.above_ + packed * cells.above_stride_ + unit;
       dc = cells.dc_state(row) + unit;
-      da = task.da.data + (packed - cells.first_row_) * task.da.row_stride + offset(task.da, unit);
+      const Index in_chunk = packed - cells.first_row_;
+      da = task.da.data + in_chunk * task.da.row_stride + offset(task.da, unit);
+      m = task.m_rows == nullptr ? nullptr : task.m_rows + in_chunk * task.m_rows_stride + unit;
     }
   };
 
@@ -170,6 +175,7 @@ class Cells {
     result.dc = load<V, kWhole>(at.dc + k, n);
     const V dh = load<V, kWhole>(at.dh + k, n) + load<V, kWhole>(at.above + k, n);
     output_gradient(form, d, y, P, dh, result);
+    if (at.m != nullptr) store<kWhole>(result.h_of_c * y.o, at.m + k, n);
     store<kWhole>(result.da_o, da + kOutput * gates_apart_, n);
     if (!dense_output) {
       state_gradient(form, d, y, P, result);
@@ -180,7 +186,9 @@ class Cells {
 
   const BackwardTask<T>& task_;
   const ChosenDerivatives<T> chosen_;
-  const Index first_row_, first_rank_, hidden_, gates_apart_;
+  const Index first_row_, first_rank_, hidden_;
+  const T* const above_;  // (N, H): the gradient of h from the layer above
+  const Index above_stride_, gates_apart_;
 };
 
 }  // namespace

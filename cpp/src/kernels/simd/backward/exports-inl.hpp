@@ -22,7 +22,8 @@ template <template <class> class V, class T>
 void recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, Index first_rank,
                 Index last_rank, const TeamPart& team) noexcept {
   const bool one_row = last_rank - first_rank == 1 && team.parts == 1 && task.dense_gates == 0 &&
-                       task.weights.weight_hh.padded && task.hidden_size <= 2 * V<T>::lanes;
+                       task.weights.weight_hh.padded && task.hidden_size <= 2 * V<T>::lanes &&
+                       task.weights.weight_hr.data == nullptr;
   if (!one_row) {
     Recurrence<V<T>>(task, chunk, first_rank, last_rank, team).run();
   } else if (task.standard) {

@@ -16,14 +16,15 @@ struct Inputs {
   const BackwardChunk& chunk;
   const T* data;  // rows of the batch
   Index stride;
-  const T* initial;  // (B, H)
+  const T* initial;  // (B, initial_stride)
+  Index initial_stride;
 
   /// The input of row `row` of the chunk.
   const T* row(Index row) const {
     const Index packed = chunk.row + row;
     if (initial == nullptr) return data + packed * stride;
     const Index previous = task.previous[packed];
-    return previous >= 0 ? data + previous * stride : initial + ~previous * task.hidden_size;
+    return previous >= 0 ? data + previous * stride : initial + ~previous * initial_stride;
   }
 
   /// to (last - first, width rounded up to vectors) = columns of some rows from `column` on.
@@ -43,8 +44,8 @@ struct Inputs {
 template <class V, class T = typename V::Scalar>
 Inputs<V> peephole_inputs(const BackwardTask<T>& task, const BackwardChunk& chunk, bool current) {
   const Index H = task.hidden_size;
-  if (current) return {task, chunk, task.c, H, nullptr};
-  return {task, chunk, task.state_c, H, task.initial_c};
+  if (current) return {task, chunk, task.c, H, nullptr, 0};
+  return {task, chunk, task.state_c, H, task.initial_c, H};
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "kernels/plain/backward_task.hpp"
 #include "kernels/simd/backward/cells-inl.hpp"
+#include "kernels/simd/backward/projection-inl.hpp"
 #include "kernels/simd/backward/tile-inl.hpp"
 
 /// The recurrence of backward, step by step: da, the gradients of the gates' sums, of a chunk.
@@ -32,12 +33,13 @@ class Recurrence {
         chunk_(chunk),
         team_(team),
         cells_(task, chunk.row, first_rank),
+        output_(task, chunk.row, first_rank),
         first_rank_(first_rank),
         last_rank_(last_rank),
         hidden_(task.hidden_size),
-        all_groups_((hidden_ + kGroup - 1) / kGroup),
-        first_group_(all_groups_ * team.part / team.parts),
-        last_group_(all_groups_ * (team.part + 1) / team.parts) {}
+        projects_(task.weights.weight_hr.data != nullptr),
+        units_(share(hidden_)),
+        outputs_(share(task.recurrent_size)) {}
 
   void run() {
     Step after = {0, 0};  // in time; it was computed before
@@ -50,13 +52,23 @@ class Recurrence {
   }
 
  private:
+  /// Groups of columns.
+  struct Groups {
+    Index begin, end;
+    Index count() const { return end - begin; }
+  };
+  /// This part's groups of so many columns.
+  Groups share(Index columns) const {
+    const Index groups = (columns + kGroup - 1) / kGroup;
+    return {groups * team_.part / team_.parts, groups * (team_.part + 1) / team_.parts};
+  }
   Step of_ranks(Step step) const {
     const Index rows = min_index(step.rows, last_rank_) - first_rank_;
     return {step.row + first_rank_, rows > 0 ? rows : 0};
   }
   /// Vectors of a group, of which the last may be partial.
-  Index vectors(Index group) const {
-    return min_index((hidden_ - group * kGroup + kLanes - 1) / kLanes, kGroupVectors);
+  static Index vectors(const ColumnGroups<T>& weights, Index group) {
+    return min_index((weights.columns - group * kGroup + kLanes - 1) / kLanes, kGroupVectors);
   }
   /// da of a packed row, from a term on.
   Left<T> da(Index row, Index term = 0) const {
@@ -76,28 +88,63 @@ class Recurrence {
   void advance(Step after, Step now, Index parity) {
     if (after.rows > 0) wait();
     make_room(after.rows);
-    const Index count = last_group_ - first_group_;
-    for (Index i = 0; i < count;) {
-      // Alternating between first to last and last to first: those still in cache come first.
-      Index taken = after.rows == 1 ? one_row_groups(count - i) : 1;
-      Index group = first_group_ + (parity == 0 ? i : count - taken - i);
-      if (taken > 1 && !readable(task_.weights.weight_hh, group + taken)) {
-        taken = 1;
-        group = first_group_ + (parity == 0 ? i : count - 1 - i);
-      }
-      multiply(after, now, group, taken);
-      for (Index g = 0; g < taken; ++g) finish(after, now, group + g, sums_ + g * kGroup);
-      i += taken;
+    if (projects_) {
+      for_groups(task_.weights.weight_hh, outputs_, after.rows, parity, [&](Index group, Index n) {
+        multiply_recurrent(after, kNone, group, n);
+        for (Index g = 0; g < n; ++g) finish_output(after, now, group + g, sums_ + g * kGroup);
+      });
+      for (Index g = units_.begin; g < units_.end; ++g) add_dense_peepholes(after, g);
+      if (now.rows == 0) return;
+      wait();
+      make_room(now.rows);
+      for_groups(task_.weights.weight_hr, units_, now.rows, parity, [&](Index group, Index n) {
+        multiply_projection(now, group, n);
+        for (Index g = 0; g < n; ++g) {
+          cells_.compute(now, 0, now.rows, group + g, sums_ + g * kGroup, kGroup);
+        }
+      });
+    } else {
+      for_groups(task_.weights.weight_hh, units_, after.rows, parity, [&](Index group, Index n) {
+        for (Index g = group; g < group + n; ++g) add_dense_peepholes(after, g);
+        multiply_recurrent(after, now, group, n);
+        for (Index g = 0; g < n; ++g) finish(after, now, group + g, sums_ + g * kGroup);
+      });
     }
     if (dense_output() && now.rows > 0) {
       wait();
       make_room(now.rows);
-      for (Index group = first_group_; group < last_group_; ++group) {
+      for (Index group = units_.begin; group < units_.end; ++group) {
         multiply_blocked(now, task_.weights.weight_ch, group,
                          {kOutput * hidden_, (kOutput + 1) * hidden_}, Onto::nothing, kNone);
         cells_.after_dense_output(now, group, sums_);
       }
     }
+  }
+
+  /// f(group, n) for n groups at a time: several for one row, if whole vectors may be read.
+  template <class F>
+  void for_groups(const ColumnGroups<T>& weights, Groups of, Index rows, Index parity, const F& f) {
+    const Index count = of.count();
+    for (Index i = 0; i < count;) {
+      // Alternating between first to last and last to first: those still in cache come first.
+      Index taken = rows == 1 ? one_row_groups(count - i) : 1;
+      Index group = of.begin + (parity == 0 ? i : count - taken - i);
+      if (taken > 1 && !readable(weights, group + taken)) {
+        taken = 1;
+        group = of.begin + (parity == 0 ? i : count - 1 - i);
+      }
+      f(group, taken);
+      i += taken;
+    }
+  }
+
+  /// The same as finish() of a group of a projection's outputs, up to dh_t.
+  void finish_output(Step after, Step now, Index group, const T* sums) const {
+    const Index going_on = min_index(after.rows, now.rows);
+    output_.add(now, 0, going_on, group, sums, kGroup);
+    output_.leave(going_on, after.rows, group, sums);
+    output_.add(now, going_on, now.rows, group, output_.dh_state(0) + group * kGroup,
+                task_.recurrent_size);
   }
 
   /// Rows in both steps continue; rows in one of them end or begin.
@@ -110,7 +157,7 @@ class Recurrence {
 
   /// Bytes of R that this thread reads a step.
   Index weight_bytes() const {
-    return (last_group_ - first_group_) * kGroup * kGates * hidden_ * Index{sizeof(T)};
+    return outputs_.count() * kGroup * kGates * hidden_ * Index{sizeof(T)};
   }
 
   /// One row takes several groups at once: one alone has too few independent sums. But weights that
@@ -122,7 +169,7 @@ class Recurrence {
   }
   /// Whether whole vectors of the groups up to `end` may be read.
   bool readable(const ColumnGroups<T>& weights, Index end) const {
-    return weights.padded || end * kGroup <= hidden_;
+    return weights.padded || end * kGroup <= weights.columns;
   }
 
   bool dense_output() const { return has_dense_output(task_); }
@@ -135,41 +182,55 @@ class Recurrence {
   };
 
   Right<T> right(const ColumnGroups<T>& weights, Index group, Index term) const {
-    const Index last = vectors(group) - 1;
+    const Index last = vectors(weights, group) - 1;
     return {weights.data + group * weights.group_stride + term * weights.row_stride,
-            weights.row_stride, weights.group_stride, hidden_ - group * kGroup - last * kLanes};
+            weights.row_stride, weights.group_stride,
+            weights.columns - group * kGroup - last * kLanes};
   }
   bool partial(const ColumnGroups<T>& weights, Index group) const {
-    return !weights.padded && hidden_ < group * kGroup + vectors(group) * kLanes;
+    return !weights.padded && weights.columns < group * kGroup + vectors(weights, group) * kLanes;
   }
 
-  /// sums (rows, taken groups) = dh_{t-1} = Σ_k R_kᵀ da_k, and dc += Σ_k P_kᵀ da_k where P is
-  /// dense.
-  void multiply(Step after, Step now, Index group, Index taken) {
+  /// sums (rows, taken groups) = dh_{t-1} = Σ_k R_kᵀ da_k.
+  void multiply_recurrent(Step after, Step now, Index group, Index taken) {
     if (after.rows == 0) return;
-    if (task_.dense_gates != 0) {
-      for (Index g = group; g < group + taken; ++g) add_dense_peepholes(after, g);
-    }
     const ColumnGroups<T>& R = task_.weights.weight_hh;
-    if (all_groups_ == 1) {
+    if (R.columns <= kGroup) {
       multiply_chained(after, now, R);
     } else if (taken == 1) {
       multiply_blocked(after, R, group, {0, kGates * hidden_}, Onto::nothing, now);
     } else {
-      const Left<T> left = da(after.row);
-      const Result<T> result = {sums_, 0, kLanes};
-      with_constant<kMaxGroups>(taken, [&](auto P) {
-        product_tile<V, 1, P.value * kGroupVectors, false, false>(
-            left, right(R, group, 0), kGates * hidden_, Onto::nothing, result);
-      });
+      multiply_one_row(da(after.row), R, group, taken, kGates * hidden_);
     }
+  }
+
+  /// sums (rows, taken groups) = dm_t = W_hrᵀ dh_t.
+  void multiply_projection(Step now, Index group, Index taken) {
+    const ColumnGroups<T>& W = task_.weights.weight_hr;
+    const Left<T> left = {output_.dh(now.row), output_.stride()};
+    if (taken == 1) {
+      const Upcoming<T> none = {};
+      multiply_tiles(W, group, now.rows, left, {0, task_.recurrent_size}, Onto::nothing,
+                     [&](Index, Index, Index, const T**) { return none; });
+    } else {
+      multiply_one_row(left, W, group, taken, task_.recurrent_size);
+    }
+  }
+
+  void multiply_one_row(const Left<T>& left, const ColumnGroups<T>& weights, Index group,
+                        Index taken, Index terms) {
+    const Result<T> result = {sums_, 0, kLanes};
+    with_constant<kMaxGroups>(taken, [&](auto P) {
+      product_tile<V, 1, P.value * kGroupVectors, false, false>(left, right(weights, group, 0),
+                                                                terms, Onto::nothing, result);
+    });
   }
 
   /// With few units, the terms are cut into chains, which one row's product forms together; for
   /// more rows they follow each other, with the same bits.
   void multiply_chained(Step after, Step now, const ColumnGroups<T>& R) {
     const Index terms = kGates * hidden_;
-    with_constant<kGroupVectors>(vectors(0), [&](auto C) {
+    with_constant<kGroupVectors>(vectors(R, 0), [&](auto C) {
       constexpr int kChains = recurrence_chains(C.value);
       const Index length = terms / kChains;
       if (after.rows == 1) {
@@ -195,28 +256,42 @@ class Recurrence {
   void multiply_rows(Step after, const ColumnGroups<T>& weights, Index group, Terms terms,
                      Onto onto, Step now, const T* next = nullptr) {
     const Index tiles = (after.rows + kRows - 1) / kRows, size = terms.end - terms.begin;
-    const Right<T> from = right(weights, group, terms.begin);
     const Index share = (size * kGroupVectors + tiles - 1) / tiles;
+    multiply_tiles(weights, group, after.rows, da(after.row, terms.begin), terms, onto,
+                   [&](Index nth, Index row, Index last, const T** runs) {
+                     Upcoming<T> upcoming = {runs, 0, next, 0};
+                     upcoming.listed =
+                         kGroupVectors *
+                         cells_.list(now, row, min_index(last, now.rows), group, runs);
+                     upcoming.terms = upcoming.listed;
+                     if (next != nullptr) {
+                       upcoming.data += nth * share * kLanes;
+                       upcoming.terms += share;
+                     }
+                     return upcoming;
+                   });
+  }
+
+  /// sums (rows, one group) = left * weights over some terms. upcoming(nth, row, last, runs): what
+  /// to prefetch during the nth tile, of rows row <= r < last; `runs` has room for its list.
+  template <class F>
+  void multiply_tiles(const ColumnGroups<T>& weights, Index group, Index rows, const Left<T>& all,
+                      Terms terms, Onto onto, const F& upcoming) {
+    const Index tiles = (rows + kRows - 1) / kRows, size = terms.end - terms.begin;
+    const Right<T> from = right(weights, group, terms.begin);
     for (Index nth = 0; nth < tiles; ++nth) {
-      const Index row = after.rows * nth / tiles, last = after.rows * (nth + 1) / tiles;
-      const Left<T> left = da(after.row + row, terms.begin);
+      const Index row = rows * nth / tiles, last = rows * (nth + 1) / tiles;
+      const Left<T> left = {all.data + row * all.stride, all.stride, all.line_stride};
       const Result<T> result = {sums_ + row * kGroup, kGroup, kLanes};
       const T* runs[kRows * kRunsOfRow];
-      Upcoming<T> upcoming = {runs, 0, next, 0};
-      upcoming.listed =
-          kGroupVectors * cells_.list(now, row, min_index(last, now.rows), group, runs);
-      upcoming.terms = upcoming.listed;
-      if (next != nullptr) {
-        upcoming.data += nth * share * kLanes;
-        upcoming.terms += share;
-      }
+      const Upcoming<T> fetched = upcoming(nth, row, last, runs);
       if (partial(weights, group)) {
-        product_by_rows<V>(vectors(group), left, from, size, onto, result, last - row);
+        product_by_rows<V>(vectors(weights, group), left, from, size, onto, result, last - row);
         continue;
       }
       with_constant<kRows>(last - row, [&](auto r) {
-        with_constant<kGroupVectors>(vectors(group), [&](auto C) {
-          product_tile<V, r.value, C.value, false, false>(left, from, size, onto, result, upcoming);
+        with_constant<kGroupVectors>(vectors(weights, group), [&](auto C) {
+          product_tile<V, r.value, C.value, false, false>(left, from, size, onto, result, fetched);
         });
       });
     }
@@ -237,6 +312,7 @@ class Recurrence {
 
   /// dc_{t-1} += Σ_k P_kᵀ da_k over the gates that read c_{t-1}.
   void add_dense_peepholes(Step after, Index group) {
+    if (after.rows == 0 || task_.dense_gates == 0) return;
     Onto onto = Onto::nothing;
     for (int gate = 0; gate < kGates; ++gate) {
       if ((task_.dense_gates >> gate & 1u) == 0 || (gate == kOutput && dense_output())) continue;
@@ -258,7 +334,11 @@ class Recurrence {
   const BackwardChunk& chunk_;
   const TeamPart& team_;
   const Cells<V> cells_;
-  const Index first_rank_, last_rank_, hidden_, all_groups_, first_group_, last_group_;
+  const ProjectedOutput<V> output_;
+  const Index first_rank_, last_rank_, hidden_;
+  const bool projects_;
+  const Groups units_;    // of H
+  const Groups outputs_;  // of P
 
   T* sums_ = nullptr;
   alignas(64) T one_row_[kMaxGroups * kGroup];

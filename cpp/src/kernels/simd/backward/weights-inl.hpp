@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/simd/backward/inputs-inl.hpp"
+#include "kernels/simd/backward/projection-inl.hpp"
 #include "kernels/simd/backward/sums-inl.hpp"
 #include "kernels/simd/backward/weights_narrow-inl.hpp"
 
@@ -36,8 +37,10 @@ class WeightGradients {
 
   void run() const {
     GateSums<V>(task_, chunk_, share_).run();
-    const Inputs<V> x = {task_, chunk_, task_.x, task_.x_stride, nullptr};
-    const Inputs<V> h = {task_, chunk_, task_.h, task_.h_stride, task_.initial_h};
+    if (task_.dweight_hr != nullptr) ProjectionGradient<V>(task_, chunk_, share_).run();
+    const Index P = task_.recurrent_size;
+    const Inputs<V> x = {task_, chunk_, task_.x, task_.x_stride, nullptr, 0};
+    const Inputs<V> h = {task_, chunk_, task_.h, task_.h_stride, task_.initial_h, P};
     T* dW = task_.dweight_ih;
     T* dR = task_.dweight_hh;
     if (task_.dweight_ih_columns != nullptr) {
@@ -45,7 +48,7 @@ class WeightGradients {
       dW = nullptr;
     }
     if (task_.dweight_hh_columns != nullptr) {
-      NarrowGradient<V>(h, hidden_, share_).run(task_.dweight_hh_columns, dR);
+      NarrowGradient<V>(h, P, share_).run(task_.dweight_hh_columns, dR);
       dR = nullptr;
     }
     if (dW == nullptr && dR == nullptr && task_.dweight_ch == nullptr) return;
@@ -56,7 +59,7 @@ class WeightGradients {
       const Columns block = {m, min_index(m + task_.block_columns, end)};
       if (in_panels() && !task_.da.in_panels) pack(block);
       if (dW != nullptr) gradient(x, task_.input_size, m, block, dW);
-      if (dR != nullptr) gradient(h, hidden_, m, block, dR);
+      if (dR != nullptr) gradient(h, P, m, block, dR);
       if (task_.dweight_ch != nullptr) dense_peepholes(block);
     }
   }

@@ -3,6 +3,7 @@
 #include "kernels/plain/forward_task.hpp"
 #include "kernels/simd/forward/cells-inl.hpp"
 #include "kernels/simd/forward/projection-inl.hpp"
+#include "kernels/simd/forward/recurrent_projection-inl.hpp"
 #include "kernels/simd/tile-inl.hpp"
 
 /// The forward pass over a batch: each step is computed in tiles of rows times panels of units. A
@@ -28,10 +29,12 @@ class Forward {
         w_(task.weights),
         team_(team),
         cells_(task),
+        projection_(task),
         width_(w_.panels * kLanes),
         panel_size_(w_.terms * kSums),
         groups_(share(panel_groups(w_.panels))),
-        panels_{groups_.begin * kGates, min_index(groups_.end * kGates, w_.panels)} {}
+        panels_{groups_.begin * kGates, min_index(groups_.end * kGates, w_.panels)},
+        outputs_(share(projection_.groups())) {}
 
   void run() {
     if (task_.step_count == 0) return;
@@ -69,9 +72,12 @@ class Forward {
   /// Reads the state of rows first <= row < last, which begin at this step.
   void begin_rows(Index first, Index last, Index parity) const {
     for (Index row = first; row < last; ++row) {
+      for_h([&](Index k, Index n) __attribute__((always_inline)) {
+        V::load(task_.state_h + row * task_.recurrent_size + k, n)
+            .store(task_.h_rows[parity] + row * task_.h_width + k);
+      });
       for (Index p = panels_.begin; p < panels_.end; ++p) {
         const Index from = row * task_.hidden_size + p * kLanes, to = row * width_ + p * kLanes;
-        V::load(task_.state_h + from, cells_.units(p)).store(task_.h_rows[parity] + to);
         V::load(task_.state_c + from, cells_.units(p)).store(task_.c_rows[parity] + to);
       }
     }
@@ -80,11 +86,26 @@ class Forward {
   /// Writes the state of rows first <= row < last, which have ended.
   void end_rows(Index first, Index last, Index parity) const {
     for (Index row = first; row < last; ++row) {
+      for_h([&](Index k, Index n) __attribute__((always_inline)) {
+        V::load(task_.h_rows[parity] + row * task_.h_width + k)
+            .store(task_.state_h + row * task_.recurrent_size + k, n);
+      });
       for (Index p = panels_.begin; p < panels_.end; ++p) {
         const Index to = row * task_.hidden_size + p * kLanes, from = row * width_ + p * kLanes;
-        V::load(task_.h_rows[parity] + from).store(task_.state_h + to, cells_.units(p));
         V::load(task_.c_rows[parity] + from).store(task_.state_c + to, cells_.units(p));
       }
+    }
+  }
+
+  /// f(k, n) for each vector of h that this part writes: n values from the k-th on.
+  template <class F>
+  [[gnu::always_inline]] void for_h(const F& f) const {
+    const Index per_group = kGates * kLanes, P = task_.recurrent_size;
+    const Range columns = projection_.exists()
+                              ? Range{outputs_.begin * per_group, outputs_.end * per_group}
+                              : Range{panels_.begin * kLanes, panels_.end * kLanes};
+    for (Index k = columns.begin; k < columns.end && k < P; k += kLanes) {
+      f(k, min_index(P - k, kLanes));
     }
   }
 
@@ -97,6 +118,10 @@ class Forward {
     if (w_.dense_output != nullptr) {
       wait();
       outputs(now);
+    }
+    if (projection_.exists()) {
+      wait();
+      projection_.rows(now.step, now.parity ^ 1, outputs_);
     }
   }
 
@@ -165,7 +190,7 @@ class Forward {
   };
   Terms terms(const Now& now, Index row) const {
     return {{{task_.x + now.step.x + row * task_.x_stride, task_.x_stride, task_.input_size},
-             {task_.h_rows[now.parity] + row * width_, width_, task_.hidden_size},
+             {task_.h_rows[now.parity] + row * task_.h_width, task_.h_width, task_.recurrent_size},
              {task_.c_rows[now.parity] + row * width_, width_, task_.hidden_size}}};
   }
 
@@ -239,8 +264,10 @@ class Forward {
   const ForwardWeights<T>& w_;
   const TeamPart& team_;
   const ForwardCells<V> cells_;
+  const RecurrentProjection<V> projection_;
   const Index width_, panel_size_;
   const Range groups_, panels_;
+  const Range outputs_;  // groups of a projection's columns
 
   Index chunk_end_ = 0;       // the step up to which x is projected
   const T* chunk_ = nullptr;  // the next step's sums among them

@@ -82,12 +82,15 @@ class ForwardCells {
   CellRows<T> row_of(const StepNow<T>& now, Index row, Index panel) const {
     const Index unit = panel * kLanes, state = row * width_ + unit, packed = now.step.row + row;
     const Index next = now.parity ^ 1;
+    // With a projection, h is m_t, in scratch memory alone.
+    const bool projects = w_.projection != nullptr;
+    T* const h_next = (projects ? task_.m_rows : task_.h_rows[next]) + state;
     return {
         units(panel),
         task_.c_rows[now.parity] + state,
         task_.c_rows[next] + state,
-        task_.h_rows[next] + state,
-        task_.h + now.step.h + row * task_.h_stride + unit,
+        h_next,
+        projects ? h_next : task_.h + now.step.h + row * task_.h_stride + unit,
         task_.c == nullptr ? nullptr : task_.c + packed * task_.hidden_size + unit,
         task_.gates == nullptr ? nullptr : task_.gates + packed * kGates * task_.hidden_size + unit,
         task_.hidden_size};

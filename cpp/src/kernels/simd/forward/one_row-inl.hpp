@@ -20,7 +20,8 @@ bool one_row_of_few_units(const ForwardTask<T>& task, const TeamPart& team) {
   return task.step_count > 0 && task.clipped == nullptr && task.steps[0].rows == 1 &&
          task.steps[task.step_count - 1].rows == 1 && team.parts == 1 &&
          w.second_chain < task.input_size + task.hidden_size &&
-         w.terms == task.input_size + task.hidden_size && w.dense_output == nullptr;
+         w.terms == task.input_size + task.hidden_size && w.dense_output == nullptr &&
+         w.projection == nullptr;
 }
 
 /// P panels.

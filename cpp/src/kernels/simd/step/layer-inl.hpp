@@ -4,6 +4,7 @@
 
 #include "kernels/plain/step_task.hpp"
 #include "kernels/simd/forward/cell-inl.hpp"
+#include "kernels/simd/forward/recurrent_projection-inl.hpp"
 #include "kernels/simd/step/sums-inl.hpp"
 
 /// One step of one sequence through a layer. Without what the forward kernels do for batches,
@@ -22,27 +23,35 @@ class LayerStep {
 
  public:
   LayerStep(StepTask<T>& step, const T* x)
-      : step_(step), task_(step.layer), w_(task_.weights), sigma_(task_), sums_(task_, x) {}
+      : step_(step),
+        task_(step.layer),
+        w_(task_.weights),
+        sigma_(task_),
+        sums_(task_, x),
+        projection_(task_) {}
 
   [[gnu::always_inline]] void run() {
     if (w_.panels <= step_.tile_panels && !sums_.dense()) {
       // All sums are complete before h is replaced.
       const Tile only = {0, step_.whole_panels, step_.tail_vectors, step_.weights};
+      T* const h = projection_.exists() ? task_.m_rows : task_.state_h;
       if constexpr (kStandard) {
-        tile(only, task_.state_h, task_.state_c);
+        tile(only, h, task_.state_c);
       } else {
-        shared_tile(only, task_.state_h, task_.state_c);
+        shared_tile(only, h, task_.state_c);
       }
     } else {
       many_tiles();
     }
+    if (projection_.exists()) projection_.alone(task_.state_h);
   }
 
  private:
   /// Steps alternate between first to last tile and last to first, so that the tiles still in cache
   /// come first. h, and c if it is among the terms, are replaced when all sums are complete.
   void many_tiles() {
-    T* const h = task_.h_rows[1];
+    const bool projects = projection_.exists();
+    T* const h = projects ? task_.m_rows : task_.h_rows[1];
     T* const c = sums_.dense() ? task_.c_rows[1] : task_.state_c;
     const Index each = step_.tile_panels, last = (w_.panels - 1) / each;
     for (Index n = 0; n <= last; ++n) {
@@ -60,7 +69,7 @@ class LayerStep {
     }
     step_.backwards = !step_.backwards;
     for (Index p = 0; p < w_.panels; ++p) {
-      V::load(h + p * kLanes).store(task_.state_h + p * kLanes);
+      if (!projects) V::load(h + p * kLanes).store(task_.state_h + p * kLanes);
       if (sums_.dense()) V::load(c + p * kLanes).store(task_.state_c + p * kLanes);
     }
   }
@@ -194,6 +203,7 @@ class LayerStep {
   const ForwardWeights<T>& w_;
   const Sigma sigma_;
   const StepSums<V> sums_;
+  const RecurrentProjection<V> projection_;
 };
 
 }  // namespace

@@ -68,7 +68,7 @@ class StepSums {
       : task_(task),
         w_(task.weights),
         x_(x),
-        dense_(w_.terms > task.input_size + task.hidden_size) {}
+        dense_(w_.terms > task.input_size + task.recurrent_size) {}
 
   /// Whether c is among the terms.
   bool dense() const { return dense_; }
@@ -134,10 +134,10 @@ class StepSums {
         add_terms<V, N>({factors + from - begin, to - from, weights + from * N * kLanes}, sums);
       }
     };
-    const Index I = task_.input_size, H = task_.hidden_size;
+    const Index I = task_.input_size, P = task_.recurrent_size;
     add(x_, 0, I);
-    add(task_.state_h, I, H);
-    if (dense_) add(task_.state_c, I + H, H);
+    add(task_.state_h, I, P);
+    if (dense_) add(task_.state_c, I + P, task_.hidden_size);
   }
 
   /// Both chains together, if registers hold the sums of both.
