@@ -163,9 +163,11 @@ void activities() {
               const bool first = before < 0 || before >= problem.length(b);
               const double c_before =
                   first ? c0[at(b * H + n)] : c[at((b * kTime + before) * H + n)];
-              CHECK_CLOSE(c[k], clipped(f[k] * c_before + g[k] * i[k], config.cell_clip),
-                          kRounding<double>);
-              CHECK_CLOSE(h[k], activate(output, c[k]) * o[k], kRounding<double>);
+              if (!config.layer_norm || config.layer_norm_cell == LayerNormCell::none) {
+                CHECK_CLOSE(c[k], clipped(f[k] * c_before + g[k] * i[k], config.cell_clip),
+                            kRounding<double>);
+                CHECK_CLOSE(h[k], activate(output, c[k]) * o[k], kRounding<double>);
+              }
               if (config.coupled_input_forget) CHECK_CLOSE(f[k], 1 - i[k], kRounding<double>);
               if (layer == 1) CHECK(h[k] == problem.y[at((b * kTime + t) * problem.F + d * H + n)]);
             }

@@ -70,6 +70,7 @@ Gradients<T> kernels_gradients(const Problem<T>& p, Isa isa, Split split, int pa
                                   d.dstate_c.data(),
                                   d.weights(),
                                   /*accumulate=*/false,
+                                  {},
                                   p.clipped.empty() ? nullptr : p.clipped.data()};
   kernels::PackedBackward<T> packed;
   if (p.packing) {

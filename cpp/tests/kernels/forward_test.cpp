@@ -55,6 +55,7 @@ std::vector<Result<T>> kernels_results(const Problem<T>& p, Isa isa, const Divis
                                  p.training ? c.data() : nullptr,
                                  state_h.data(),
                                  state_c.data(),
+                                 {},
                                  notes ? clipped.data() : nullptr};
   kernels::PackedForward<T> packed;
   packed.pack(p.spec, p.weights(), isa);
