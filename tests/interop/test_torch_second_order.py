@@ -192,12 +192,12 @@ def test_opcheck(noisy):
     for tensor in (y, flat, x, h, c):
         tensor.requires_grad_()
     torch.library.opcheck(
-        torch.ops.peephole.lstm_backward.default, (*of_backward, *others, True, x, h, c)
+        torch.ops.peephole.lstm_backward.default, (*of_backward, *others, True, True, x, h, c)
     )
     of_backward = [a.detach() if isinstance(a, torch.Tensor) else a for a in of_backward]
     moving = [torch.randn_like(a).detach() for a in (flat, x, h, c)]
     torch.library.opcheck(
-        torch.ops.peephole.lstm_backward_jvp.default, (*of_backward, *moving, *others)
+        torch.ops.peephole.lstm_backward_jvp.default, (*of_backward, *moving, *others, True)
     )
 
 

@@ -266,3 +266,31 @@ def test_biases_and_states_do_not_decay():
     optimiser = peephole.optim.AdamW(lstm.parameters, 0.1, weight_decay=0.5)
     optimiser.step({name: np.zeros_like(value) for name, value in lstm.parameters.items()})
     assert_identical(np.array(lstm.parameters["h0_l0"]), before)
+
+
+def test_second_derivatives():
+    """Along h0 and c0: those of a pass that is given the same state, summed over the sequences."""
+    lstm = peephole.LSTM(2, 3, initial_state="learned", dtype="float64", seed=0)
+    rng = np.random.default_rng(0)
+    begin_anywhere(lstm, rng)
+    x, dy = rng.standard_normal((2, 4, 5, 2)), rng.standard_normal((4, 5, 3))
+    direction = {name: rng.standard_normal(v.shape) for name, v in lstm.parameters.items()}
+    tangents = peephole.Tangents(x[1], None, direction)
+    _, _, tape = lstm.forward(x[0])
+    _, moved = lstm.backward_jvp(tape, tangents, dy)
+    total, step = dict.fromkeys(direction, 0.0), 1e-4
+    before = {name: np.array(v) for name, v in lstm.parameters.items()}
+    for sign in (1, -1):
+        for name, v in direction.items():
+            lstm.parameters[name] = before[name] + sign * step * v
+        _, _, tape = lstm.forward(x[0] + sign * step * x[1])
+        for name, gradient in lstm.backward(tape, dy).parameters.items():
+            total[name] = total[name] + sign * gradient / (2 * step)
+    for name, found in moved.parameters.items():
+        assert_close(found, total[name], 1e-6, name)
+    for name, v in before.items():
+        lstm.parameters[name] = v
+    _, _, tape = lstm.forward(x[0])
+    state = ((np.zeros((4, 3)), np.zeros((4, 3))),)
+    with pytest.raises(ValueError, match="tangents: expected none of the initial state"):
+        lstm.backward_jvp(tape, peephole.Tangents(x[1], state, direction), dy)

@@ -190,9 +190,13 @@ def test_float32_is_rounded_at_the_end(case):
         assert_close(results[0][name], exact, SINGLE_PRECISION, name)
 
 
+# `smooth` looks at the model without noise, so nothing here may have kinks.
+WITHOUT_KINKS = {"activations": None, "cell_clip": None, "preactivation_clip": None}
+
+
 @given(
     case=cases(
-        options=lstm_options(**NOISE, hidden_size=[3, 2], num_layers=1, activations=None),
+        options=lstm_options(**NOISE, **WITHOUT_KINKS, hidden_size=[3, 2], num_layers=1),
         with_state=True,
     )
 )

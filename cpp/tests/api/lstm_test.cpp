@@ -140,6 +140,7 @@ void activities() {
     Problem<double> problem(config, number % 2 == 0 ? kRagged : std::vector<Index>{}, 650);
     Tape<double> tape;
     const auto initial = problem.initial.const_views();
+    const bool normalised_c = config.layer_norm && config.layer_norm_cell != LayerNormCell::none;
     problem.lstm.trace({problem.x_view(), problem.lengths, initial}, {problem.y_view()}, tape);
     for (Index layer = 0; layer < 2; ++layer) {
       const Index H = config.hidden_sizes[at(layer)], P = config.recurrent_size(layer);
@@ -173,9 +174,10 @@ void activities() {
               const bool first = before < 0 || before >= problem.length(b);
               const double c_before =
                   first ? c0[at(b * H + n)] : c[at((b * kTime + before) * H + n)];
-              if (!config.layer_norm)
+              if (!normalised_c) {
                 CHECK_CLOSE(c[k], clipped(f[k] * c_before + g[k] * i[k], config.cell_clip),
                             kRounding<double>);
+              }
               if (config.coupled_input_forget) CHECK_CLOSE(f[k], 1 - i[k], kRounding<double>);
             }
             for (Index p = 0; p < P; ++p) {
@@ -193,7 +195,7 @@ void activities() {
                 expected += weight_hr[p * H + n] * m(n);
               if (const auto clip = config.projection_clip)
                 expected = std::min(std::max(expected, -*clip), *clip);
-              if (!config.layer_norm) CHECK_CLOSE(h_p, expected, kRounding<double>);
+              if (!normalised_c) CHECK_CLOSE(h_p, expected, kRounding<double>);
               if (layer == 1) CHECK(h_p == problem.y[at((b * kTime + t) * problem.F + d * P + p)]);
             }
           }

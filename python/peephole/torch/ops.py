@@ -29,7 +29,7 @@ _library.define(
 _library.define(
     "lstm_backward(Tensor dy, Tensor? dh, Tensor? dc, Tensor parameters, Tensor tape, "
     "Tensor? lengths, Tensor? seed, str options, str slot, bool time_major, bool inputs, "
-    "bool state_given, Tensor? x=None, Tensor? h=None, Tensor? c=None) "
+    "bool state_given=False, Tensor? x=None, Tensor? h=None, Tensor? c=None) "
     "-> (Tensor, Tensor, Tensor, Tensor)"
 )
 
@@ -177,7 +177,7 @@ def lstm_backward(
     slot: str,
     time_major: bool,
     inputs: bool,
-    state_given: bool,
+    state_given: bool = False,
     x: Tensor | None = None,
     h: Tensor | None = None,
     c: Tensor | None = None,
@@ -228,7 +228,7 @@ def _(
     slot: str,
     time_major: bool,
     inputs: bool,
-    state_given: bool,
+    state_given: bool = False,
     x: Tensor | None = None,
     h: Tensor | None = None,
     c: Tensor | None = None,

@@ -24,7 +24,7 @@ _library = torch.library.Library("peephole", "FRAGMENT")
 _library.define(
     "lstm_backward_jvp(Tensor dy, Tensor? dh, Tensor? dc, Tensor parameters, Tensor tape, "
     "Tensor? lengths, Tensor? seed, Tensor? of_parameters, Tensor? of_x, Tensor? of_h, "
-    "Tensor? of_c, str options, str slot, bool time_major, bool state_given) "
+    "Tensor? of_c, str options, str slot, bool time_major, bool state_given=False) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
 )
 
@@ -45,7 +45,7 @@ def lstm_backward_jvp(
     options: str,
     slot: str,
     time_major: bool,
-    state_given: bool,
+    state_given: bool = False,
 ) -> tuple[Tensor, ...]:
     """The derivatives of both passes along a direction, computed in float64.
 
@@ -98,7 +98,7 @@ def _(
     options: str,
     slot: str,
     time_major: bool,
-    state_given: bool,
+    state_given: bool = False,
 ) -> tuple[Tensor, ...]:
     first, second, _ = dy.shape
     batch = second if time_major else first
