@@ -42,7 +42,10 @@ def test_peephole_inputs_of_the_gates(case):
         return
     assert "".join(activities.peepholes) == case.options["peephole_gates"]
     c = activities.c
-    before = np.vstack([np.zeros_like(c[:1]), c[:-1]])
+    first = np.zeros_like(c[:1])
+    if case.options["initial_state"] == "learned":
+        first[0] = lstm.parameters["c0_l0"]
+    before = np.vstack([first, c[:-1]])
     for gate, P in zip("ifgo", np.split(lstm.parameters["weight_ch_l0"], 4), strict=True):
         if gate not in activities.peepholes:
             continue
