@@ -28,7 +28,8 @@ def assert_same_bits(model, x, **arguments):
     assert_identical(y_again, y)
     for arrays_again, arrays in [(state_again, state), (grads_again.state, grads.state)]:
         for pair_again, pair in zip(arrays_again, arrays, strict=True):
-            assert_identical(pair_again, pair)
+            for again, once in zip(pair_again, pair, strict=True):
+                assert_identical(again, once)
     assert_identical(grads_again.x, grads.x)
     for name, gradient in grads.parameters.items():
         assert_identical(grads_again.parameters[name], gradient)

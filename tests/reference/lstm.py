@@ -87,10 +87,6 @@ def recurrent_sizes(options):
     return [options.get("projection_size") or units for units in hidden_sizes(options)]
 
 
-def clip(a, bound):
-    return np.where(a.real > bound, bound, np.where(a.real < -bound, -bound, a))
-
-
 def parameter_shapes(options):
     """{name: shape}, in the order of the contract."""
     shapes = {}
@@ -178,7 +174,7 @@ class Layer:
         self.gains = {name: parameters[f"{name}_l{k}{suffix}"] for name in gains(options)}
         gates = options.get("peephole_gates", GATES)
         self.W_hr = parameters.get(f"weight_hr_l{k}{suffix}")
-        self.clip = options.get("projection_clip")
+        self.projection_clip = options.get("projection_clip")
         self.W, self.R, self.P, self.b = {}, {}, {}, {}
         for index, gate in enumerate(GATES):
             rows = slice(index * units, (index + 1) * units)
@@ -257,12 +253,7 @@ class Layer:
     def project(self, m, regions):
         if self.W_hr is None:
             return m
-        h = times(self.W_hr, m)
-        if self.clip is None:
-            return h
-        if regions is not None:
-            regions.append(np.searchsorted([-self.clip, self.clip], h.real))
-        return clip(h, self.clip)
+        return self.clip(times(self.W_hr, m), self.projection_clip, regions)
 
 
 def forward(options, parameters, x, state=None, lengths=None, masks=None, regions=None, noise=None):
