@@ -24,8 +24,8 @@ States<T> learned_states(const LSTM<T>& lstm) {
     const std::string suffix = "_l" + std::to_string(layer) + (reverse ? "_reverse" : "");
     const auto repeat = [&](const std::string& name, std::vector<T>& to) {
       const T* const from = lstm.parameters().data(lstm.parameters().find(name + suffix));
-      const Index H = states.hidden_sizes[k];
-      for (Index b = 0; b < kBatch; ++b) std::copy_n(from, H, to.begin() + b * H);
+      const Index size = static_cast<Index>(to.size()) / kBatch;
+      for (Index b = 0; b < kBatch; ++b) std::copy_n(from, size, to.begin() + b * size);
     };
     repeat("h0", states.h[k]);
     repeat("c0", states.c[k]);

@@ -160,10 +160,12 @@ void bad_arguments() {
   CHECK_THROWS(lstm.infer({x, {}, initial}, {y}), "state: expected 1 pairs");
   initial.pop_back();
   initial[0].hidden_size = 4;
-  CHECK_THROWS(lstm.infer({x, {}, initial}, {y}), "state[0]: expected h and c (4, 3), got (4, 4)");
+  CHECK_THROWS(lstm.infer({x, {}, initial}, {y}),
+               "state[0]: expected h and c (4, 3), got h (4, 3) and c (4, 4)");
   initial[0].hidden_size = 3;
   initial[0].batch = 3;
-  CHECK_THROWS(lstm.infer({x, {}, initial}, {y}), "state[0]: expected h and c (4, 3), got (3, 3)");
+  CHECK_THROWS(lstm.infer({x, {}, initial}, {y}),
+               "state[0]: expected h and c (4, 3), got h and c (3, 3)");
   initial[0].batch = 4;
   initial[0].c = nullptr;
   CHECK_THROWS(lstm.infer({x, {}, initial}, {y}), "state[0]: expected");
