@@ -74,7 +74,7 @@ def test_every_entry_by_complex_step(head, readout, of_logits, case, output_size
     states = [array for pair in case.dstate for array in pair]
     weights = [unused, weight, *states] if of_logits else [weight, unused, *states]
     gradient = derivatives.gradient_point(grads)
-    assert gradient.keys() == point.keys()
+    assert gradient.keys() >= point.keys()  # more, if sequences begin at parameters
     for name in point:
         exact = derivatives.entry_gradient(model.run, weights, point, name)
         assert_close(gradient[name], exact, COMPLEX_STEP, name)
