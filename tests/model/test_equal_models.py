@@ -25,7 +25,12 @@ def test_units_can_be_permuted(case, data):
         order, H = orders[k], sizes[k]
         by_gate = np.concatenate([gate * H + order for gate in range(4)])
         per_gate = name.startswith("weight_ch") and len(value) == 4  # for H = 1 it is both
-        value = value if per_gate or name.startswith("weight_hr") else value[by_gate]
+        if name.startswith(("c0", "gain_c", "shift_c")) or (
+            name.startswith("h0") and not projected
+        ):
+            value = value[order]
+        elif not (per_gate or name.startswith(("h0", "weight_hr"))):
+            value = value[by_gate]
         of_cells = ("weight_ch", "weight_hr") if projected else ("weight_ch", "weight_hh")
         if name.startswith(of_cells):
             value = value[:, order]
