@@ -85,7 +85,8 @@ def test_equals_the_reference(case, isa, dtype):
         )
         assert_close(y, expected, 10 * REFERENCE[dtype])
         for pair, wanted in zip(final, last, strict=True):
-            assert_close(pair, wanted, 10 * REFERENCE[dtype])
+            for values, expected_values in zip(pair, wanted, strict=True):
+                assert_close(values, expected_values, 10 * REFERENCE[dtype])
     finally:
         peephole.set_isa(before)
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import peephole
+import peephole.interop
 import pytest
 from safetensors.numpy import save as serialise
 from support.model_files import contents

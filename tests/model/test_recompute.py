@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.strategies import begin_anywhere, cases, lstm_options
-from support.tolerances import assert_identical
+from support.tolerances import assert_identical, assert_identical_states
 
 pytestmark = pytest.mark.usefixtures("runtime_as_before")
 
@@ -26,10 +26,8 @@ def assert_same_bits(model, x, **arguments):
     y, state, grads, whole = passes(model, x, recompute=False, **arguments)
     y_again, state_again, grads_again, part = passes(model, x, recompute=True, **arguments)
     assert_identical(y_again, y)
-    for arrays_again, arrays in [(state_again, state), (grads_again.state, grads.state)]:
-        for pair_again, pair in zip(arrays_again, arrays, strict=True):
-            for again, once in zip(pair_again, pair, strict=True):
-                assert_identical(again, once)
+    assert_identical_states(state_again, state)
+    assert_identical_states(grads_again.state, grads.state)
     assert_identical(grads_again.x, grads.x)
     for name, gradient in grads.parameters.items():
         assert_identical(grads_again.parameters[name], gradient)

@@ -49,6 +49,13 @@ def assert_identical(actual, expected, what="array"):
     assert actual.tobytes() == expected.tobytes(), f"{what}: not bit for bit equal"
 
 
+def assert_identical_states(actual, expected):
+    """Two states, lists of pairs (h, c), equal bit for bit."""
+    for k, (pair, expected_pair) in enumerate(zip(actual, expected, strict=True)):
+        for letter, values, wanted in zip("hc", pair, expected_pair, strict=True):
+            assert_identical(values, wanted, f"{letter} of pair {k}")
+
+
 def assert_same_to_rounding(actual, expected, what="array"):
     """Equal as the same sums in another order are."""
     assert_close(actual, expected, ROUNDING[str(np.asarray(expected).dtype)], what)
