@@ -42,7 +42,8 @@ typedef enum peephole_status {
 
 /* Loads the model in the file at `path` (UTF-8), or in the `size` bytes at `data` as the file would
  * have them, and sets *model to it, with its state at zeros or at the model's learned initial
- * state; to NULL where that fails. A bidirectional model is refused: it reads a sequence from its end, too. */
+ * state; to NULL where that fails. A bidirectional model is refused: it reads a sequence from its
+ * end, too. */
 peephole_status peephole_load(const char* path, peephole_model** model);
 peephole_status peephole_load_memory(const void* data, size_t size, peephole_model** model);
 
