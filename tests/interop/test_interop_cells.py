@@ -138,7 +138,7 @@ def test_tensorflow_1_with_num_proj(agree, dtype, proj_clip):
     for k, (features, units) in enumerate([(3, 5), (2, 6)]):
         cell = tf1(features, units, dtype, projection=2)
         variables |= within(f"rnn/multi_rnn_cell/cell_{k}/lstm_cell", cell)
-        y = run(lstm_cell, cell, y, units, projection=2, proj_clip=proj_clip)
+        y = run(lstm_cell, cell, y, units, projection=2, proj_clip=proj_clip or np.inf)
     model = interop.from_tensorflow(variables, proj_clip=proj_clip)
     assert (model.projection_size, model.options["projection_clip"]) == (2, proj_clip)
     agree(model(x)[0], y.astype(dtype))

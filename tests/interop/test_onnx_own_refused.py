@@ -54,11 +54,11 @@ OWN = {
     "negative size": (metadata('"input_size": 2', '"input_size": -2'), "sizes of 1 or more"),
     "size as a text": (metadata('"input_size": 2', '"input_size": "2"'), "sizes of 1 or more"),
     "no projection size": (
-        metadata('"projection_size": null', '"projection_size": 0'),
+        metadata('"zoneout": 0.0', '"zoneout": 0.0, "projection_size": 0'),
         "sizes of 1 or more",
     ),
     "projection of no tensor": (
-        metadata('"projection_size": null', '"projection_size": 2'),
+        metadata('"zoneout": 0.0', '"zoneout": 0.0, "projection_size": 2'),
         "ask for shape",
     ),
     "option is gone": (metadata('"zoneout"', '"zone"'), "the options"),
