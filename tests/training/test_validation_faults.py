@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 import pytest
-from peephole import metrics, schedules
+from peephole import schedules
 from peephole.training import EarlyStopping
 from support.fitting import INPUTS, OUTPUTS, N, T, network, quiet, values_of
 from support.refusals import refused
@@ -191,6 +191,6 @@ class TestNotFinite:
         assert schedule.factor(0) == 0.5
 
     def test_no_warning_if_nothing_depends_on_it(self, data):
-        history, said = self.train(data, metrics=list(metrics.__all__))
+        history, said = self.train(data, metrics=["accuracy", "mse", "rmse", "mae", "r2"])
         assert said == []
         assert np.isnan(history.validation["r2"]).all()
