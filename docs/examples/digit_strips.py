@@ -1,4 +1,4 @@
-"""Reads strips of handwritten digits that nobody has cut apart, column by column.
+"""Reads strips of handwritten digits, column by column, without dividing them into digits first.
 
     python docs/examples/digit_strips.py
 

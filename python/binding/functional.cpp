@@ -8,6 +8,7 @@
 
 #include "bindings.hpp"
 #include "classes.hpp"
+#include "flat_arrays.hpp"
 #include "gil.hpp"
 #include "model.hpp"
 
@@ -21,107 +22,6 @@
 /// learned initial state.
 namespace peephole::binding {
 namespace {
-
-/// A batch of sequences; (T, B, F) is seen as (B, T, F).
-template <class T>
-Sequences<T> batch_of_sequences(py::handle object, const char* argument, Index features,
-                                bool time_major) {
-  py::array array = numbers<T>(object, argument, false);
-  if (array.ndim() != 3) {
-    const std::string last = ", " + std::to_string(features) + ")";
-    refuse_value(argument, (time_major ? "(time, batch" : "(batch, time") + last,
-                 shape_text(shape_of(array)));
-  }
-  if (time_major) {
-    array =
-        py::array(array.dtype(), Shape{array.shape(1), array.shape(0), array.shape(2)},
-                  Shape{array.strides(1), array.strides(0), array.strides(2)}, array.data(), array);
-  }
-  return Sequences<T>(array, argument, features);
-}
-
-/// A new (B, T, F), or (T, B, F) with time_major, and the core's view of it.
-template <class T>
-struct NewSequences {
-  NewSequences(Index batch, Index time, Index features, bool time_major)
-      : array(time_major ? Shape{time, batch, features} : Shape{batch, time, features}),
-        view{array.mutable_data(),
-             batch,
-             time,
-             features,
-             time_major ? features : time * features,
-             time_major ? batch * features : features} {}
-
-  py::array_t<T> array;
-  SequenceView<T> view;
-};
-
-/// Views of the h and c of each layer and direction in two arrays that hold all of them.
-template <class T, class Value>
-std::vector<StateView<Value>> state_views(const LSTMConfig& config, Index batch, Value* h,
-                                          Value* c) {
-  std::vector<StateView<Value>> views;
-  for (Index layer = 0; layer < config.layers(); ++layer) {
-    const Index H = config.hidden_sizes[static_cast<std::size_t>(layer)];
-    const Index P = config.recurrent_size(layer);
-    for (Index d = 0; d < config.directions(); ++d) {
-      views.push_back({h, c, batch, H, P});
-      h += batch * P;
-      c += batch * H;
-    }
-  }
-  return views;
-}
-
-/// Values of h and of c of all layers and directions, for one sequence.
-struct StateSizes {
-  Index h = 0, c = 0;
-
-  explicit StateSizes(const LSTMConfig& config) {
-    for (Index layer = 0; layer < config.layers(); ++layer) {
-      h += config.directions() * config.recurrent_size(layer);
-      c += config.directions() * config.hidden_sizes[static_cast<std::size_t>(layer)];
-    }
-  }
-};
-
-template <class T>
-class FlatStateIn {
- public:
-  FlatStateIn(const LSTMConfig& config, Index batch, py::handle h, py::handle c, const char* h_name,
-              const char* c_name) {
-    if (h.is_none() && c.is_none()) return;
-    const StateSizes sizes(config);
-    h_ = values(h, h_name, batch * sizes.h);
-    c_ = values(c, c_name, batch * sizes.c);
-    views_ = state_views<T>(config, batch, h_.data(), c_.data());
-  }
-
-  Span<const StateView<const T>> span() const noexcept { return views_; }
-
- private:
-  static py::array_t<T> values(py::handle object, const char* name, Index size) {
-    auto array = numbers<T>(object, name, true);
-    if (array.size() != size) {
-      refuse_value(name, std::to_string(size) + " values", shape_text(shape_of(array)));
-    }
-    return array;
-  }
-
-  py::array_t<T> h_, c_;
-  std::vector<StateView<const T>> views_;
-};
-
-template <class T>
-struct FlatStateOut {
-  FlatStateOut(const LSTMConfig& config, Index batch)
-      : h(batch * StateSizes(config).h),
-        c(batch * StateSizes(config).c),
-        views(state_views<T>(config, batch, h.mutable_data(), c.mutable_data())) {}
-
-  py::array_t<T> h, c;
-  std::vector<StateView<T>> views;
-};
 
 /// Assigns parameters from one array in the core's flat layout.
 template <class T>
@@ -228,49 +128,63 @@ py::tuple forward_with(LSTM<T>& self, py::handle parameters, py::handle x, py::h
   return py::make_tuple(arrays.y.array, arrays.final.h, arrays.final.c, memory);
 }
 
+/// What the backward passes read: the gradients of y and of the final state, and the tape, reopened
+/// for the parameters.
+template <class T>
+struct BackwardArrays {
+  BackwardArrays(LSTM<T>& self, py::handle parameters, py::handle tape_object, py::handle dy_object,
+                 py::handle dh, py::handle dc, py::handle lengths_object, py::handle seed,
+                 bool time_major, bool state_given)
+      : dy(batch_of_sequences<T>(dy_object, "dy", self.config().output_size(), time_major)),
+        lengths(lengths_object, dy),
+        dfinal(self.config(), dy.batch(), dh, dc, "dh", "dc"),
+        memory(numbers<T>(tape_object, "tape", /*c_contiguous=*/true)),
+        // The core only reads it.
+        tape(Span<T>{const_cast<T*>(memory.data()), memory.size()}) {
+    assign(self, parameters);
+    self.reopen(tape, dy.batch(), dy.time(), lengths.span(), seed_of(seed), state_given);
+  }
+
+  Gradient<T> gradient() const { return Gradient<T>::of_y(dy.view(), dfinal.span()); }
+
+  Sequences<T> dy;
+  Lengths lengths;
+  FlatStateIn<T> dfinal;
+  py::array_t<T> memory;
+  Tape<T> tape;
+};
+
 /// The gradients of x (None if not wanted), h, c, and of the parameters in one flat array.
 template <class T>
-py::tuple backward_with(LSTM<T>& self, py::handle parameters, py::handle tape_object, py::handle dy,
-                        py::handle dh, py::handle dc, py::handle lengths_object,
-                        py::handle seed_object, bool time_major, bool inputs, bool state_given) {
+py::tuple backward_with(LSTM<T>& self, py::handle parameters, py::handle tape, py::handle dy,
+                        py::handle dh, py::handle dc, py::handle lengths, py::handle seed,
+                        bool time_major, bool inputs, bool state_given) {
+  const BackwardArrays<T> arrays(self, parameters, tape, dy, dh, dc, lengths, seed, time_major,
+                                 state_given);
   const LSTMConfig& config = self.config();
-  const auto dy_in = batch_of_sequences<T>(dy, "dy", config.output_size(), time_major);
-  const Index B = dy_in.batch(), time = dy_in.time();
-  const Lengths lengths(lengths_object, dy_in);
-  const FlatStateIn<T> dfinal(config, B, dh, dc, "dh", "dc");
-  // The core only reads it.
-  const auto memory = numbers<T>(tape_object, "tape", /*c_contiguous=*/true);
-  Tape<T> tape(Span<T>{const_cast<T*>(memory.data()), memory.size()});
-  assign(self, parameters);
-  self.reopen(tape, B, time, lengths.span(), seed_of(seed_object), state_given);
-
-  const Index I = config.input_size;
+  const Index B = arrays.dy.batch();
   std::optional<NewSequences<T>> dx;
-  if (inputs) dx.emplace(B, time, I, time_major);
+  if (inputs) dx.emplace(B, arrays.dy.time(), config.input_size, time_major);
   const FlatStateOut<T> dinitial(config, B);
   py::array_t<T> flat(self.parameters().flat_size());
-  const auto gradient = Gradient<T>::of_y(dy_in.view(), dfinal.span());
   const Span<T> dparameters{flat.mutable_data(), flat.size()};
   const InputGradients<T> of_inputs{dx ? dx->view : SequenceView<T>{}, dinitial.views};
-  without_gil([&] { self.backward(tape, gradient, dparameters, of_inputs); });
+  without_gil([&] { self.backward(arrays.tape, arrays.gradient(), dparameters, of_inputs); });
   return py::make_tuple(dx ? py::object(dx->array) : py::none(), dinitial.h, dinitial.c, flat);
 }
 
 /// The derivatives of what forward_with and backward_with return, but for the tape, along a
 /// direction of the parameters, x, h and c, each None or shaped as its value.
 template <class T>
-py::tuple backward_jvp_with(LSTM<T>& self, py::handle parameters, py::handle tape_object,
-                            py::handle dy, py::handle dh, py::handle dc, py::handle lengths_object,
-                            py::handle seed_object, bool time_major, py::handle tangent_parameters,
-                            py::handle tangent_x, py::handle tangent_h, py::handle tangent_c,
-                            bool state_given) {
+py::tuple backward_jvp_with(LSTM<T>& self, py::handle parameters, py::handle tape, py::handle dy,
+                            py::handle dh, py::handle dc, py::handle lengths, py::handle seed,
+                            bool time_major, py::handle tangent_parameters, py::handle tangent_x,
+                            py::handle tangent_h, py::handle tangent_c, bool state_given) {
+  const BackwardArrays<T> arrays(self, parameters, tape, dy, dh, dc, lengths, seed, time_major,
+                                 state_given);
   const LSTMConfig& config = self.config();
-  const Index I = config.input_size, F = config.output_size(),
-              flat_size = self.parameters().flat_size();
-  const auto dy_in = batch_of_sequences<T>(dy, "dy", F, time_major);
-  const Index B = dy_in.batch(), time = dy_in.time();
-  const Lengths lengths(lengths_object, dy_in);
-  const FlatStateIn<T> dfinal(config, B, dh, dc, "dh", "dc");
+  const Index I = config.input_size, flat_size = self.parameters().flat_size();
+  const Index B = arrays.dy.batch(), time = arrays.dy.time();
   const FlatStateIn<T> state(config, B, tangent_h, tangent_c, "tangent_h", "tangent_c");
   Tangents<T> tangents{{}, state.span(), {}};
   std::optional<Sequences<T>> x;
@@ -283,19 +197,15 @@ py::tuple backward_jvp_with(LSTM<T>& self, py::handle parameters, py::handle tap
     flat = numbers<T>(tangent_parameters, "tangent_parameters", Shape{flat_size});
     tangents.parameters = {flat.data(), flat.size()};
   }
-  const auto memory = numbers<T>(tape_object, "tape", /*c_contiguous=*/true);
-  Tape<T> tape(Span<T>{const_cast<T*>(memory.data()), memory.size()});
-  assign(self, parameters);
-  self.reopen(tape, B, time, lengths.span(), seed_of(seed_object), state_given);
 
-  const NewSequences<T> y(B, time, F, time_major), dx(B, time, I, time_major);
+  const NewSequences<T> y(B, time, config.output_size(), time_major), dx(B, time, I, time_major);
   const FlatStateOut<T> final(config, B), dinitial(config, B);
   py::array_t<T> dparameters(flat_size);
   const PassResults<T> derivatives{{y.view, final.views},
                                    {dparameters.mutable_data(), dparameters.size()},
                                    {dx.view, dinitial.views}};
-  const auto gradient = Gradient<T>::of_y(dy_in.view(), dfinal.span());
-  without_gil([&] { self.backward_jvp(tape, gradient, tangents, {}, {}, derivatives); });
+  without_gil(
+      [&] { self.backward_jvp(arrays.tape, arrays.gradient(), tangents, {}, {}, derivatives); });
   return py::make_tuple(y.array, final.h, final.c, dx.array, dinitial.h, dinitial.c, dparameters);
 }
 

@@ -10,31 +10,13 @@ torch = pytest.importorskip("torch")
 
 import peephole.torch  # noqa: E402
 from peephole.torch import models  # noqa: E402
-from support.torch_modules import operator_arguments, random_module  # noqa: E402
+from support.torch_modules import operator_arguments, random_call  # noqa: E402
 
 
 @pytest.mark.parametrize("seed", range(100))
 def test_gradcheck(seed):
-    rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    module = random_module(rng)
-    shape = rng.integers(1, 5, 2)
-    x = torch.randn(*shape, module.input_size, dtype=torch.float64, requires_grad=True)
-    batch = shape[0 if module.batch_first else 1]
-    directions = 2 if module.bidirectional else 1
-    state = [
-        torch.randn(directions, batch, size, dtype=torch.float64, requires_grad=True)
-        for _ in "hc"
-        for size in module.hidden_sizes
-    ]
-    layers = module.num_layers
-
-    def run(x, *state_and_parameters):
-        state = state_and_parameters[: 2 * layers]
-        y, (h, c) = module(x, (list(state[:layers]), list(state[layers:])))
-        return y, *h, *c
-
-    inputs = (x, *state, *module.parameters())
+    run, inputs = random_call(np.random.default_rng(seed), sizes=5)
     assert torch.autograd.gradcheck(run, inputs, fast_mode=seed >= 20)
 
 

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import peephole.torch  # noqa: E402
-from support.torch_modules import operator_arguments, random_module  # noqa: E402
+from support.torch_modules import operator_arguments, random_call  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence  # noqa: E402
 
@@ -15,26 +15,8 @@ DOUBLE = {"dtype": torch.float64}
 
 @pytest.mark.parametrize("seed", range(40))
 def test_gradgradcheck(seed):
-    rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    module = random_module(rng)
-    shape = [int(size) for size in rng.integers(1, 4, 2)]
-    x = torch.randn(*shape, module.input_size, **DOUBLE, requires_grad=True)
-    batch = shape[0 if module.batch_first else 1]
-    directions = 2 if module.bidirectional else 1
-    state = [
-        torch.randn(directions, batch, size, **DOUBLE, requires_grad=True)
-        for _ in "hc"
-        for size in module.hidden_sizes
-    ]
-    layers = module.num_layers
-
-    def run(x, *state_and_parameters):
-        state = state_and_parameters[: 2 * layers]
-        y, (h, c) = module(x, (list(state[:layers]), list(state[layers:])))
-        return y, *h, *c
-
-    inputs = (x, *state, *module.parameters())
+    run, inputs = random_call(np.random.default_rng(seed), sizes=4)
     assert torch.autograd.gradgradcheck(run, inputs, fast_mode=seed >= 2)
 
 

@@ -72,9 +72,10 @@ def lstm_options(draw, **fixed):
     most = min(reference.hidden_sizes(options)) - 1
     # Layers that are normalised too have derivatives that are too small for difference quotients.
     if most > 0 and "layer_norm" not in options and draw(st.integers(0, 2)) == 2:
-        options["projection_size"] = draw(st.integers(1, most))
+        size = draw(st.integers(1, most))
         # Small enough to be reached often.
-        options["projection_clip"] = draw(st.none() | st.floats(0.01, 0.3))
+        bound = draw(st.none() | st.floats(0.01, 0.3))
+        options |= {"projection_size": size, "projection_clip": bound} | fixed
     return options
 
 

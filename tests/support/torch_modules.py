@@ -23,10 +23,33 @@ def random_module(rng, **options):
         "output_peephole": str(rng.choice(["previous", "current"])),
         "activations": {k: str(rng.choice(ACTIVATIONS)) for k in "gc"},
         "coupled_input_forget": bool(rng.integers(2)),
+        "proj_size": int(rng.integers(min(sizes))),
         **random_norm(rng),
         "dtype": torch.float64,
     }
     return peephole.torch.LSTM(int(rng.integers(1, 4)), sizes, **{**form, **options})
+
+
+def random_call(rng, sizes):
+    """A function of x, the state and the parameters of a random module, and arguments of it."""
+    module = random_module(rng)
+    shape = [int(size) for size in rng.integers(1, sizes, 2)]
+    x = torch.randn(*shape, module.input_size, dtype=torch.float64, requires_grad=True)
+    batch = shape[0 if module.batch_first else 1]
+    directions = 2 if module.bidirectional else 1
+    sizes_of_h = [module.proj_size or size for size in module.hidden_sizes]
+    state = [
+        torch.randn(directions, batch, size, dtype=torch.float64, requires_grad=True)
+        for size in (*sizes_of_h, *module.hidden_sizes)
+    ]
+    layers = module.num_layers
+
+    def run(x, *state_and_parameters):
+        state = state_and_parameters[: 2 * layers]
+        y, (h, c) = module(x, (list(state[:layers]), list(state[layers:])))
+        return y, *h, *c
+
+    return run, (x, *state, *module.parameters())
 
 
 def operator_arguments(noisy):

@@ -7,7 +7,7 @@
 /// Dimensions, named once for the whole project:
 ///   T  steps of time          B  sequences in a batch      I  inputs of a layer
 ///   H  units of a layer       L  layers of a stack         O  outputs of the head
-///   P  values of h: those of the projection, or H where there is none
+///   P  values of h: the size of the projection; without one, H
 ///   D  directions (1, or 2 when bidirectional)             N  real steps in a batch, sum of
 ///   lengths
 namespace peephole {

@@ -169,7 +169,7 @@ void add_metadata(std::vector<HostileFile>& files) {
           {"a clip of 0", {"{\\\"input_size\\\":2", "{\\\"cell_clip\\\":0,\\\"input_size\\\":2"}},
           {"a negative clip",
            {"{\\\"input_size\\\":2", "{\\\"cell_clip\\\":-1,\\\"input_size\\\":2"}},
-          {"a clip that is none",
+          {"a clip without a value",
            {"{\\\"input_size\\\":2", "{\\\"preactivation_clip\\\":null,\\\"input_size\\\":2"}},
           {"a clip that is a text",
            {"{\\\"input_size\\\":2", "{\\\"preactivation_clip\\\":\\\"1\\\",\\\"input_size\\\":2"}},

@@ -186,7 +186,7 @@ class _Graph:
             }
 
     def _projection(self, tensors: list[int], where: str, units: int) -> NDArray[Any] | None:
-        """(P, H), of the tensors of its matrix and bias; None where there is none."""
+        """The matrix (P, H) of a projection, from the tensors of its matrix and bias, or None."""
         matrix, bias = tensors
         if matrix == _NO_TENSOR:
             return None

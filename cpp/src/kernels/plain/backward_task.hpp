@@ -23,7 +23,7 @@ struct BackwardWeights {
   ColumnGroups<T> weight_ih;
   ColumnGroups<T> weight_hh;
   ColumnGroups<T> weight_ch;   // dense
-  ColumnGroups<T> weight_hr;   // a projection's; data null: there is none
+  ColumnGroups<T> weight_hr;   // W_hr; data is null without a projection
   const T* weight_ih_columns;  // (I, 4H rounded up to vectors), zeros beyond; or null
   const T* diagonal;           // (4, H), or null
 };
