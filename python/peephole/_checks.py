@@ -199,6 +199,13 @@ def seed_number(seed: Any) -> int:
     return value
 
 
+def generator(seed: Any) -> np.random.Generator:
+    """The `numpy.random.Generator` itself, or a new one of an int, or of a random seed for None."""
+    return (
+        seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed_number(seed))
+    )
+
+
 def seed_number_or_none(seed: Any) -> int | None:
     """The same for a forward pass, which needs no seed where nothing is random."""
     return None if seed is None else seed_number(seed)

@@ -202,7 +202,7 @@ def _connected(columns: Any, size: int, name: str) -> NDArray[np.bool_]:
         raise TypeError(f"{name}: expected ints, bools or a slice, got {chosen.dtype}")
     wrong = chosen[(chosen < -size) | (chosen >= size)]
     if wrong.size:
-        raise ValueError(f"{name}: expected columns in 0..{size - 1}, got {wrong[0]}")
+        raise ValueError(f"{name}: expected columns in {-size}..{size - 1}, got {wrong[0]}")
     mask[chosen] = True
     return mask
 

@@ -176,7 +176,7 @@ def test_torch_and_jax():
     y.sum().backward()
     cut = ~same.masks["weight_ih_l0_reverse"]
     assert not module.weight_ih_l0_reverse.grad.numpy()[cut].any()
-    with pytest.raises(ValueError, match=r"^gate_inputs\['i'\]: expected columns in 0..5, got 6"):
+    with pytest.raises(ValueError, match=r"^gate_inputs\['i'\]: expected columns in -6..5, got 6"):
         peephole_torch.LSTM(I, H, gate_inputs={"i": [6]})
 
     pytest.importorskip("jax")
@@ -195,8 +195,8 @@ def test_torch_and_jax():
         ({"ii": [1]}, ValueError, "expected some of the letters i, f, g, o, each once, got 'ii'"),
         ({"x": [1]}, ValueError, "expected some of the letters i, f, g, o"),
         ({"i": [1], "fi": [2]}, ValueError, "expected each gate once, got 'i' twice"),
-        ({"i": [I]}, ValueError, "['i']: expected columns in 0..5, got 6"),
-        ({"i": [-7]}, ValueError, "['i']: expected columns in 0..5, got -7"),
+        ({"i": [I]}, ValueError, "['i']: expected columns in -6..5, got 6"),
+        ({"i": [-7]}, ValueError, "['i']: expected columns in -6..5, got -7"),
         ({"i": [0.5]}, TypeError, "['i']: expected ints, bools or a slice, got float64"),
         ({"i": "01"}, TypeError, "['i']: expected ints, bools or a slice, got '01'"),
         ({"i": None}, ValueError, "['i']: expected ints (n,), bools (6,) or a slice, got ()"),

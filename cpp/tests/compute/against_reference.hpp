@@ -202,4 +202,20 @@ void check_nan(Case<T>& of) {
   check_others(trained[1], dx);
 }
 
+/// Both, for layers of `config_of(random)` on every instruction set that has kernels.
+template <class T, class ConfigOf>
+void check_bits(int trials, const ConfigOf& config_of) {
+  for (const std::string& name : kernel_isas()) {
+    set_isa(name);
+    Random random(5);
+    for (int trial = 0; trial < trials; ++trial) {
+      LSTMConfig config = config_of(random);
+      config.bidirectional = false;
+      Case<T> of(config, trial % 3 == 0 ? 1 : pick(random, 2, 14), pick(random, 3, 20), random);
+      check_division(of);
+      check_nan(of);
+    }
+  }
+}
+
 }  // namespace peephole::test

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from peephole._checks import array, at_least_one, seed_number
+from peephole._checks import array, at_least_one, generator
 from peephole._packages import needed
 from peephole.losses.base import Loss
 
@@ -80,10 +80,7 @@ class Distribution(Loss):
         """
         values, rows = self._rows(y)
         count = 1 if size is None else at_least_one(size, "size")
-        if isinstance(seed, np.random.Generator):
-            random = seed
-        else:
-            random = np.random.default_rng(seed_number(seed))
+        random = generator(seed)
         shape = (*values.shape[:-1], self.width(values.shape[-1]))
         drawn = [self._sample(rows, random).reshape(shape) for _ in range(count)]
         result = np.stack(drawn).astype(values.dtype)

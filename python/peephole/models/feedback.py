@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from peephole._checks import integer, seed_number
+from peephole._checks import generator, integer
 from peephole._types import Seed
 from peephole.losses import Distribution
 from peephole.models.scalings import ModelWithScalings
@@ -89,8 +89,7 @@ def read_feedback(
     others = np.setdiff1d(np.arange(net.input_size), chosen)
     random = None
     if samples is not None:
-        is_generator = isinstance(seed, np.random.Generator)
-        random = np.random.default_rng(seed if is_generator else seed_number(seed))
+        random = generator(seed)
     return Feedback(chosen, others, loss, softmax, random, _conversion(net, chosen))
 
 
