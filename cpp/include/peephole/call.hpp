@@ -14,8 +14,8 @@ template <class T>
 struct Call {
   SequenceView<const T> x;                      // (B, T, I)
   Span<const Index> lengths = {};               // (B,), or empty
-  Span<const StateView<const T>> initial = {};  // L*D states (B, H_k); empty: the model's own,
-                                                // zeros or, InitialState::learned, h0 and c0
+  Span<const StateView<const T>> initial = {};  // L*D states; empty: the model's own, zeros or,
+                                                // with InitialState::learned, h0 and c0
 };
 
 /// What a forward pass overwrites.

@@ -16,13 +16,13 @@ enum class Peephole { none, diagonal, dense };
 /// Graves 2013, ONNX).
 enum class OutputPeephole { previous, current };
 
-/// The state in which a sequence begins whose caller gives none: zeros, or parameters.
+/// The initial state of a sequence if the caller gives none: zeros, or parameters.
 enum class InitialState { zeros, learned };
 /// Layer normalisation (J. L. Ba, J. R. Kiros, G. E. Hinton, 2016, arXiv:1607.06450), with LN(z) =
 /// (z - mean z) / sqrt(var z + epsilon) and the gains γ:
-///   gates     a_k = γ_k ⊙ LN(W_k x + R_k h + P_k c) + b_k, each gate over its H values, as
-///   TensorFlow
-///             and LiteRT have it
+///
+///   gates     a_k = γ_k ⊙ LN(W_k x + R_k h + P_k c) + b_k, each gate over its H values
+///             (TensorFlow, LiteRT)
 ///   products  a = γ_x ⊙ LN(W x) + γ_h ⊙ LN(R h) + P c + b, each product over all its 4H values
 enum class LayerNorm { gates, products };
 

@@ -10,7 +10,7 @@ namespace peephole {
 template <class T>
 struct Tangents {
   SequenceView<const T> x = {};                 // (B, T, I); steps beyond a length are ignored
-  Span<const StateView<const T>> initial = {};  // L*D states (B, H_k)
+  Span<const StateView<const T>> initial = {};  // L*D states
   Span<const T> parameters = {};  // flat_size() values in the layout of Parameters; masked entries
                                   // and gaps are ignored
 };

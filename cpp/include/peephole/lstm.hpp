@@ -91,9 +91,10 @@ class LSTM {
 
   /// The Jacobian-vector product of forward: the derivatives of its results as x, the initial state
   /// and the parameters move along `tangents`. Dropout and zoneout are drawn as by forward with
-  /// this seed. Computed in double by the reference path, on this thread. values       y and final,
-  /// as forward gives them to within rounding; y null: not wanted derivatives  of y and final along
-  /// `tangents`; y null: not wanted
+  /// this seed. Computed in double by the reference path, on this thread.
+  ///
+  ///   values       y and final, as forward gives them to within rounding; y null: not wanted
+  ///   derivatives  of y and final along `tangents`; y null: not wanted
   void jvp(const Call<T>& call, const Tangents<T>& tangents, const Outputs<T>& values,
            const Outputs<T>& derivatives, std::optional<std::uint64_t> seed = {}) const;
 
@@ -103,7 +104,8 @@ class LSTM {
   /// `tangents` with the Hessian of the loss <dy, y> + <dfinal, final> (B. A. Pearlmutter, "Fast
   /// exact multiplication by the Hessian", Neural Computation 6 (1994),
   /// doi:10.1162/neco.1994.6.1.147). Computed as by jvp.
-  /// tape  as of backward; inputs, lengths and seed are those of the call that filled it
+  ///
+  ///   tape  as of backward; inputs, lengths and seed are those of the call that filled it
   void backward_jvp(const Tape<T>& tape, const Gradient<T>& gradient, const Tangents<T>& tangents,
                     const std::optional<Gradient<T>>& gradient_tangents,
                     const PassResults<T>& values, const PassResults<T>& derivatives) const;
