@@ -15,7 +15,8 @@ set(PEEPHOLE_KERNEL_OBJECTS "")
 
 # -O3, since tiles are loops that must be unrolled; but sanitizers make those slow to compile. No
 # exceptions, which would bring in symbols of their own.
-set(PEEPHOLE_KERNEL_FLAGS $<IF:$<CONFIG:Debug>,-O1,-O3> ${PEEPHOLE_EXACT_FLAGS} -fno-exceptions)
+set(PEEPHOLE_KERNEL_FLAGS $<IF:$<CONFIG:Debug>,-O1,-O3> ${PEEPHOLE_EXACT_FLAGS} -fno-exceptions
+  ${PEEPHOLE_SECTION_FLAGS})
 if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address,undefined")
   # AddressSanitizer checks every access too; checking twice takes a third of the compiler's time.
   list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=null,object-size,pointer-overflow)
@@ -39,7 +40,8 @@ macro(peephole_instruction_set set)
       $<$<STREQUAL:${part},NORM>:-fno-math-errno>)  # a square root is one instruction
     target_include_directories(${kernels} PRIVATE include src)
     set_target_properties(${kernels} PROPERTIES
-      CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF)
+      CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF
+      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
     list(APPEND PEEPHOLE_KERNEL_OBJECTS $<TARGET_OBJECTS:${kernels}>)
   endforeach()
 endmacro()

@@ -17,6 +17,7 @@
 #include "options.hpp"
 #include "peephole/interop.hpp"
 #include "peephole/tensors.hpp"
+#include "saving.hpp"
 
 namespace peephole::binding {
 namespace {
@@ -34,21 +35,31 @@ py::object object_of(std::variant<Models...> model) {
       std::move(model));
 }
 
-py::object load_model(const std::filesystem::path& path) {
-  auto model = [&] {
-    const WithoutGil release;
-    return load(path);
-  }();
-  return object_of(std::move(model));
+py::dict dict_of(const Metadata& metadata) {
+  py::dict dict;
+  for (const auto& [name, text] : metadata) dict[py::str(name)] = py::str(text);
+  return dict;
 }
 
+/// (model, metadata)
+py::tuple load_model(const std::filesystem::path& path) {
+  Metadata metadata;
+  auto model = [&] {
+    const WithoutGil release;
+    return load(path, &metadata);
+  }();
+  return py::make_tuple(object_of(std::move(model)), dict_of(metadata));
+}
+
+/// (network, metadata)
 template <class T>
-std::shared_ptr<Network<T>> load_nam_as(const std::filesystem::path& path) {
+py::tuple load_nam_as(const std::filesystem::path& path) {
   auto model = [&] {
     const WithoutGil release;
     return load_nam<T>(path);
   }();
-  return std::make_shared<Network<T>>(std::move(model.network));
+  return py::make_tuple(std::make_shared<Network<T>>(std::move(model.network)),
+                        dict_of(model.metadata));
 }
 
 template <class T>
@@ -112,11 +123,7 @@ void write_arrays(const std::filesystem::path& path, py::handle arrays, py::hand
     kept.push_back(array_for_file(value, "arrays[\"" + name + "\"]", tensor.spec));
     tensor.data = kept.back().data();
   }
-  Metadata texts;
-  for (const auto& [key, value] : mapping(metadata, "metadata", "a dict of names to strings")) {
-    const std::string name = utf8(key, "metadata");
-    texts[name] = utf8(value, "metadata[\"" + name + "\"]");
-  }
+  const Metadata texts = metadata_from(metadata);
   const WithoutGil release;
   write_tensors(path, tensors, texts);
 }
@@ -159,11 +166,7 @@ py::dict specs_of(const TensorFile& file) {
   return specs;
 }
 
-py::dict metadata_of(const TensorFile& file) {
-  py::dict metadata;
-  for (const auto& [name, value] : file.metadata()) metadata[py::str(name)] = py::str(value);
-  return metadata;
-}
+py::dict metadata_of(const TensorFile& file) { return dict_of(file.metadata()); }
 
 py::tuple read_arrays(const std::filesystem::path& path) {
   const TensorFile file(path);
@@ -193,6 +196,15 @@ void translate(std::exception_ptr thrown) {
 }
 
 }  // namespace
+
+Metadata metadata_from(py::handle object) {
+  Metadata metadata;
+  for (const auto& [key, value] : mapping(object, "metadata", "a dict of names to strings")) {
+    const std::string name = utf8(key, "metadata");
+    metadata[name] = utf8(value, "metadata[\"" + name + "\"]");
+  }
+  return metadata;
+}
 
 void bind_files(py::module_& module) {
   using namespace py::literals;

@@ -7,6 +7,7 @@
 #include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
+#include "saving.hpp"
 
 namespace peephole::binding {
 namespace {
@@ -97,7 +98,7 @@ void bind_lstm_of(py::module_& module, const char* name) {
             without_gil([&] { initialise(self, seed, chosen); });
           },
           "seed"_a, "recurrent"_a)
-      .def("save", &save<LSTM<T>>, "path"_a, py::call_guard<WithoutGil>())
+      .def("save", &save_model<LSTM<T>>, "path"_a, "metadata"_a)
       .def("__call__", &infer<T>, "x"_a, "state"_a = none, "lengths"_a = none, "out"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,
            "recompute"_a = false)

@@ -69,7 +69,7 @@ class _Model:
     def parameters(self) -> Parameters: ...
     def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
     def release_workspaces(self) -> None: ...
-    def save(self, path: str | bytes) -> None: ...
+    def save(self, path: str | bytes, metadata: dict[str, str]) -> None: ...
     def __call__(
         self,
         x: ArrayLike,
@@ -326,13 +326,13 @@ def ctc(
     `labels` are those of all sequences, one after the other; `counts` (B,) says how many each has.
     """
 
-def load(path: str | bytes) -> LSTM | Network:
-    """The model in a file, of a class for float32 or float64."""
+def load(path: str | bytes) -> tuple[LSTM | Network, dict[str, str]]:
+    """The model in a file, of a class for float32 or float64, and the metadata beside it."""
 
-def load_nam_float32(path: str | bytes) -> Network:
-    """The network of a NeuralAmpModeler file, with the initial state as parameters."""
+def load_nam_float32(path: str | bytes) -> tuple[Network, dict[str, str]]:
+    """The network of a NeuralAmpModeler file, with its initial state; and its metadata."""
 
-def load_nam_float64(path: str | bytes) -> Network: ...
+def load_nam_float64(path: str | bytes) -> tuple[Network, dict[str, str]]: ...
 def load_rtneural_float32(path: str | bytes) -> LSTM | Network:
     """The model in an RTNeural file."""
 

@@ -37,6 +37,11 @@ int main() {
   peephole::Stream<float> stream(network);
   float x = 1, y = 0;
   stream.step(&x, &y);
+  try {
+    peephole::load(&x, sizeof x);
+    return 1;
+  } catch (const peephole::FileError&) {
+  }
   std::printf("%.9g", y);
 }
 """
@@ -152,6 +157,19 @@ def test_by_pkg_config(wheel, tmp_path):
     assert np.float32(run(tmp_path / "app")) == expected()
 
 
+def check_exports(library):
+    """Namespace peephole and the C functions; no internal parts, nothing of other libraries."""
+    if sys.platform != "linux" or shutil.which("nm") is None:
+        return
+    names = {line.split()[-1] for line in run("nm", "-D", "--defined-only", library).splitlines()}
+    assert "peephole_load" in names
+    assert any(name.startswith("_ZN8peephole6StreamIfE4step") for name in names)
+    foreign = re.compile("Eigen|nlohmann|pybind|kernels|reference|4Impl|5StackI|baseline|avx")
+    for name in names:
+        assert re.match(r"peephole_|_ZNK?8peephole|_ZT[IVS]N8peephole", name), name
+        assert not foreign.search(name), name
+
+
 @pytest.mark.skipif(
     "PEEPHOLE_TEST_FETCHCONTENT" not in os.environ,
     reason="PEEPHOLE_TEST_FETCHCONTENT is not set: it compiles the core",
@@ -163,6 +181,8 @@ def test_by_fetchcontent_and_shared(tmp_path):
     found.mkdir()
     fetch = FETCH.format(root=ROOT.as_posix())
     assert build_app(fetched, fetch, "-DBUILD_SHARED_LIBS=ON") == expected()
+
+    check_exports(next(fetched.rglob("libpeephole.so")))
 
     built, prefix = fetched / "build" / "_deps" / "peephole-build", tmp_path / "prefix"
     run("cmake", "--install", built, "--prefix", prefix, "--component", "cpp")

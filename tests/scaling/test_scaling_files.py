@@ -55,7 +55,7 @@ class TestFiles:
     def test_the_core_reads_it(self, options, scalings, tmp_path):
         net = with_scalings(scalings, **options)
         net.save(tmp_path / "model")
-        y, _ = _core.load(str(tmp_path / "model"))(X, None, None)
+        y, _ = _core.load(str(tmp_path / "model"))[0](X, None, None)
         np.testing.assert_array_equal(y, net(X)[0])
 
 
@@ -68,7 +68,7 @@ def test_one_scaling_alone(scalings, tmp_path):
 
 def test_files_without_scalings(tmp_path):
     """As releases without scalings write them."""
-    network()._core.save(str(tmp_path / "model"))
+    network()._core.save(str(tmp_path / "model"), {})
     assert_same_scalings(peephole.load(tmp_path / "model"), (None, None))
 
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "peephole/export.h"
 #include "peephole/types.hpp"
 
 namespace peephole {
@@ -44,9 +45,9 @@ struct Activations {
   static constexpr std::string_view kKeys = "ifgoc";
 };
 
-const char* to_string(Activation activation) noexcept;
+PEEPHOLE_API const char* to_string(Activation activation) noexcept;
 
 /// Throws std::invalid_argument that lists the known names.
-Activation parse_activation(const std::string& name);
+PEEPHOLE_API Activation parse_activation(const std::string& name);
 
 }  // namespace peephole

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "peephole/activation.hpp"
+#include "peephole/export.h"
 #include "peephole/types.hpp"
 
 namespace peephole {
@@ -116,8 +117,8 @@ struct ParameterSpec {
 /// Throw std::invalid_argument that names the option: for a size below 1, for sizes whose arrays no
 /// machine can address, for values outside an option's range, and for options that contradict each
 /// other.
-void validate(const LSTMConfig& config);
-void validate(const NetworkConfig& config);
+PEEPHOLE_API void validate(const LSTMConfig& config);
+PEEPHOLE_API void validate(const NetworkConfig& config);
 
 /// The parameters in the order of their memory; for layer k, forward then reverse (`_reverse`):
 ///   weight_ih_l{k}  (4H, I)                     rows: gates i, f, g, o, H each
@@ -130,13 +131,13 @@ void validate(const NetworkConfig& config);
 ///   gain_ih_l{k}, gain_hh_l{k}  (4H,)           γ_x and γ_h, with LayerNorm::products alone
 ///   gain_c_l{k}, shift_c_l{k}   (H,)            γ_c and β_c, absent with LayerNormCell::none
 /// and for a network head.weight (O, D * P), head.bias (O,).
-std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config);
-std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config);
+PEEPHOLE_API std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config);
+PEEPHOLE_API std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config);
 
 /// The letters of the gates, in the order ifgo, as in Python and in files. The parser throws
 /// std::invalid_argument for other letters and for letters that come twice. The names of the
 /// enumerations are in peephole/options.hpp.
-std::string to_string(GateSet gates);
-GateSet parse_gates(const std::string& letters);
+PEEPHOLE_API std::string to_string(GateSet gates);
+PEEPHOLE_API GateSet parse_gates(const std::string& letters);
 
 }  // namespace peephole

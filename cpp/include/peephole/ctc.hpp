@@ -1,5 +1,6 @@
 #pragma once
 
+#include "peephole/export.h"
 #include "peephole/types.hpp"
 
 /// Connectionist temporal classification: the loss of label sequences that are not aligned with the
@@ -36,7 +37,8 @@ struct LabelSequences {
 ///
 /// Throws std::invalid_argument for wrong arguments, before anything is written; Interrupted.
 template <class T>
-void ctc(SequenceView<const T> logits, Span<const Index> lengths, const LabelSequences& targets,
-         Index blank, Span<double> losses, SequenceView<T> gradient);
+PEEPHOLE_API void ctc(SequenceView<const T> logits, Span<const Index> lengths,
+                      const LabelSequences& targets, Index blank, Span<double> losses,
+                      SequenceView<T> gradient);
 
 }  // namespace peephole

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "peephole/export.h"
+
 namespace peephole {
 
 template <class T>
@@ -15,7 +17,7 @@ class Network;
 enum class Initialisation { uniform, orthogonal };
 
 /// Throws std::invalid_argument that lists the known names.
-Initialisation parse_initialisation(const std::string& name);
+PEEPHOLE_API Initialisation parse_initialisation(const std::string& name);
 
 /// For constructors of models whose parameters are written afterwards: until then all are 0.
 struct Uninitialised {};
@@ -26,10 +28,10 @@ inline constexpr Uninitialised uninitialised{};
 /// doi:10.1162/089976600300015015). The same seed gives the same values on every platform, and in
 /// float those of double, rounded.
 template <class T>
-void initialise(LSTM<T>& lstm, std::uint64_t seed,
-                Initialisation recurrent = Initialisation::uniform);
+PEEPHOLE_API void initialise(LSTM<T>& lstm, std::uint64_t seed,
+                             Initialisation recurrent = Initialisation::uniform);
 template <class T>
-void initialise(Network<T>& network, std::uint64_t seed,
-                Initialisation recurrent = Initialisation::uniform);
+PEEPHOLE_API void initialise(Network<T>& network, std::uint64_t seed,
+                             Initialisation recurrent = Initialisation::uniform);
 
 }  // namespace peephole

@@ -5,6 +5,7 @@
 #include <optional>
 #include <variant>
 
+#include "peephole/export.h"
 #include "peephole/files.hpp"
 
 /// Models in the JSON files of other programs, for audio plugins that load captures at run time.
@@ -31,6 +32,10 @@ struct NamModel {
   std::optional<double> loudness;          // dB, of the output for the trainer's standard input
   std::optional<double> input_level_dbu;   // dBu of the analogue signals that a digital sine of
   std::optional<double> output_level_dbu;  // peak 1 stands for
+
+  /// The texts, numbers and booleans of the file's metadata, and "sample_rate": what save() of
+  /// peephole/files.hpp takes. Lists, objects, null and texts that it refuses are left out.
+  Metadata metadata;
 };
 
 /// The capture in a NeuralAmpModeler file (`.nam`) of the architecture "LSTM", or in the `size`
@@ -41,17 +46,17 @@ struct NamModel {
 ///
 /// The format: https://github.com/sdatkinson/NeuralAmpModelerCore, NAM/lstm.cpp.
 template <class T>
-NamModel<T> load_nam(const std::filesystem::path& path);
+PEEPHOLE_API NamModel<T> load_nam(const std::filesystem::path& path);
 template <class T>
-NamModel<T> load_nam(const void* data, std::size_t size);
+PEEPHOLE_API NamModel<T> load_nam(const void* data, std::size_t size);
 
 /// The model in an RTNeural JSON file of LSTM layers and, at the end, at most one dense layer: a
 /// Network with Readout::all, or without a dense layer an LSTM.
 ///
 /// The format: https://github.com/jatinchowdhury18/RTNeural, RTNeural/model_loader.h.
 template <class T>
-std::variant<LSTM<T>, Network<T>> load_rtneural(const std::filesystem::path& path);
+PEEPHOLE_API std::variant<LSTM<T>, Network<T>> load_rtneural(const std::filesystem::path& path);
 template <class T>
-std::variant<LSTM<T>, Network<T>> load_rtneural(const void* data, std::size_t size);
+PEEPHOLE_API std::variant<LSTM<T>, Network<T>> load_rtneural(const void* data, std::size_t size);
 
 }  // namespace peephole

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <stdexcept>
 
+#include "peephole/export.h"
+
 /// Long calls that can be stopped, for example by Ctrl-C or a deadline.
 ///
 ///     struct Deadline : peephole::Interrupt {
@@ -16,7 +18,7 @@
 ///     lstm.infer(call, outputs);  // may throw peephole::Interrupted
 namespace peephole {
 
-class Interrupt {
+class PEEPHOLE_API Interrupt {
  public:
   virtual ~Interrupt() = default;
 
@@ -27,13 +29,13 @@ class Interrupt {
 
 /// Thrown by infer, forward and backward when they have been stopped. What they were to write has
 /// undefined values, a tape among it. All else is as before.
-struct Interrupted : std::runtime_error {
+struct PEEPHOLE_API Interrupted : std::runtime_error {
   Interrupted() : std::runtime_error("interrupted") {}
 };
 
 /// Makes the calls of the current thread ask an Interrupt until it is destroyed. Scopes may be
 /// nested; the innermost is asked. Results have the same bits with and without it.
-class ScopedInterrupt {
+class PEEPHOLE_API ScopedInterrupt {
  public:
   explicit ScopedInterrupt(Interrupt* interrupt) noexcept;
   ~ScopedInterrupt();

@@ -7,6 +7,7 @@
 #include "peephole/call.hpp"
 #include "peephole/config.hpp"
 #include "peephole/derivatives.hpp"
+#include "peephole/export.h"
 #include "peephole/initialise.hpp"
 #include "peephole/parameters.hpp"
 #include "peephole/tape.hpp"
@@ -41,7 +42,7 @@ class Stream;
 /// All arguments are checked before anything is computed or written: std::invalid_argument names
 /// the argument, what was expected and what came.
 template <class T>
-class LSTM {
+class PEEPHOLE_API LSTM {
  public:
   /// Initialises the parameters by initialise() with `seed`.
   LSTM(const LSTMConfig& config, std::uint64_t seed,
@@ -110,8 +111,9 @@ class LSTM {
                     const std::optional<Gradient<T>>& gradient_tangents,
                     const PassResults<T>& values, const PassResults<T>& derivatives) const;
 
-  /// Frees the memory that calls keep for the next ones: workspaces, and weights packed for the
-  /// kernels. The next calls take it again. Calls that run meanwhile keep what they use.
+  /// Frees the memory that calls keep for the next ones: workspaces, weights packed for the
+  /// kernels, and the copy for streams. The next calls take it again. Calls that run meanwhile keep
+  /// what they use.
   ///
   /// A model keeps one workspace for each call that ran at the same time, but none of more than
   /// 128 MiB.

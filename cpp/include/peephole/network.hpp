@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "peephole/export.h"
 #include "peephole/lstm.hpp"
 
 namespace peephole {
@@ -18,7 +19,7 @@ namespace peephole {
 /// For all but `all`, y is (B, 1, O). A sequence of length 0 has nothing to read: its y and logits
 /// are 0. Everything else as in LSTM.
 template <class T>
-class Network {
+class PEEPHOLE_API Network {
  public:
   /// With the first values that initialise() draws from `seed`.
   Network(const NetworkConfig& config, std::uint64_t seed,

@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "peephole/export.h"
 #include "peephole/parameters.hpp"
 #include "peephole/types.hpp"
 
@@ -60,7 +61,7 @@ using OptimiserRule = std::variant<Adam, AdamW, SGD, RMSprop>;
 /// Moves a model's parameters by one of the rules above. Weight decay acts on weights, peepholes
 /// and head.weight, never on biases (tensors of one dimension). Masked weights stay 0.
 template <class T>
-class Optimiser {
+class PEEPHOLE_API Optimiser {
  public:
   /// parameters     of the model to train, which must outlive the optimiser
   /// learning_rate  0 or more
@@ -109,7 +110,8 @@ class Optimiser {
 /// norm exceeds max_norm (Pascanu et al. 2013, arXiv:1211.5063); returns the norm before. A norm
 /// that is not finite leaves them as they are.
 template <class T>
-double clip_norm(Span<T* const> gradients, Span<const Index> sizes, double max_norm) noexcept;
+PEEPHOLE_API double clip_norm(Span<T* const> gradients, Span<const Index> sizes,
+                              double max_norm) noexcept;
 /// The same of gradients in one array, as backward gives them.
 template <class T>
 double clip_norm(std::vector<T>& gradients, double max_norm) noexcept {
@@ -120,7 +122,8 @@ double clip_norm(std::vector<T>& gradients, double max_norm) noexcept {
 
 /// Moves each of the values into ±max_value; NaN stays NaN.
 template <class T>
-void clip_value(Span<T* const> gradients, Span<const Index> sizes, double max_value) noexcept;
+PEEPHOLE_API void clip_value(Span<T* const> gradients, Span<const Index> sizes,
+                             double max_value) noexcept;
 /// The same of gradients in one array.
 template <class T>
 void clip_value(std::vector<T>& gradients, double max_value) noexcept {

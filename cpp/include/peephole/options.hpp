@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "peephole/config.hpp"
+#include "peephole/export.h"
 
 /// The options of LSTMConfig and NetworkConfig, each listed once with its name. Validation, model
 /// files and the Python binding follow this list.
@@ -24,23 +25,23 @@ struct Name {
 
 /// All values of an enumeration, with their names.
 template <class Enum>
-Span<const Name<Enum>> names() noexcept;
+PEEPHOLE_API Span<const Name<Enum>> names() noexcept;
 template <>
-Span<const Name<Activation>> names<Activation>() noexcept;
+PEEPHOLE_API Span<const Name<Activation>> names<Activation>() noexcept;
 template <>
-Span<const Name<Peephole>> names<Peephole>() noexcept;
+PEEPHOLE_API Span<const Name<Peephole>> names<Peephole>() noexcept;
 template <>
-Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept;
+PEEPHOLE_API Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept;
 template <>
-Span<const Name<InitialState>> names<InitialState>() noexcept;
+PEEPHOLE_API Span<const Name<InitialState>> names<InitialState>() noexcept;
 template <>
-Span<const Name<LayerNorm>> names<LayerNorm>() noexcept;
+PEEPHOLE_API Span<const Name<LayerNorm>> names<LayerNorm>() noexcept;
 template <>
-Span<const Name<LayerNormCell>> names<LayerNormCell>() noexcept;
+PEEPHOLE_API Span<const Name<LayerNormCell>> names<LayerNormCell>() noexcept;
 template <>
-Span<const Name<HeadActivation>> names<HeadActivation>() noexcept;
+PEEPHOLE_API Span<const Name<HeadActivation>> names<HeadActivation>() noexcept;
 template <>
-Span<const Name<Readout>> names<Readout>() noexcept;
+PEEPHOLE_API Span<const Name<Readout>> names<Readout>() noexcept;
 
 /// The name of `value`; "?" for a value that the enumeration does not have.
 template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "peephole/config.hpp"
+#include "peephole/export.h"
 #include "peephole/types.hpp"
 
 namespace peephole {
@@ -19,7 +20,7 @@ class ParameterWriter;
 ///
 /// A masked weight is exactly 0, whatever is written to it.
 template <class T>
-class Parameters {
+class PEEPHOLE_API Parameters {
  public:
   explicit Parameters(std::vector<ParameterSpec> specs);
   ~Parameters();
@@ -70,7 +71,7 @@ class Parameters {
 ///
 /// Thread safety: as of any write, none while a call of the model runs.
 template <class T>
-class ParameterWriter {
+class PEEPHOLE_API ParameterWriter {
  public:
   ~ParameterWriter();
   ParameterWriter(ParameterWriter&&) noexcept;

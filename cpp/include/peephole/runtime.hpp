@@ -1,22 +1,33 @@
 #pragma once
 
+#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "peephole/export.h"
 
 /// What a process chooses for all models: threads and instruction set.
 namespace peephole {
 
+/// An environment variable has a value that it cannot have. Thrown by the first call that needs it,
+/// such as the construction of a stream; the message names the variable and what it can be. Later
+/// calls throw it again, unless the program chooses by set_isa() or set_num_threads().
+class PEEPHOLE_API EnvironmentError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
 /// How many threads a call may use, its own included. At first PEEPHOLE_NUM_THREADS if it is set;
 /// otherwise the CPUs that the process may use (those of its affinity mask, and no more than the
 /// CPU quota of its container), or OMP_NUM_THREADS if that is fewer. Results have the same bits for
-/// any number.
+/// any number. Throws EnvironmentError for a PEEPHOLE_NUM_THREADS that is no such number.
 ///
 /// An explicit choice may exceed the number of CPUs. Work whose threads wait for each other at
 /// every step then soon uses fewer of them, as it does where other programs use the CPUs.
-int num_threads();
+PEEPHOLE_API int num_threads();
 
 /// Throws std::invalid_argument for threads < 1 or more than kMostThreads.
-void set_num_threads(int threads);
+PEEPHOLE_API void set_num_threads(int threads);
 inline constexpr int kMostThreads = 1024;
 
 /// Runs the parts of a call on threads of the host program, in place of peephole's own: for
@@ -28,7 +39,7 @@ inline constexpr int kMostThreads = 1024;
 ///         pool.parallel_for(members, [=](int member) { task(context, member); });
 ///       }
 ///     };
-class Executor {
+class PEEPHOLE_API Executor {
  public:
   using Task = void (*)(void* context, int member) noexcept;
 
@@ -52,14 +63,14 @@ class Executor {
 /// must exist until another one is set and all calls that began before have returned.
 ///
 /// After fork(), the child process uses its own threads again: threads do not survive a fork.
-void set_executor(Executor* executor) noexcept;
+PEEPHOLE_API void set_executor(Executor* executor) noexcept;
 
 /// What calls of the current thread use; null: peephole's own threads.
-Executor* executor() noexcept;
+PEEPHOLE_API Executor* executor() noexcept;
 
 /// Makes the calls of the current thread use an executor (null: peephole's own threads), whatever
 /// set_executor() says, until it is destroyed. They may be nested.
-class ScopedExecutor {
+class PEEPHOLE_API ScopedExecutor {
  public:
   explicit ScopedExecutor(Executor* executor) noexcept;
   ~ScopedExecutor();
@@ -80,27 +91,28 @@ class ScopedExecutor {
 /// other library. Within a parallel region of OpenMP, a call runs on one thread.
 ///
 /// Throws std::runtime_error if no OpenMP library is loaded, or on systems other than Linux.
-Executor& openmp_executor();
+PEEPHOLE_API Executor& openmp_executor();
 
 /// Ends peephole's own threads, which otherwise wait for the next call; a later call starts them
 /// again. Returns false, and does nothing, while a call uses them. A shared library that contains
 /// peephole does this by itself when it is unloaded (on Windows call this before FreeLibrary).
-bool shutdown_threads() noexcept;
+PEEPHOLE_API bool shutdown_threads() noexcept;
 
 /// The instruction set that the kernels use: "avx512", "avx2" or "baseline"; or "reference", the
 /// readable path that they are tested against. At first PEEPHOLE_ISA, or else the best there is.
-/// Results of different ones differ by rounding.
-std::string isa();
+/// Results of different ones differ by rounding. Throws EnvironmentError for a PEEPHOLE_ISA that is
+/// none of isas().
+PEEPHOLE_API std::string isa();
 
 /// Who computes layers by default, and why: "avx2 kernels: the best instruction set of this
 /// processor", "reference: chosen by PEEPHOLE_ISA". With PEEPHOLE_VERBOSE=1 in the environment,
 /// each call writes a line per layer to stderr that says who computes it and why.
-std::string backend();
+PEEPHOLE_API std::string backend();
 
 /// Throws std::invalid_argument that lists isas() for another name.
-void set_isa(const std::string& name);
+PEEPHOLE_API void set_isa(const std::string& name);
 
 /// Those that this build contains and this processor supports.
-std::vector<std::string> isas();
+PEEPHOLE_API std::vector<std::string> isas();
 
 }  // namespace peephole

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "peephole/export.h"
 #include "peephole/network.hpp"
 
 namespace peephole {
@@ -12,25 +13,45 @@ namespace peephole {
 /// in blocks of any size, for every model but bidirectional ones: those read a sequence from its
 /// end too.
 ///
-/// A stream is made once, where allocation and exceptions are welcome. After that step, process,
-/// reset, set_state, get_state, swap and the sizes neither allocate, lock, throw nor call the
+/// A stream is made once, where allocation and exceptions are allowed. After that step, process,
+/// reset, set_state, get_state, swap and the sizes neither allocate, free, lock, throw nor call the
 /// system, so that they may run on a real-time thread. (Only the readable path, isa() "reference",
-/// allocates.) Copying allocates; the destructor and move assignment
-/// free memory. To exchange the stream of a real-time thread, make the new one elsewhere, swap()
-/// on the thread, and destroy the old one elsewhere. Denormal numbers count as zeros inside a call;
-/// the caller's floating-point mode is then restored.
+/// allocates.) Denormal numbers count as zeros inside a call; the caller's floating-point mode is
+/// then restored.
+///
+/// Construction and copying allocate; the destructor and move assignment free memory. None of them
+/// belongs on a real-time thread. To exchange the model of one, make the new stream elsewhere,
+/// swap() on the thread, and destroy the old one elsewhere:
+///
+///     std::atomic<Stream<float>*> next{nullptr}, old{nullptr};  // one exchange at a time
+///
+///     // the thread that loads models
+///     delete old.exchange(nullptr);
+///     delete next.exchange(new Stream<float>(load<Network<float>>(path)));
+///
+///     // the real-time thread, before each block; `stream` is its own
+///     if (old == nullptr) {
+///       if (Stream<float>* const loaded = next.exchange(nullptr)) {
+///         stream.swap(*loaded);
+///         old = loaded;  // holds the stream that was used so far
+///       }
+///     }
+///
+/// A NaN in x becomes part of the state: all later outputs of that sequence may be NaN, until
+/// reset() or set_state(). Other sequences of the batch are not affected.
 ///
 /// Weights are those of the model at the time of construction, packed for the instruction set
 /// chosen then; later changes of the model do not reach a stream, make a new one for them. Streams
-/// that are made while another one of the same, unchanged model lives share its weights, which
-/// are never written to. They outlive the model.
+/// of the same, unchanged model share one copy of the weights, which is never written to. The model
+/// keeps that copy for the next stream, until it changes and another stream is made, or until
+/// release_workspaces(); streams outlive the model.
 ///
 /// Thread safety: a stream belongs to one thread at a time. Different streams, of one model too,
 /// may run at the same time. A step uses the caller's thread alone.
 ///
 /// Member functions check their arguments by assert() only.
 template <class T>
-class Stream {
+class PEEPHOLE_API Stream {
  public:
   /// y is h of the last layer: O = P_last. The state is zeros, or the model's learned initial
   /// state.

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "peephole/export.h"
 #include "peephole/types.hpp"
 
 namespace peephole {
@@ -40,7 +41,7 @@ struct TapeSize {
 /// Filled by forward; reused by the next forward that it is given to, without allocation when the
 /// shapes are no larger. One tape may serve several backward passes, also at the same time.
 template <class T>
-class Tape {
+class PEEPHOLE_API Tape {
  public:
   explicit Tape(Keep keep = Keep::all);
   /// A tape of an LSTM, with Keep::all, in the caller's memory, which must outlive it and have at

@@ -9,13 +9,15 @@
 #include <string_view>
 #include <vector>
 
+#include "peephole/export.h"
+
 /// Named arrays with named texts in safetensors files, such as checkpoints of a training. Models
 /// have load() and save() of peephole/files.hpp.
 namespace peephole {
 
 /// Bytes of one value of a dtype of safetensors files: BOOL, U8, I8, U16, I16, F16, BF16, U32, I32,
 /// F32, U64, I64, F64; 0 for any other name.
-std::size_t dtype_size(std::string_view dtype) noexcept;
+PEEPHOLE_API std::size_t dtype_size(std::string_view dtype) noexcept;
 
 /// What a file says about an array. A shape of no dimensions is that of a single value.
 struct TensorSpec {
@@ -38,18 +40,19 @@ using Metadata = std::map<std::string, std::string>;
 /// Throws std::invalid_argument for what a file cannot hold: an unknown dtype, an array called
 /// "__metadata__", texts that are not UTF-8, more than 100,000 arrays, names and metadata of more
 /// than 100 MB; and std::filesystem::filesystem_error for a file that cannot be written.
-void write_tensors(const std::filesystem::path& path,
-                   const std::map<std::string, TensorView>& tensors, const Metadata& metadata);
+PEEPHOLE_API void write_tensors(const std::filesystem::path& path,
+                                const std::map<std::string, TensorView>& tensors,
+                                const Metadata& metadata);
 
 /// Throws the std::filesystem::filesystem_error that writing a file at `path` would throw now,
 /// other than for want of space. Changes no file there and leaves none. For programs that compute
 /// for long before they write.
-void check_writable(const std::filesystem::path& path);
+PEEPHOLE_API void check_writable(const std::filesystem::path& path);
 
 /// A safetensors file that is open to be read. Its header is checked as a whole before anything is
 /// read or allocated: known dtypes, sizes that agree with the shapes, no gaps or overlaps, and
 /// exactly the bytes that the file has.
-class TensorFile {
+class PEEPHOLE_API TensorFile {
  public:
   /// Throws FileError for a content that is not a whole safetensors file, and
   /// std::filesystem::filesystem_error for a file that cannot be read.

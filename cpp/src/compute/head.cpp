@@ -10,7 +10,7 @@ namespace {
 template <class T>
 bool is_packed(const HeadSpec& spec, const Backend& backend) noexcept {
   return !backend.is_reference() &&
-         spec.output_size > kernels::kernels_of<T>(backend.isa).head.most_dot_products;
+         spec.output_size > kernels::head_kernels_of<T>(backend.isa).most_dot_products;
 }
 
 /// The most rows of a share: as many as stay in L2 beside a group of weights, but enough to make up
@@ -118,7 +118,7 @@ void logits_of_blocks(const Head<T>& head, const RowBlocks<T>& blocks) {
     }
     return;
   }
-  const auto kernel = kernels::kernels_of<T>(head.backend.isa).head.logits;
+  const auto kernel = kernels::head_kernels_of<T>(head.backend.isa).logits;
   const Index members =
       useful_members(products(head.spec, blocks.count * blocks.rows), num_threads());
   const Index members_of_block = (members + blocks.count - 1) / std::max<Index>(1, blocks.count);
@@ -153,7 +153,7 @@ void head_logits_alone(const Head<T>& head, Rows<const T> h, Index n, Rows<T> lo
   if (head.backend.is_reference()) {
     return reference_logits(head.spec, head.weights, h, n, logits);
   }
-  kernels::kernels_of<T>(head.backend.isa).head.logits(logits_task(head, h, logits), 0, n);
+  kernels::head_kernels_of<T>(head.backend.isa).logits(logits_task(head, h, logits), 0, n);
 }
 
 namespace {
@@ -193,7 +193,7 @@ void head_gradients(const Head<T>& head, Rows<const T> h, const SequenceView<con
   }
   const Index F = head.spec.input_size, O = head.spec.output_size;
   const Index B = dlogits.batch, time = dlogits.time, n = B * time;
-  const kernels::HeadKernels<T>& kernels = kernels::kernels_of<T>(head.backend.isa).head;
+  const kernels::HeadKernels<T>& kernels = kernels::head_kernels_of<T>(head.backend.isa);
   const kernels::HeadRows<T> rows = {dlogits.data, std::max<Index>(1, B), dlogits.batch_stride,
                                      dlogits.time_stride};
   const kernels::HeadGradientTask<T> task = {

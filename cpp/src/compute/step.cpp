@@ -16,7 +16,7 @@ LayerSteps<T>::LayerSteps(const StepLayer<T>& layer, const Schedule& one_step)
   const Index B = one_step.batch(), H = layer.spec.hidden_size, P = layer.spec.recurrent_size();
   Index room = B * H;
   if (way_ != Way::reference) {
-    const Index lanes = kernels::kernels_of<T>(layer.backend.isa).lanes();
+    const Index lanes = kernels::lanes_of<T>(layer.backend.isa);
     room = std::max(room, layer.packed->view().panels * lanes);
   }
   std::fill_n(state_h_.reserve(room), room, T{0});
@@ -34,7 +34,7 @@ LayerSteps<T>::LayerSteps(const StepLayer<T>& layer, const Schedule& one_step)
   task_ = kernels::prepare_forward(forward, *layer.packed, workspace_, {0, B});
   if (way_ != Way::step_kernel) return;
   step_ = layer.packed_step->task(task_);
-  kernel_ = kernels::kernels_of<T>(layer.backend.isa).step.step;
+  kernel_ = kernels::step_kernels_of<T>(layer.backend.isa).step;
 }
 
 template <class T>

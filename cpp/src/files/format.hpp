@@ -7,7 +7,8 @@ namespace peephole::files {
 
 inline constexpr char kFormat[] = "peephole";
 inline constexpr char kVersion[] = "1";
-inline constexpr char kMasks[] = "masks/";  // before the name of the parameter
+inline constexpr char kMasks[] = "masks/";     // before the name of the parameter
+inline constexpr char kAdded[] = "metadata/";  // before the name of what the caller adds
 inline constexpr char kBool[] = "BOOL";
 
 template <class T>

@@ -18,7 +18,7 @@ namespace {
 constexpr char kMetadata[] = "__metadata__";
 constexpr std::size_t kSizeBytes = 8;
 /// More than any writer uses; each costs memory before its meaning is known.
-constexpr std::size_t kMostMetadata = 64;
+constexpr std::size_t kMostEntries = 64;
 /// More than any tensor library has.
 constexpr std::size_t kMostDimensions = 8;
 /// To which the values are aligned: the largest of their types.
@@ -55,7 +55,7 @@ class HeaderReader : public JsonEvents {
       metadata_seen_ = metadata_seen_ || key == kMetadata;
       name_ = key;
     } else if (place_ == Place::metadata) {
-      if (header_.metadata.size() == kMostMetadata) refuse_header("too many metadata");
+      if (header_.metadata.size() == kMostEntries) refuse_header("too many metadata");
       if (!header_.metadata.emplace(key, "").second)
         refuse_header("second metadata " + in_quotes(key));
       field_ = key;
@@ -258,12 +258,12 @@ std::string write_header(const Header& header, const Limits& limits) {
   std::string text = root.text();
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
   if (text.size() > limits.bytes || header.tensors.size() > limits.tensors ||
-      header.metadata.size() > kMostMetadata) {
+      header.metadata.size() > kMostEntries) {
     throw FileError(std::to_string(header.tensors.size()) + " tensors with " +
                     std::to_string(header.metadata.size()) + " metadata and names of " +
                     bytes_text(text.size()) +
                     " are more than a file's header may have: " + std::to_string(limits.tensors) +
-                    ", " + std::to_string(kMostMetadata) + " and " + bytes_text(limits.bytes));
+                    ", " + std::to_string(kMostEntries) + " and " + bytes_text(limits.bytes));
   }
   std::string bytes;
   for (std::size_t i = 0; i < kSizeBytes; ++i) {

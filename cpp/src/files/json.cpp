@@ -44,16 +44,21 @@ void parse_json(const std::string& text, JsonEvents& events) {
 }
 
 std::string to_json(const std::string& text) {
-  try {
-    return json(text).dump();
-  } catch (const json::type_error&) {
-    throw std::invalid_argument("expected UTF-8, got " + in_ascii_quotes(text));
-  }
+  if (!is_utf8(text)) throw std::invalid_argument("expected UTF-8, got " + in_ascii_quotes(text));
+  return json(text).dump();
 }
 std::string to_json(bool value) { return value ? "true" : "false"; }
 std::string to_json(std::int64_t value) { return std::to_string(value); }
 std::string to_json(std::uint64_t value) { return std::to_string(value); }
 std::string to_json(double value) { return json(value).dump(); }
+
+bool is_utf8(const std::string& text) {
+  try {
+    return !json(text).dump().empty();
+  } catch (const json::type_error&) {
+    return false;
+  }
+}
 
 std::string in_ascii_quotes(const std::string& text) {
   return json(text).dump(-1, ' ', true, json::error_handler_t::replace);

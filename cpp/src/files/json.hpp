@@ -41,6 +41,8 @@ std::string to_json(std::uint64_t value);
 /// The shortest text that is read as the same number.
 std::string to_json(double value);
 
+bool is_utf8(const std::string& text);
+
 /// `text` in quotes and in ASCII, for messages: whatever is not UTF-8 is replaced.
 std::string in_ascii_quotes(const std::string& text);
 

@@ -50,6 +50,14 @@ class JsonValue {
     }
   }
 
+  /// f(key, value) for each entry of an object.
+  template <class F>
+  void for_each_entry(F&& f) const {
+    for (std::size_t at = at_ + 1; at < node().next; at = tree_->nodes[at + 1].next) {
+      f(JsonValue(*tree_, at).text(), JsonValue(*tree_, at + 1));
+    }
+  }
+
   /// The entry of an object with this key, the last one if there are several.
   std::optional<JsonValue> find(const std::string& key) const;
 

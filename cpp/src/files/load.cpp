@@ -6,11 +6,13 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "files/format.hpp"
 #include "files/header.hpp"
+#include "files/metadata.hpp"
 #include "files/options.hpp"
 #include "files/source.hpp"
 #include "model/parameters_access.hpp"
@@ -29,6 +31,7 @@ using files::Tensor;
 struct Parts {
   Header header;
   Options options;
+  Metadata metadata;  // the caller's
   std::vector<ParameterSpec> specs;
 };
 
@@ -118,6 +121,7 @@ Parts read_parts(Source& source) {
   Parts parts;
   parts.header = files::read_header(source, files::kModelLimits);
   parts.options = read_options(parts.header);
+  parts.metadata = files::read_metadata(parts.header);
   parts.specs = files::parameter_specs(parts.options);
   if (parts.options.float64) {
     check_values<double>(source, parts);
@@ -161,8 +165,7 @@ Model assemble(Source& source, const Parts& parts, const Config& config) {
   return model;
 }
 
-AnyModel load(Source& source) {
-  const Parts parts = read_parts(source);
+AnyModel assemble(Source& source, const Parts& parts) {
   const NetworkConfig& config = parts.options.config;
   if (parts.options.network) {
     if (parts.options.float64) return assemble<Network<double>>(source, parts, config);
@@ -172,46 +175,80 @@ AnyModel load(Source& source) {
   return assemble<LSTM<float>>(source, parts, config.lstm);
 }
 
-/// The kind of a model, for messages.
-const char* name_of(const LSTM<float>*) { return "an LSTM of float32"; }
-const char* name_of(const LSTM<double>*) { return "an LSTM of float64"; }
-const char* name_of(const Network<float>*) { return "a Network of float32"; }
-const char* name_of(const Network<double>*) { return "a Network of float64"; }
+AnyModel load(Source& source, Metadata* metadata) {
+  Parts parts = read_parts(source);
+  AnyModel model = assemble(source, parts);
+  if (metadata != nullptr) *metadata = std::move(parts.metadata);
+  return model;
+}
 
+// What a file must say for a model of a known kind, and its configuration for the model.
+
+template <class T>
+Options kind_of(const LSTM<T>*) {
+  return {false, std::is_same_v<T, double>, {}};
+}
+template <class T>
+Options kind_of(const Network<T>*) {
+  return {true, std::is_same_v<T, double>, {}};
+}
+template <class T>
+const LSTMConfig& config_of(const Options& options, const LSTM<T>*) {
+  return options.config.lstm;
+}
+template <class T>
+const NetworkConfig& config_of(const Options& options, const Network<T>*) {
+  return options.config;
+}
+
+/// For messages.
+std::string kind_text(const Options& options) {
+  return std::string(options.network ? "a Network" : "an LSTM") + " of float" +
+         (options.float64 ? "64" : "32");
+}
+
+/// Refers to no other kind of model, so that a program which is linked with --gc-sections holds
+/// only its own.
 template <class Model>
-Model only(AnyModel model) {
-  if (Model* const found = std::get_if<Model>(&model)) return std::move(*found);
-  const char* const got = std::visit([](const auto& other) { return name_of(&other); }, model);
-  throw FileError(std::string("expected ") + name_of(static_cast<const Model*>(nullptr)) +
-                  ", got " + got);
+Model load_only(Source& source, Metadata* metadata) {
+  constexpr const Model* kModel = nullptr;
+  Parts parts = read_parts(source);
+  const Options expected = kind_of(kModel);
+  if (parts.options.network != expected.network || parts.options.float64 != expected.float64) {
+    throw FileError("expected " + kind_text(expected) + ", got " + kind_text(parts.options));
+  }
+  Model model = assemble<Model>(source, parts, config_of(parts.options, kModel));
+  if (metadata != nullptr) *metadata = std::move(parts.metadata);
+  return model;
 }
 
 }  // namespace
 
-AnyModel load(const void* data, std::size_t size) {
+AnyModel load(const void* data, std::size_t size, Metadata* metadata) {
   files::MemorySource source(data, size);
-  return load(source);
+  return load(source, metadata);
 }
 
-AnyModel load(const std::filesystem::path& path) {
+AnyModel load(const std::filesystem::path& path, Metadata* metadata) {
   files::FileSource source(path);
-  return files::naming(path, [&] { return load(source); });
+  return files::naming(path, [&] { return load(source, metadata); });
 }
 
 template <class Model>
-Model load(const void* data, std::size_t size) {
-  return only<Model>(load(data, size));
+Model load(const void* data, std::size_t size, Metadata* metadata) {
+  files::MemorySource source(data, size);
+  return load_only<Model>(source, metadata);
 }
 
 template <class Model>
-Model load(const std::filesystem::path& path) {
+Model load(const std::filesystem::path& path, Metadata* metadata) {
   files::FileSource source(path);
-  return files::naming(path, [&] { return only<Model>(load(source)); });
+  return files::naming(path, [&] { return load_only<Model>(source, metadata); });
 }
 
-#define PEEPHOLE_INSTANTIATE(Model)                         \
-  template Model load<Model>(const std::filesystem::path&); \
-  template Model load<Model>(const void*, std::size_t);
+#define PEEPHOLE_INSTANTIATE(Model)                                    \
+  template Model load<Model>(const std::filesystem::path&, Metadata*); \
+  template Model load<Model>(const void*, std::size_t, Metadata*);
 PEEPHOLE_INSTANTIATE(LSTM<float>)
 PEEPHOLE_INSTANTIATE(LSTM<double>)
 PEEPHOLE_INSTANTIATE(Network<float>)

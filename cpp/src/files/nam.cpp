@@ -1,7 +1,9 @@
+#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "files/json_value.hpp"
+#include "files/metadata.hpp"
 #include "files/source.hpp"
 #include "peephole/interop.hpp"
 
@@ -57,6 +59,26 @@ std::optional<double> number_of(const std::optional<JsonValue>& value) {
   return value && value->is_number() ? std::optional<double>(value->number()) : std::nullopt;
 }
 
+/// The entries of the file's metadata that are no lists or objects, and its sample rate.
+Metadata metadata_of_nam(const JsonValue& file) {
+  Metadata metadata;
+  const auto add = [&](const std::string& name, const JsonValue& value) {
+    const bool is_text = value.kind() == JsonKind::string;
+    if (!is_text && !value.is_number() && value.kind() != JsonKind::boolean) return;
+    const std::string text = is_text ? value.text() : described(value);
+    try {
+      files::check_metadata({{name, text}});
+    } catch (const std::invalid_argument&) {
+      return;
+    }
+    metadata[name] = text;
+  };
+  const auto object = file.find("metadata");
+  if (object && object->kind() == JsonKind::object) object->for_each_entry(add);
+  if (const auto rate = file.find("sample_rate")) add("sample_rate", *rate);
+  return metadata;
+}
+
 /// Of each layer [W | R] (4H, I + H) by rows, its gates i, f, g, o, the bias (4H,), the initial h
 /// and c (H,); then the head's weight (O, H) and bias (O,).
 template <class T>
@@ -99,8 +121,12 @@ NamModel<T> nam_model(files::Source& source) {
     const bool has = metadata && metadata->kind() == JsonKind::object;
     return number_of(has ? metadata->find(key) : std::nullopt);
   };
-  return {files::model_of<Network<T>>(config, parameters), number_of(file.find("sample_rate")),
-          number("loudness"), number("input_level_dbu"), number("output_level_dbu")};
+  return {files::model_of<Network<T>>(config, parameters),
+          number_of(file.find("sample_rate")),
+          number("loudness"),
+          number("input_level_dbu"),
+          number("output_level_dbu"),
+          metadata_of_nam(file)};
 }
 
 }  // namespace

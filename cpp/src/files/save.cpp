@@ -4,6 +4,7 @@
 
 #include "files/format.hpp"
 #include "files/header.hpp"
+#include "files/metadata.hpp"
 #include "files/options.hpp"
 #include "files/replace.hpp"
 #include "files/source.hpp"
@@ -62,7 +63,7 @@ void write_values(files::Sink& sink, const std::vector<ParameterSpec>& specs,
 
 /// Writes the whole file. The parameters of an LSTM inside a network are the network's first ones.
 template <class Model>
-void write_model(files::Sink& sink, const Model& model) {
+void write_model(files::Sink& sink, const Model& model, const Metadata& metadata) {
   const files::Options options = options_of(model);
   const std::vector<ParameterSpec> specs = files::parameter_specs(options);
   files::Header header;
@@ -70,6 +71,7 @@ void write_model(files::Sink& sink, const Model& model) {
                      {"format_version", files::kVersion},
                      {"kind", files::kind_of(options)},
                      {"options", files::write_options(options)}};
+  files::add_metadata(metadata, header);
   add_tensors(header, specs, model.parameters());
   const std::string beginning = files::write_header(header, files::kModelLimits);
   sink.write(beginning.data(), beginning.size());
@@ -79,21 +81,29 @@ void write_model(files::Sink& sink, const Model& model) {
 }  // namespace
 
 template <class Model>
-void save(const Model& model, const std::filesystem::path& path) {
-  files::replace_file(path, [&](files::Sink& sink) { write_model(sink, model); });
+void save(const Model& model, const std::filesystem::path& path, const Metadata& metadata) {
+  files::check_metadata(metadata);
+  files::replace_file(path, [&](files::Sink& sink) { write_model(sink, model, metadata); });
 }
 
 template <class Model>
-std::string serialise(const Model& model) {
+std::string serialise(const Model& model, const Metadata& metadata) {
+  files::check_metadata(metadata);
   std::string bytes;
   files::StringSink sink(bytes);
-  write_model(sink, model);
+  write_model(sink, model, metadata);
   return bytes;
 }
 
-#define PEEPHOLE_INSTANTIATE(Model)                               \
-  template void save(const Model&, const std::filesystem::path&); \
-  template std::string serialise(const Model&);
+template <class Model>
+std::string options_text(const Model& model) {
+  return files::write_options(options_of(model));
+}
+
+#define PEEPHOLE_INSTANTIATE(Model)                                                \
+  template void save(const Model&, const std::filesystem::path&, const Metadata&); \
+  template std::string serialise(const Model&, const Metadata&);                   \
+  template std::string options_text(const Model&);
 PEEPHOLE_INSTANTIATE(LSTM<float>)
 PEEPHOLE_INSTANTIATE(LSTM<double>)
 PEEPHOLE_INSTANTIATE(Network<float>)

@@ -25,6 +25,8 @@ IsaChoice decode(int number) noexcept {
   return {isa != 0, isa != 0 ? static_cast<Isa>(isa - 1) : Isa::baseline, source};
 }
 
+/// Throws Error for another name than those of isas().
+template <class Error>
 IsaChoice parse(const char* argument, const std::string& name, IsaChoice::Source source) {
   if (name == kReference) return {false, Isa::baseline, source};
   std::string known;
@@ -32,8 +34,8 @@ IsaChoice parse(const char* argument, const std::string& name, IsaChoice::Source
     if (name == to_string(isa)) return {true, isa, source};
     known += to_string(isa) + std::string(", ");
   }
-  throw std::invalid_argument(std::string(argument) + ": expected one of " + known + kReference +
-                              ", got \"" + name + "\"");
+  throw Error(std::string(argument) + ": expected one of " + known + kReference + ", got \"" +
+              name + "\"");
 }
 
 constexpr int kNotChosen = -1;
@@ -41,7 +43,7 @@ std::atomic<int> choice{kNotChosen};
 
 int isa_at_start() {
   const char* const name = std::getenv("PEEPHOLE_ISA");
-  return encode(name ? parse("PEEPHOLE_ISA", name, IsaChoice::Source::environment)
+  return encode(name ? parse<EnvironmentError>("PEEPHOLE_ISA", name, IsaChoice::Source::environment)
                      : IsaChoice{true, available_isas().back(), IsaChoice::Source::processor});
 }
 
@@ -62,7 +64,7 @@ std::string isa() {
 }
 
 void set_isa(const std::string& name) {
-  choice = encode(parse("isa", name, IsaChoice::Source::set_isa));
+  choice = encode(parse<std::invalid_argument>("isa", name, IsaChoice::Source::set_isa));
 }
 
 std::vector<std::string> isas() {

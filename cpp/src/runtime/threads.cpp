@@ -12,12 +12,14 @@
 namespace peephole {
 namespace {
 
+/// Throws Error for what is no number of threads.
+template <class Error>
 int checked_threads(const char* argument, const std::string& text) {
   char* end = nullptr;
   const long threads = std::strtol(text.c_str(), &end, 10);
   if (text.empty() || *end != '\0' || threads < 1 || threads > kMostThreads) {
-    throw std::invalid_argument(std::string(argument) + ": expected an integer in 1.." +
-                                std::to_string(kMostThreads) + ", got " + text);
+    throw Error(std::string(argument) + ": expected an integer in 1.." +
+                std::to_string(kMostThreads) + ", got " + text);
   }
   return static_cast<int>(threads);
 }
@@ -32,7 +34,7 @@ int capped_by_openmp(int cpus) {
 
 int threads_at_start() {
   if (const char* text = std::getenv("PEEPHOLE_NUM_THREADS")) {
-    return checked_threads("PEEPHOLE_NUM_THREADS", text);
+    return checked_threads<EnvironmentError>("PEEPHOLE_NUM_THREADS", text);
   }
   return std::min(capped_by_openmp(available_cpus()), kMostThreads);
 }
@@ -49,7 +51,7 @@ int num_threads() {
 }
 
 void set_num_threads(int threads) {
-  chosen_threads = checked_threads("num_threads", std::to_string(threads));
+  chosen_threads = checked_threads<std::invalid_argument>("num_threads", std::to_string(threads));
 }
 
 Team::Team(int wanted) noexcept {

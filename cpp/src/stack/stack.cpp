@@ -137,6 +137,8 @@ void Stack<T>::release_workspaces() const {
   for (const Pass& pass : passes_) {
     pass.packs->clear();
   }
+  const Locked lock(shared_mutex_);
+  for (SharedByStreams& slot : shared_) slot.made.reset();
 }
 
 template class Stack<float>;

@@ -256,7 +256,7 @@ class Stack {
 
   /// What share() made last, for stacks and for networks.
   struct SharedByStreams {
-    std::weak_ptr<const void> made;
+    std::shared_ptr<const void> made;
     std::uint64_t revision = 0;
     IsaChoice isa;
   };
@@ -280,7 +280,7 @@ std::shared_ptr<const Shared> Stack<T>::share(bool with_head, Make&& make) const
   SharedByStreams& slot = shared_[with_head ? 1 : 0];
   const auto current = [&]() -> std::shared_ptr<const Shared> {
     if (slot.revision != revision || !same_kernels(slot.isa, isa)) return nullptr;
-    return std::static_pointer_cast<const Shared>(slot.made.lock());
+    return std::static_pointer_cast<const Shared>(slot.made);
   };
   {
     const Locked lock(shared_mutex_);

@@ -1,5 +1,6 @@
 #include "api/c_api_calls.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -96,6 +97,76 @@ void check_foreign(const char* nam, const char* rtneural, const float* x, const 
   CHECK(model == NULL);
 }
 
+void check_about(const char* path, const void* file, size_t size, const char* version) {
+  peephole_model* model = NULL;
+  peephole_model* copy = NULL;
+  peephole_model* from_memory = NULL;
+  CHECK(strcmp(peephole_version(), version) == 0);
+  CHECK(strcmp(PEEPHOLE_VERSION_STRING, version) == 0);
+  CHECK(PEEPHOLE_VERSION_NUMBER ==
+        PEEPHOLE_VERSION_MAJOR * 10000 + PEEPHOLE_VERSION_MINOR * 100 + PEEPHOLE_VERSION_PATCH);
+  CHECK(peephole_load(path, &model) == PEEPHOLE_OK);
+  CHECK(peephole_copy(model, &copy) == PEEPHOLE_OK);
+  peephole_free(model);
+  CHECK(peephole_layers(copy) == 2);
+  CHECK(peephole_hidden_size(copy, 0) == 5 && peephole_hidden_size(copy, 1) == 4);
+  CHECK(peephole_recurrent_size(copy, 0) == 3 && peephole_recurrent_size(copy, 1) == 3);
+  CHECK(peephole_hidden_size(copy, 2) == 0 && peephole_recurrent_size(copy, 2) == 0);
+  CHECK(peephole_state_size(copy) == 5 + 4 + 3 + 3);
+  CHECK(strcmp(peephole_dtype(copy), "float32") == 0);
+  CHECK(strcmp(peephole_format(copy), "peephole") == 0);
+  CHECK(strstr(peephole_options(copy), "\"projection_size\":3") != NULL);
+  CHECK(peephole_metadata_count(copy) == 2);
+  CHECK(strcmp(peephole_metadata_name(copy, 0), "name") == 0);
+  CHECK(strcmp(peephole_metadata_name(copy, 1), "sample_rate") == 0);
+  CHECK(peephole_metadata_name(copy, 2) == NULL);
+  CHECK(strcmp(peephole_metadata(copy, "name"), "small") == 0);
+  CHECK(peephole_metadata(copy, "format") == NULL && peephole_metadata(copy, NULL) == NULL);
+  CHECK(peephole_sample_rate(copy) == 44100.5);
+  peephole_free(copy);
+
+  CHECK(peephole_load_nam_memory(file, size, &from_memory) == PEEPHOLE_OK);
+  CHECK(strcmp(peephole_format(from_memory), "nam") == 0);
+  CHECK(strcmp(peephole_metadata(from_memory, "name"), "gear") == 0);
+  CHECK(peephole_sample_rate(from_memory) == 48000);
+  peephole_free(from_memory);
+  CHECK_FAILS(peephole_load_rtneural_memory(file, size, &from_memory), PEEPHOLE_BAD_FILE,
+              "in_shape");
+}
+
+void check_state(const char* path, const float* x, const float* y, size_t n) {
+  peephole_model* model = NULL;
+  peephole_model* other = NULL;
+  float state[15], zeros[15] = {0}, got[kMost];
+  const float not_a_number[2] = {NAN, 0};
+  size_t i;
+  CHECK(peephole_load(path, &model) == PEEPHOLE_OK && peephole_load(path, &other) == PEEPHOLE_OK);
+  CHECK(peephole_get_state(model, state) == PEEPHOLE_OK);
+  CHECK(memcmp(state, zeros, sizeof state) == 0);
+  CHECK(peephole_process(model, x, got, n / 2) == PEEPHOLE_OK);
+  CHECK(peephole_get_state(model, state) == PEEPHOLE_OK);
+  for (i = 0; i < 15; ++i) CHECK(state[i] != 0);
+  CHECK(peephole_set_state(other, state) == PEEPHOLE_OK);
+  CHECK(peephole_process(other, x + n / 2 * 2, got + n / 2 * 3, n - n / 2) == PEEPHOLE_OK);
+  CHECK(memcmp(got, y, n * 3 * sizeof *y) == 0);
+
+  /* A NaN stays until the state is set or reset. */
+  CHECK(peephole_step(model, not_a_number, got) == PEEPHOLE_OK);
+  CHECK(peephole_step(model, x, got) == PEEPHOLE_OK && got[0] != got[0]);
+  peephole_reset(model);
+  CHECK(peephole_process(model, x, got, n) == PEEPHOLE_OK);
+  CHECK(memcmp(got, y, n * 3 * sizeof *y) == 0);
+
+  CHECK_FAILS(peephole_get_state(model, NULL), PEEPHOLE_BAD_ARGUMENT, "state: ");
+  CHECK_FAILS(peephole_set_state(model, NULL), PEEPHOLE_BAD_ARGUMENT, "state: ");
+  CHECK_FAILS(peephole_set_state(NULL, state), PEEPHOLE_BAD_ARGUMENT, "model: ");
+  CHECK_FAILS(peephole_get_state_double(model, NULL), PEEPHOLE_BAD_ARGUMENT,
+              "state: expected float");
+  CHECK_FAILS(peephole_process(model, x, got, (size_t)-1), PEEPHOLE_BAD_ARGUMENT, "n: ");
+  peephole_free(model);
+  peephole_free(other);
+}
+
 void check_refusals(const char* bidirectional, const char* absent, const char* foreign) {
   peephole_model* const other = (peephole_model*)&failures;
   peephole_model* model = other;
@@ -109,6 +180,11 @@ void check_refusals(const char* bidirectional, const char* absent, const char* f
   CHECK_FAILS(peephole_copy(NULL, &model), PEEPHOLE_BAD_ARGUMENT, "model: ");
   CHECK(model == NULL);
   CHECK(peephole_input_size(NULL) == 0 && peephole_output_size(NULL) == 0);
+  CHECK(peephole_layers(NULL) == 0 && peephole_hidden_size(NULL, 0) == 0);
+  CHECK(peephole_recurrent_size(NULL, 0) == 0 && peephole_state_size(NULL) == 0);
+  CHECK(peephole_dtype(NULL) == NULL && peephole_format(NULL) == NULL);
+  CHECK(peephole_options(NULL) == NULL && peephole_metadata(NULL, "name") == NULL);
+  CHECK(peephole_metadata_count(NULL) == 0 && peephole_metadata_name(NULL, 0) == NULL);
   CHECK(!peephole_is_double(NULL) && peephole_sample_rate(NULL) == 0);
   peephole_reset(NULL);
   peephole_free(NULL);

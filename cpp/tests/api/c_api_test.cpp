@@ -63,6 +63,12 @@ int main() {
   check_foreign(path("amp.nam").c_str(), path("amp.json").c_str(), narrow.x.data(), y_nam.data(),
                 y_rtneural.data(), at(kSteps));
 
+  config.lstm.projection_size = 3;
+  const Example<float> projected(config);
+  save(projected.network, folder / "projected", {{"name", "small"}, {"sample_rate", "44100.5"}});
+  check_about(path("projected").c_str(), kNam.data(), kNam.size(), PEEPHOLE_TEST_VERSION);
+  check_state(path("projected").c_str(), projected.x.data(), projected.y.data(), at(kSteps));
+
   config.lstm.bidirectional = true;
   save(Network<float>(config, 0), folder / "bidirectional");
   std::ofstream(folder / "foreign") << "no model";

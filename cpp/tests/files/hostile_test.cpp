@@ -8,6 +8,7 @@
 #include <string>
 
 #include "files/hostile_files.hpp"
+#include "files/hostile_metadata.hpp"
 #include "peephole/files.hpp"
 #include "support/allocated.hpp"
 #include "support/check.hpp"
@@ -90,7 +91,10 @@ int main() {
 
   std::vector<test::HostileFile> files = test::hostile_files();
   files.push_back({"values: a large file that ends wrong", large_contradiction()});
-  CHECK(files.size() >= 60);
+  const std::string added = test::with_metadata("\"metadata/rate\":\"48000\"");
+  CHECK(std::holds_alternative<Network<float>>(load(added.data(), added.size())));
+  for (test::HostileFile& file : test::hostile_metadata()) files.push_back(std::move(file));
+  CHECK(files.size() >= 70);
 
   const auto path = std::filesystem::temp_directory_path() /
                     ("peephole-hostile-" + std::to_string(std::time(nullptr)));

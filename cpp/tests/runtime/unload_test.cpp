@@ -25,7 +25,7 @@ int main(int count, char** arguments) {
 #ifdef __linux__
   CHECK(count == 2);
   const long before = threads_of_process();
-  for (int repeat = 0; repeat < 20; ++repeat) {
+  for (int repeat = 0; repeat < 50; ++repeat) {
     void* const plugin = dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL);
     if (plugin == nullptr) std::printf("%s\n", dlerror());
     CHECK(plugin != nullptr);

@@ -37,15 +37,18 @@ def from_nam(path: Any, *, dtype: str = "float32") -> Network:
         dtype: "float32", in which the plugin computes, or "float64".
 
     Returns:
-        The network, with readout="all" and initial_state="learned". Sample rate and metadata stay
-        in the file.
+        The network, with readout="all" and initial_state="learned". Its `metadata` has the texts,
+        numbers and booleans of the file's metadata as strings, and "sample_rate".
 
     Raises:
         ValueError: If the file is not such a file, or of another architecture.
         OSError: If it cannot be read.
     """
     read = {"float32": core.load_nam_float32, "float64": core.load_nam_float64}
-    return Network._over(read[dtype_name(dtype)](path_text(path, "path")))
+    core_model, metadata = read[dtype_name(dtype)](path_text(path, "path"))
+    model = Network._over(core_model)
+    model.metadata = metadata
+    return model
 
 
 def to_nam(

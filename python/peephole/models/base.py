@@ -20,18 +20,23 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+_MOST_METADATA = 50  # kMostMetadata of peephole/files.hpp
+
+
 class Model(ABC):
     """A core model with its parameters; not for use by itself."""
 
     # Other attributes cannot be set: files and pickles would lose them.
-    __slots__ = ("__weakref__", "_core", "_parameters")
+    __slots__ = ("__weakref__", "_core", "_metadata", "_parameters")
 
     _core: core.LSTM | core.Network
+    _metadata: dict[str, str]
     _parameters: Parameters
 
     def _adopt(self, core_model: Any) -> None:
         self._core = core_model
         self._parameters = Parameters(core_model.parameters)
+        self._metadata = {}
 
     @classmethod
     def _over(cls, core_model: core.LSTM | core.Network) -> Self:
@@ -41,9 +46,13 @@ class Model(ABC):
         return model
 
     @classmethod
-    def _from_file(cls, core_model: core.LSTM | core.Network, path: str) -> Self:
-        """An instance over the core model that was read from a file."""
-        return cls._over(core_model)
+    def _from_file(
+        cls, core_model: core.LSTM | core.Network, metadata: dict[str, str], path: str
+    ) -> Self:
+        """An instance over the core model and with the metadata that were read from a file."""
+        model = cls._over(core_model)
+        model._metadata = metadata
+        return model
 
     @classmethod
     def _restored(
@@ -130,16 +139,40 @@ class Model(ABC):
         """Whether each layer also reads the sequence backwards."""
         return bool(self._core.options["bidirectional"])
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Texts that belong to the model, {name: text}, such as the sample rate of its sound.
+
+        A dict that can be changed or set; {} at first. It is kept in the model's files, copies and
+        pickles. Names and texts are strings that UTF-8 can encode, without zero characters; names
+        are not empty, and there are at most 50.
+        """
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, metadata: Mapping[str, str]) -> None:
+        self._metadata = checked_metadata(metadata)
+
+    def save(
+        self, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None
+    ) -> None:
         """Writes the model to a safetensors file, for `peephole.load`.
 
         An existing file at `path` is replaced only once the new one is complete.
 
+        Args:
+            path: The file.
+            metadata: {name: text} in place of the model's own `metadata`, which None stands for.
+                `load` gives it back as the `metadata` of the model.
+
         Raises:
             OSError: If the file cannot be written.
-            ValueError: If the model has several thousand layers, too many names for a file.
+            ValueError: If the model has several thousand layers, too many names for a file, or if
+                the metadata are too long (1 MiB) or not what `metadata` says.
+            TypeError: If the metadata are not strings.
         """
-        self._core.save(path_text(path, "path"))
+        texts = checked_metadata(self.metadata if metadata is None else metadata)
+        self._core.save(path_text(path, "path"), texts)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -149,12 +182,12 @@ class Model(ABC):
             ValueError: If the file is no model file, or holds a model of the other class.
             OSError: If the file cannot be read.
         """
-        core_model = read_core(path)
+        core_model, metadata = read_core(path)
         if not isinstance(core_model, cls._core_classes()):
             has_head = "output_size" in core_model.options
             mine, other = ("LSTM", "Network") if has_head else ("Network", "LSTM")
             raise ValueError(f"path: expected the file of a model {mine}, got one of {other}")
-        return cls._from_file(core_model, path_text(path, "path"))
+        return cls._from_file(core_model, metadata, path_text(path, "path"))
 
     @classmethod
     @abstractmethod
@@ -181,7 +214,9 @@ class Model(ABC):
     def __reduce__(self) -> tuple[Any, ...]:
         # np.array copies, so no view stays alive.
         values = {name: np.array(self._parameters[name]) for name in self._parameters}
-        return type(self)._restored, (self.options, self.masks, values)
+        make = type(self)._restored, (self.options, self.masks, values)
+        # Pickle and copy set the second part of a pair of states by setattr.
+        return *make, (None, {"metadata": dict(self.metadata)})
 
 
 def _changed(activations: Mapping[str, str]) -> dict[str, str]:
@@ -189,8 +224,42 @@ def _changed(activations: Mapping[str, str]) -> dict[str, str]:
     return {key: name for key, name in activations.items() if name != defaults[key]}
 
 
+def checked_metadata(metadata: Any) -> dict[str, str]:
+    """A copy of {name: text} as a file can hold it."""
+    if not isinstance(metadata, Mapping):
+        raise TypeError(
+            f"metadata: expected a mapping of strings to strings, got {type(metadata).__name__}"
+        )
+    if len(metadata) > _MOST_METADATA:
+        raise ValueError(
+            f"metadata: expected at most {_MOST_METADATA} entries, got {len(metadata)}"
+        )
+    for name, text in metadata.items():
+        _check_text(name, "metadata")
+        _check_text(text, f"metadata[{name!r}]")
+    if "" in metadata:
+        raise ValueError("metadata: expected names, got an empty one")
+    return dict(metadata)
+
+
+def _check_text(text: Any, argument: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{argument}: expected a string, got {type(text).__name__}")
+    if "\0" in text:
+        raise ValueError(f"{argument}: expected text without zero characters, got {text[:60]!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{argument}: expected text that UTF-8 can encode, got {text[:60]!r}"
+        ) from None
+
+
 def read_core(path: str | os.PathLike[str]) -> Any:
-    """The core model of a file; the error for the checkpoint of a training says what it is."""
+    """The core model of a file, and its metadata.
+
+    The error for the checkpoint of a training says what it is.
+    """
     text = path_text(path, "path")
     try:
         return core.load(text)

@@ -19,7 +19,8 @@ def load(path: str | os.PathLike[str]) -> LSTM | Network:
             message says what is wrong; nothing is returned before all of it is checked.
         OSError: If the file cannot be read, for example FileNotFoundError.
     """
-    model = read_core(path)
+    model, metadata = read_core(path)
+    text = path_text(path, "path")
     if isinstance(model, (core.NetworkFloat32, core.NetworkFloat64)):
-        return Network._from_file(model, path_text(path, "path"))
-    return LSTM._over(model)
+        return Network._from_file(model, metadata, text)
+    return LSTM._from_file(model, metadata, text)

@@ -20,6 +20,7 @@ from peephole.scaling.texts import NAMES
 # As the core writes them: cpp/src/files/format.hpp.
 _METADATA = {"format": "peephole", "format_version": "1", "kind": "Network"}
 _MASKS = "masks/"
+METADATA = "metadata/"  # before the names of what the caller adds
 # The options that files always have. The core writes newer ones (`InFiles::unless_default`) only if
 # they are not the default, so that older releases read the file.
 ALWAYS_WRITTEN = {"input_size", "hidden_size", "output_size", "peephole", "peephole_gates"}
@@ -65,5 +66,5 @@ def _check_header(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str
     if size > _MOST_BYTES:
         raise ValueError(
             f"{' and '.join(metadata.keys() & {*NAMES})}: expected a file header of at most "
-            f"{_MOST_BYTES} bytes, got {size}; there are too many features"
+            f"{_MOST_BYTES} bytes, got {size}; there are too many features or metadata"
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from peephole import _core as core
 from peephole._checks import path_text
-from peephole.models.base import Model
-from peephole.models.scaling_files import save_with_scalings
+from peephole.models.base import Model, checked_metadata
+from peephole.models.scaling_files import METADATA, save_with_scalings
 from peephole.scaling.standardiser import Standardiser
 from peephole.scaling.texts import NAMES, scaling_texts, set_scalings
 
@@ -29,8 +30,8 @@ class ModelWithScalings(Model):
         self._input_scaling = self._target_scaling = None
 
     @classmethod
-    def _from_file(cls, core_model: Any, path: str) -> Self:
-        model = cls._over(core_model)
+    def _from_file(cls, core_model: Any, metadata: dict[str, str], path: str) -> Self:
+        model = super()._from_file(core_model, metadata, path)
         try:
             set_scalings(model, core.TensorFile(path).metadata)
         except ValueError as error:
@@ -60,7 +61,9 @@ class ModelWithScalings(Model):
     def target_scaling(self, scaling: Standardiser | None) -> None:
         self._target_scaling = check_scaling(scaling, "target_scaling", None)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None
+    ) -> None:
         """Writes the network, with its scalings, to a safetensors file, for `peephole.load`.
 
         An existing file at `path` is replaced only once the new one is complete. The scalings are
@@ -69,23 +72,31 @@ class ModelWithScalings(Model):
         "count"; and "missing" and "indicators" where they are not the default. Programs in C++ can
         read them by `peephole::TensorFile`; `peephole::load` ignores them.
 
+        Args:
+            path: The file.
+            metadata: {name: text} in place of the network's own `metadata`, which None stands for.
+                `load` gives it back as the `metadata` of the network.
+
         Raises:
             OSError: If the file cannot be written.
             ValueError: If there are too many layers (several thousand) or features of scalings
-                (some ten thousand) for a file.
+                (some ten thousand) for a file, or if the metadata are too long (1 MiB) or not what
+                `metadata` says.
+            TypeError: If the metadata are not strings.
         """
         check_scaling(self.input_scaling, "input_scaling", self.input_size)  # fitted again since
         texts = scaling_texts(self)
         if not texts:
-            super().save(path)
+            super().save(path, metadata=metadata)
             return
+        added = checked_metadata(self.metadata if metadata is None else metadata)
+        texts |= {METADATA + name: text for name, text in added.items()}
         place = path_text(path, "path")
         save_with_scalings(place, self.options, self.parameters, self.masks, texts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        make, arguments = super().__reduce__()
-        # Pickle and copy set the second part of a pair of states by setattr.
-        return make, arguments, (None, {name: getattr(self, name) for name in NAMES})
+        make, arguments, (_, attributes) = super().__reduce__()
+        return make, arguments, (None, attributes | {name: getattr(self, name) for name in NAMES})
 
 
 def check_scaling(scaling: Any, name: str, features: int | None) -> Standardiser | None:

@@ -29,6 +29,9 @@ class Stream:
     effect on it. Streams of the same, unchanged model share its weights. Streams can be copied and
     pickled. Use one stream per thread.
 
+    A NaN in x becomes part of the state: all later outputs of that sequence may be NaN, until
+    `reset` or until `state` is set.
+
     Args:
         model: An `LSTM`, or a `Network` whose readout is "all" or "last"; not bidirectional.
         batch: B, the number of sequences that advance together.

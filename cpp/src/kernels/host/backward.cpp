@@ -236,7 +236,7 @@ BackwardTask<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
   BackwardChunk* const chunks = workspace.chunks(time);
   task.chunk_count = list_chunks(steps, time, chunk_rows<T>(task.hidden_size), chunks);
   task.chunks = chunks;
-  const Index lanes = kernels_of<T>(packed.isa()).lanes();
+  const Index lanes = lanes_of<T>(packed.isa());
   carve_scratch(task, lanes, schedule.batch(), threads, workspace);
   share_products(task, threads);
   if (task.chunk_count == 0 && !layer.accumulate) set_zero(layer.spec, layer.dweights);
@@ -250,11 +250,10 @@ BackwardTask<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
 template <class T>
 void run_recurrence(const BackwardTask<T>& task, Isa isa, Index chunk, RankRange ranks,
                     const TeamPart& team) noexcept {
-  const KernelsOf<T> kernels = kernels_of<T>(isa);
   if (task.norm.form.any) {
-    return kernels.norm.recurrence(task, task.chunks[chunk], ranks.begin, ranks.end);
+    return norm_kernels_of<T>(isa).recurrence(task, task.chunks[chunk], ranks.begin, ranks.end);
   }
-  kernels.backward.recurrence(task, task.chunks[chunk], ranks.begin, ranks.end, team);
+  backward_kernels_of<T>(isa).recurrence(task, task.chunks[chunk], ranks.begin, ranks.end, team);
 }
 
 namespace {
@@ -263,18 +262,19 @@ namespace {
 /// other values than da; with NormForm::products, so are those of R.
 template <class T>
 void norm_weight_gradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
-                           const ProductShare& share, const KernelsOf<T>& kernels) noexcept {
-  kernels.norm.gain_gradients(task, chunk, share);
+                           const ProductShare& share, Isa isa) noexcept {
+  const BackwardKernels<T>& kernels = backward_kernels_of<T>(isa);
+  norm_kernels_of<T>(isa).gain_gradients(task, chunk, share);
   BackwardTask<T> part = task;
   part.dbias = part.ddiagonal = nullptr;
-  if (!task.norm.form.products) return kernels.backward.weight_gradients(part, chunk, share);
+  if (!task.norm.form.products) return kernels.weight_gradients(part, chunk, share);
   part.dweight_hh = part.dweight_hh_columns = nullptr;
-  kernels.backward.weight_gradients(part, chunk, share);
+  kernels.weight_gradients(part, chunk, share);
   part.dweight_hh = task.dweight_hh;
   part.dweight_hh_columns = task.dweight_hh_columns;
   part.dweight_ih = part.dweight_ih_columns = nullptr;
   part.da.data = task.norm.da_h;
-  kernels.backward.weight_gradients(part, chunk, share);
+  kernels.weight_gradients(part, chunk, share);
 }
 
 }  // namespace
@@ -282,14 +282,13 @@ void norm_weight_gradients(const BackwardTask<T>& task, const BackwardChunk& chu
 template <class T>
 void run_products(const BackwardTask<T>& task, Isa isa, Index chunk, Index share,
                   int thread) noexcept {
-  const KernelsOf<T> all = kernels_of<T>(isa);
-  const BackwardKernels<T>& kernels = all.backward;
+  const BackwardKernels<T>& kernels = backward_kernels_of<T>(isa);
   const bool of_input = share < task.input_shares;
   const ProductShare taken =
       of_input ? ProductShare{share, task.input_shares, thread}
                : ProductShare{share - task.input_shares, task.weight_shares, thread};
   const BackwardChunk& of = task.chunks[chunk];
-  if (task.norm.form.any && !of_input) return norm_weight_gradients(task, of, taken, all);
+  if (task.norm.form.any && !of_input) return norm_weight_gradients(task, of, taken, isa);
   (of_input ? kernels.input_gradient : kernels.weight_gradients)(task, of, taken);
 }
 

@@ -125,15 +125,14 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
   task.state_h = layer.state_h + ranks.begin * task.recurrent_size;
   task.state_c = layer.state_c + ranks.begin * H;
   const Index rows = std::max<Index>(ranks.end - ranks.begin, 0);
-  carve_scratch(task, kernels_of<T>(packed.isa()).lanes(), rows, workspace);
+  carve_scratch(task, lanes_of<T>(packed.isa()), rows, workspace);
   return task;
 }
 
 template <class T>
 void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noexcept {
-  const KernelsOf<T> kernels = kernels_of<T>(isa);
-  if (task.norm.form.any) return kernels.norm.forward(task);
-  kernels.forward.forward(task, team);
+  if (task.norm.form.any) return norm_kernels_of<T>(isa).forward(task);
+  forward_kernels_of<T>(isa).forward(task, team);
 }
 
 template ForwardTask<float> prepare_forward(const LayerForward<float>&, const PackedForward<float>&,

@@ -58,7 +58,7 @@ void PackedBackward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>&
   isa_ = isa;
   const Index H = spec.hidden_size, I = spec.input_size, rows = kGates * H;
   const Index P = spec.recurrent_size();
-  const Index lanes = kernels_of<T>(isa).lanes();
+  const Index lanes = lanes_of<T>(isa);
   const bool dense = spec.peephole == Peephole::dense, narrow = I <= kNarrowInput;
   const bool diagonal = spec.peephole == Peephole::diagonal;
 
@@ -95,7 +95,7 @@ void PackedBackward<T>::refer(const LayerSpec& spec, const LayerWeights<const T>
                               Isa isa) {
   isa_ = isa;
   const Index H = spec.hidden_size, I = spec.input_size, P = spec.recurrent_size();
-  const Index group = kGates * kernels_of<T>(isa).lanes();
+  const Index group = kGates * lanes_of<T>(isa);
   view_ = {};
   view_.weight_ih = {weights.weight_ih, group, I, false, I};
   view_.weight_hh = {weights.weight_hh, group, P, false, P};

@@ -98,7 +98,7 @@ template <class T>
 void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& weights, Isa isa) {
   isa_ = isa;
   const Index H = spec.hidden_size, I = spec.input_size, P = spec.recurrent_size();
-  const ForwardKernels<T>& kernels = kernels_of<T>(isa).forward;
+  const ForwardKernels<T>& kernels = forward_kernels_of<T>(isa);
   const Index lanes = kernels.lanes, row = kGates * lanes;
   const bool diagonal = spec.peephole == Peephole::diagonal;
   const bool dense_output = has_dense_output(spec);

@@ -9,7 +9,7 @@ namespace peephole::kernels {
 template <class T>
 void PackedHead<T>::pack(const T* from, Index term_stride, Index column_stride, Index terms,
                          Index columns, Isa isa) {
-  const Index width = kernels_of<T>(isa).head.group_columns;
+  const Index width = head_kernels_of<T>(isa).group_columns;
   T* to = storage_.reserve(round_up(columns, width) * terms);
   for (Index first = 0; first < columns; first += width) {
     const Index count = std::min(width, columns - first);

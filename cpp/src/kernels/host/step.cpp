@@ -14,26 +14,25 @@ constexpr Index kSmallTilePanels = 2;
 
 /// The number of vectors that the gates of a last panel of this many units share; 0: none.
 template <class T>
-int shared_vectors(const KernelsOf<T>& kernels, Index units) noexcept {
-  if (!kernels.step.shared_vectors || units > kernels.lanes() / 2) return 0;
-  return units > kernels.lanes() / kGates ? 2 : 1;
+int shared_vectors(const StepKernels<T>& kernels, Index lanes, Index units) noexcept {
+  if (!kernels.shared_vectors || units > lanes / 2) return 0;
+  return units > lanes / kGates ? 2 : 1;
 }
 
 }  // namespace
 
 template <class T>
 PackedStep<T>::PackedStep(const PackedForward<T>& packed, const LayerSpec& spec) {
-  const KernelsOf<T> kernels = kernels_of<T>(packed.isa());
+  const StepKernels<T>& kernels = step_kernels_of<T>(packed.isa());
   const ForwardWeights<T>& w = packed.view();
-  const Index lanes = kernels.lanes(), row = kGates * lanes;
-  tail_vectors_ = shared_vectors(kernels, spec.hidden_size - (w.panels - 1) * lanes);
+  const Index lanes = lanes_of<T>(packed.isa()), row = kGates * lanes;
+  tail_vectors_ = shared_vectors(kernels, lanes, spec.hidden_size - (w.panels - 1) * lanes);
   whole_panels_ = w.panels - (tail_vectors_ > 0 ? 1 : 0);
 
   const Index size = (whole_panels_ * kGates + tail_vectors_) * w.terms * lanes;
   const Index bytes = size * static_cast<Index>(sizeof(T));
   const bool half_stays = kStayingBytes < bytes && bytes <= 2 * kStayingBytes;
-  tile_panels_ =
-      half_stays ? std::min(kernels.step.max_panels, kSmallTilePanels) : kernels.step.max_panels;
+  tile_panels_ = half_stays ? std::min(kernels.max_panels, kSmallTilePanels) : kernels.max_panels;
 
   T* to = weights_.reserve(size);
   for (Index first = 0; first < w.panels; first += tile_panels_) {

@@ -1,6 +1,15 @@
 #include "kernels/host/table.hpp"
 
+#include <cstddef>
+
 namespace peephole::kernels {
+
+/// The instruction sets of this build.
+#if defined(PEEPHOLE_X86_KERNELS)
+#define PEEPHOLE_FOR_EACH_SET(f) f(baseline) f(avx2) f(avx512)
+#else
+#define PEEPHOLE_FOR_EACH_SET(f) f(baseline)
+#endif
 
 /// The exports of kernels/isa/<set>.cpp.
 #define PEEPHOLE_DECLARE_KERNELS(set)                    \
@@ -9,50 +18,68 @@ namespace peephole::kernels {
   extern const AllTypes<StepKernels> step_##set;         \
   extern const AllTypes<HeadKernels> head_##set;         \
   extern const AllTypes<NormKernels> norm_##set;
-#define PEEPHOLE_ROW(set) \
-  {Isa::set, forward_##set, backward_##set, step_##set, head_##set, norm_##set}
-
-PEEPHOLE_DECLARE_KERNELS(baseline)
-#if defined(PEEPHOLE_X86_KERNELS)
-PEEPHOLE_DECLARE_KERNELS(avx2)
-PEEPHOLE_DECLARE_KERNELS(avx512)
-#endif
+PEEPHOLE_FOR_EACH_SET(PEEPHOLE_DECLARE_KERNELS)
 
 namespace {
 
+/// The kernels of one part of the work. A part is a table of its own, so that programs that never
+/// call one part need not contain it.
+template <template <class> class Kernels>
 struct Row {
   Isa isa;
-  const AllTypes<ForwardKernels>& forward;
-  const AllTypes<BackwardKernels>& backward;
-  const AllTypes<StepKernels>& step;
-  const AllTypes<HeadKernels>& head;
-  const AllTypes<NormKernels>& norm;
+  const AllTypes<Kernels>& kernels;
 };
 
-constexpr Row kTable[] = {
-    PEEPHOLE_ROW(baseline),
-#if defined(PEEPHOLE_X86_KERNELS)
-    PEEPHOLE_ROW(avx2),
-    PEEPHOLE_ROW(avx512),
-#endif
-};
-
-const Row& row_of(Isa isa) noexcept {
-  for (const Row& row : kTable) {
-    if (row.isa == isa) return row;
+template <class T, template <class> class Kernels, std::size_t rows>
+const Kernels<T>& find(const Row<Kernels> (&table)[rows], Isa isa) noexcept {
+  for (const Row<Kernels>& row : table) {
+    if (row.isa == isa) return row.kernels;
   }
-  return kTable[0];
+  return table[0].kernels;
 }
+
+#define PEEPHOLE_FORWARD_ROW(set) {Isa::set, forward_##set},
+#define PEEPHOLE_BACKWARD_ROW(set) {Isa::set, backward_##set},
+#define PEEPHOLE_STEP_ROW(set) {Isa::set, step_##set},
+#define PEEPHOLE_HEAD_ROW(set) {Isa::set, head_##set},
+#define PEEPHOLE_NORM_ROW(set) {Isa::set, norm_##set},
+constexpr Row<ForwardKernels> kForward[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_FORWARD_ROW)};
+constexpr Row<BackwardKernels> kBackward[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_BACKWARD_ROW)};
+constexpr Row<StepKernels> kStep[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_STEP_ROW)};
+constexpr Row<HeadKernels> kHead[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_HEAD_ROW)};
+constexpr Row<NormKernels> kNorm[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_NORM_ROW)};
 
 }  // namespace
 
 template <class T>
-KernelsOf<T> kernels_of(Isa isa) noexcept {
-  const Row& row = row_of(isa);
-  return {row.forward, row.backward, row.step, row.head, row.norm};
+const ForwardKernels<T>& forward_kernels_of(Isa isa) noexcept {
+  return find<T>(kForward, isa);
+}
+template <class T>
+const BackwardKernels<T>& backward_kernels_of(Isa isa) noexcept {
+  return find<T>(kBackward, isa);
+}
+template <class T>
+const StepKernels<T>& step_kernels_of(Isa isa) noexcept {
+  return find<T>(kStep, isa);
+}
+template <class T>
+const HeadKernels<T>& head_kernels_of(Isa isa) noexcept {
+  return find<T>(kHead, isa);
+}
+template <class T>
+const NormKernels<T>& norm_kernels_of(Isa isa) noexcept {
+  return find<T>(kNorm, isa);
 }
 
-template KernelsOf<float> kernels_of(Isa) noexcept;
-template KernelsOf<double> kernels_of(Isa) noexcept;
+#define PEEPHOLE_INSTANTIATE(T)                                         \
+  template const ForwardKernels<T>& forward_kernels_of(Isa) noexcept;   \
+  template const BackwardKernels<T>& backward_kernels_of(Isa) noexcept; \
+  template const StepKernels<T>& step_kernels_of(Isa) noexcept;         \
+  template const HeadKernels<T>& head_kernels_of(Isa) noexcept;         \
+  template const NormKernels<T>& norm_kernels_of(Isa) noexcept;
+PEEPHOLE_INSTANTIATE(float)
+PEEPHOLE_INSTANTIATE(double)
+#undef PEEPHOLE_INSTANTIATE
 
 }  // namespace peephole::kernels

@@ -10,20 +10,23 @@
 /// The one place where an instruction set becomes kernels.
 namespace peephole::kernels {
 
-/// The kernels of one instruction set for one type.
-template <class T>
-struct KernelsOf {
-  const ForwardKernels<T>& forward;
-  const BackwardKernels<T>& backward;
-  const StepKernels<T>& step;
-  const HeadKernels<T>& head;
-  const NormKernels<T>& norm;
+// The kernels of an available instruction set, for each part of the work.
 
-  Index lanes() const noexcept { return forward.lanes; }
-};
-
-/// Those of an available instruction set.
 template <class T>
-KernelsOf<T> kernels_of(Isa isa) noexcept;
+const ForwardKernels<T>& forward_kernels_of(Isa isa) noexcept;
+template <class T>
+const BackwardKernels<T>& backward_kernels_of(Isa isa) noexcept;
+template <class T>
+const StepKernels<T>& step_kernels_of(Isa isa) noexcept;
+template <class T>
+const HeadKernels<T>& head_kernels_of(Isa isa) noexcept;
+template <class T>
+const NormKernels<T>& norm_kernels_of(Isa isa) noexcept;
+
+/// The values of a vector.
+template <class T>
+Index lanes_of(Isa isa) noexcept {
+  return forward_kernels_of<T>(isa).lanes;
+}
 
 }  // namespace peephole::kernels
