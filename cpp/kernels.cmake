@@ -19,10 +19,6 @@ set(PEEPHOLE_KERNEL_OBJECTS "")
 # exceptions, which would bring in symbols of their own. Square roots that set no errno are one instruction.
 set(PEEPHOLE_KERNEL_FLAGS $<IF:$<CONFIG:Debug>,-O1,-O3> ${PEEPHOLE_EXACT_FLAGS} -fno-exceptions
   -fno-math-errno)
-if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address,undefined")
-  # AddressSanitizer checks every access too; checking twice takes a third of the compiler's time.
-  list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=null,object-size,pointer-overflow)
-endif()
 if(PEEPHOLE_BUILD_FUZZERS)
   list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=all)  # the fuzzers never run the kernels
 endif()
