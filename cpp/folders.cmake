@@ -9,6 +9,9 @@ set(PEEPHOLE_FLAGS_files -Os)
 set(PEEPHOLE_FLAGS_stack -Os)
 set(PEEPHOLE_FLAGS_api -O2)
 set(PEEPHOLE_FLAGS_reference -O2)
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address")
+  set(PEEPHOLE_SANITIZER_FLAGS_reference -fno-sanitize-address-use-after-scope)  # Eigen: as for kernels
+endif()
 # sqrt as an instruction, several at once. Setting errno, which is not used, would need a call.
 set(PEEPHOLE_FLAGS_model -fno-math-errno)
 
@@ -23,8 +26,9 @@ foreach(folder IN LISTS folders)
     file(CONFIGURE OUTPUT ${sources} CONTENT "${includes}" @ONLY)
   endif()
   target_sources(peephole PRIVATE ${sources})
+  set(released $<AND:$<CONFIG:Release,RelWithDebInfo>,$<CXX_COMPILER_ID:GNU,Clang,AppleClang>>)
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS
-    "$<$<AND:$<CONFIG:Release,RelWithDebInfo>,$<CXX_COMPILER_ID:GNU,Clang,AppleClang>>:${PEEPHOLE_FLAGS_${folder}}>")
+    "$<${released}:${PEEPHOLE_FLAGS_${folder}}>;${PEEPHOLE_SANITIZER_FLAGS_${folder}}")
 endforeach()
 if(PEEPHOLE_UNITY)
   # GCC warns if a class has a member whose type is in an anonymous namespace of an included file.

@@ -19,6 +19,10 @@ set(PEEPHOLE_KERNEL_OBJECTS "")
 # exceptions, which would bring in symbols of their own. Square roots that set no errno are one instruction.
 set(PEEPHOLE_KERNEL_FLAGS $<IF:$<CONFIG:Debug>,-O1,-O3> ${PEEPHOLE_EXACT_FLAGS} -fno-exceptions
   -fno-math-errno)
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address")
+  # Inlined functions by the thousand, whose ends of scope would take most of the compiler's time.
+  list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize-address-use-after-scope)
+endif()
 if(PEEPHOLE_BUILD_FUZZERS)
   list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=all)  # the fuzzers never run the kernels
 endif()
