@@ -22,6 +22,7 @@ from bench import (
     peak,
     peers,
     plot,
+    sessions,
     step_program,
     tables,
     through_jax,
@@ -49,6 +50,7 @@ MODES = (
     "torch",
     "jax",
     "cells",
+    "sessions",
 )
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
@@ -208,6 +210,10 @@ class Run:
         elif mode == "cells":
             records, table = self._through("torch", cells)
             title = f"Other cells, {dtype}, 1 thread: fastest calls"
+        elif mode == "sessions":
+            records = sessions.measure(self.effort, self.options.isa)
+            title = "Sessions: µs a session, float32, 1 thread"
+            table = sessions.table(records)
         elif mode == "jax":
             records, table = self._through("jax", through_jax)
             title = f"Through JAX, {dtype}: fastest calls"

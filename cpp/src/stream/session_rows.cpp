@@ -1,7 +1,6 @@
 #include "stream/session_rows.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "base/arithmetic.hpp"
@@ -10,13 +9,9 @@
 namespace peephole {
 namespace {
 
-template <class T>
-Index most_session_rows(const StreamModel<T>& model) noexcept {
-  static const char* const e = std::getenv("BLOCK");
-  if (e) return std::atoi(e);
-  (void)model;
-  return 48;
-}
+/// The most rows of a block: each block reads the weights once, and more rows than these do not
+/// stay in cache from layer to layer.
+constexpr Index kMostRows = 48;
 
 }  // namespace
 
@@ -51,7 +46,7 @@ template <class T>
 SessionRows<T>::SessionRows(std::shared_ptr<const StreamModel<T>> model)
     : model_(std::move(model)) {
   one_row_.assign(1, 1, {});
-  many_rows_.assign(most_session_rows(*model_), 1, {});
+  many_rows_.assign(kMostRows, 1, {});
   one_.reserve(model_->layers.size());
   many_.reserve(model_->layers.size());
   for (const StepLayer<T>& layer : model_->layers) {

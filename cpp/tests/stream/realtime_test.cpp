@@ -1,6 +1,6 @@
 // That a step, of a stream or a pool, neither allocates, nor locks, nor calls the system: a million
-// steps of several models, while the C library's functions for it are watched, and again where Linux
-// kills a process for its first system call.
+// steps of several models, while the C library's functions for it are watched, and again where
+// Linux kills a process for its first system call.
 #include <atomic>
 #include <cstdlib>
 #include <string>
