@@ -35,6 +35,7 @@ from bench.build import BuildError
 from bench.implementations import PEERS, Implementation, Ours
 from bench.implementations.interface import not_installed
 from bench.progress import done, say
+from bench.serving import measure as serving
 from bench.shapes import Shape, select
 from bench.timing import Effort
 
@@ -51,6 +52,7 @@ MODES = (
     "jax",
     "cells",
     "sessions",
+    "serving",
 )
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
@@ -214,6 +216,11 @@ class Run:
             records = sessions.measure(self.effort, self.options.isa)
             title = "Sessions: µs a session, float32, 1 thread"
             table = sessions.table(records)
+        elif mode == "serving":
+            reason = serving.missing()
+            records = [] if reason else serving.measure(self.options.quick)
+            title = f"A server of {serving.SESSIONS} sessions: the most steps within 10 ms (p99)"
+            table = reason or serving.table(records)
         elif mode == "jax":
             records, table = self._through("jax", through_jax)
             title = f"Through JAX, {dtype}: fastest calls"

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,48 +23,57 @@ from websockets.asyncio.client import connect
 
 def inputs(name: str, first: int, last: int, size: int) -> np.ndarray:
     """X of some steps of a session: (last - first, I). Each step has its own."""
-    seed = int.from_bytes(name.encode()[:8], "little")
     t = np.arange(first, last)[:, None]
-    return np.sin(1e-3 * (seed % 1000) + 0.1 * t * (1 + np.arange(size))).astype(np.float32)
+    phase = zlib.crc32(name.encode()) % 1000
+    return np.sin(phase + 0.1 * t * (1 + np.arange(size))).astype(np.float32)
 
 
-async def run_session(
-    url: str, name: str, steps: int, rate: float, delay: float
-) -> tuple[int, np.ndarray, list[float]]:
-    """Goes on with a session until it has done `steps`.
+class Session:
+    """A client of one session, which goes on until the session has done some steps."""
 
-    Returns (the first of its steps here, y of those, the latencies in seconds).
-    """
-    await asyncio.sleep(delay)
-    latencies, ys = [], []
-    async with connect(f"{url}/sessions/{name}", compression=None, max_queue=None) as socket:
-        welcome = json.loads(await socket.recv())
-        first = welcome["steps"]
-        x = inputs(name, first, steps, welcome["input_size"])
-        begin = time.perf_counter()
-        for k, row in enumerate(x):
+    def __init__(self, name: str, steps: int) -> None:
+        self.name, self.steps = name, steps
+        self.y: list[np.ndarray] = []
+        self.latencies: list[float] = []  # seconds
+
+    async def open(self, url: str) -> None:
+        """Connects, and learns which step is next."""
+        self.socket = await connect(f"{url}/sessions/{self.name}", compression=None)
+        welcome = json.loads(await self.socket.recv())
+        self.first = welcome["steps"]
+        self.x = inputs(self.name, self.first, self.steps, welcome["input_size"])
+
+    async def run(self, rate: float, delay: float) -> None:
+        """Sends the steps, so many a second; 0: each after the answer to the one before."""
+        begin = time.perf_counter() + delay
+        for k, row in enumerate(self.x):
             if rate > 0:
                 await asyncio.sleep(max(0, begin + k / rate - time.perf_counter()))
             start = time.perf_counter()
-            await socket.send(row.tobytes())
-            ys.append(np.frombuffer(await socket.recv(), np.float32))
-            latencies.append(time.perf_counter() - start)
-    return first, np.array(ys), latencies
+            await self.socket.send(row.tobytes())
+            self.y.append(np.frombuffer(await self.socket.recv(), np.float32))
+            self.latencies.append(time.perf_counter() - start)
+
+    def wrong_steps(self, net: peephole.Network) -> int:
+        """How many y are not those of a stream."""
+        x = inputs(self.name, 0, self.steps, net.input_size)
+        expected = net.stream().process(x)[self.first :]
+        return int((np.reshape(self.y, expected.shape) != expected).any(axis=1).sum())
 
 
-async def run(url: str, sessions: int, steps: int, rate: float, model: Path | None) -> dict:
+async def run(
+    url: str, sessions: int, steps: int, rate: float, model: Path | None, prefix: str
+) -> dict:
     """Runs all sessions at once; returns what is to be printed."""
-    names = [f"{k:05}" for k in range(sessions)]
-    spread = 1 / rate if rate > 0 else 0
+    each = [Session(f"{prefix}{k}", steps) for k in range(sessions)]
+    for session in each:
+        await session.open(url)
     start = time.perf_counter()
-    each = await asyncio.gather(
-        *(
-            run_session(url, name, steps, rate, spread * k / sessions)
-            for k, name in enumerate(names)
-        )
-    )
+    spread = 1 / rate if rate > 0 else 0
+    await asyncio.gather(*(one.run(rate, spread * k / sessions) for k, one in enumerate(each)))
     seconds = time.perf_counter() - start
-    latencies = np.concatenate([np.array(found) for _, _, found in each])
+    await asyncio.gather(*(session.socket.close() for session in each))
+    latencies = np.concatenate([session.latencies for session in each])
     p50, p99, most = np.percentile(latencies, [50, 99, 100])
     result = {
         "sessions": sessions,
@@ -75,11 +85,7 @@ async def run(url: str, sessions: int, steps: int, rate: float, model: Path | No
     }
     if model is not None:
         net = peephole.load(model)
-        wrong = 0
-        for name, (first, y, _) in zip(names, each, strict=True):
-            expected = net.stream().process(inputs(name, 0, steps, net.input_size))
-            wrong += int((y != expected[first:].astype(np.float32)).any(axis=1).sum())
-        result["wrong_steps"] = wrong
+        result["wrong_steps"] = sum(session.wrong_steps(net) for session in each)
     return result
 
 
@@ -93,6 +99,7 @@ def main() -> None:
         "--rate", type=float, default=10, help="steps a second of each; 0: no pause"
     )
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--prefix", default="", help="of the sessions' names")
     given = parser.parse_args()
     print(json.dumps(asyncio.run(run(**vars(given)))))
 

@@ -95,7 +95,7 @@ def test_damaged_snapshots_change_nothing(net, x):
         pool = net.sessions(3)
         async with Batcher(pool) as batcher:
             for bad in damaged(snapshot):
-                with pytest.raises((ValueError, TypeError), match="^snapshot"):
+                with pytest.raises((ValueError, TypeError), match=r"^snapshot"):
                     batcher.restore(bad)
                 assert not batcher.sessions
                 assert len(pool) == 0

@@ -80,7 +80,7 @@ def save(snapshot: Mapping[str, NDArray[Any]], path: str | os.PathLike[str]) -> 
     number, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(number, "wb") as file:
-            np.savez(file, **snapshot)
+            np.savez(file, **dict[str, Any](snapshot))
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(target)

@@ -97,7 +97,8 @@ class Session:
             SessionClosed: If the session is closed, or is before the step is computed.
             ValueError, TypeError: For a wrong x; the state does not change.
         """
-        return (await self._owner.submit(self, self._steps_of(x, 1)))[0]
+        y: NDArray[Any] = (await self._owner.submit(self, self._steps_of(x, 1)))[0]
+        return y
 
     async def process(self, x: ArrayLike) -> NDArray[Any]:
         """Some time steps. Long blocks are computed in pieces, so that other sessions do not wait.
