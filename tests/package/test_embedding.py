@@ -229,10 +229,10 @@ def test_a_fast_project_gets_exact_results(tmp_path, runtime_as_before):
 def example(wheel, tmp_path_factory):
     """The program of an example, built with the wheel's package."""
 
-    def built(name):
+    def built(name, *options, program=None):
         folder = tmp_path_factory.mktemp(name)
-        build(EXAMPLES / name, folder, f"-Dpeephole_DIR={wheel}")
-        return folder / name
+        build(EXAMPLES / name, folder, f"-Dpeephole_DIR={wheel}", *options)
+        return folder / (program or name)
 
     return built
 
@@ -273,3 +273,17 @@ def test_amp(example, tmp_path):
     pcm = np.frombuffer(sound.read_bytes()[44:], "<i2").astype(np.float32) / 32768
     played = np.frombuffer(out.read_bytes()[44:], "<f4")
     assert np.array_equal(played, peephole.load(model).predict(pcm[:, None])[:, 0])
+
+
+def test_plugin(example, tmp_path):
+    """The host exchanges the model while it plays; cpp/tests/examples has the effect's own test."""
+    model = tmp_path / "knob.safetensors"
+    train = EXAMPLES / "plugin" / "train.py"
+    said = run(sys.executable, train, model, "--epochs", 2, "--examples", 64, "--hidden", 8)
+    assert re.search(r"residual error \d", said)
+    host = example("plugin", f"-DMODEL={model}", program="host")
+    said = run(host, 1)
+    assert re.search(r"750 blocks of 64 samples in 2 channels, 1333 us each; [1-9]", said)
+    assert "nan" not in said
+    refused = subprocess.run([host, "1", train], capture_output=True, text=True)
+    assert refused.returncode == 1

@@ -1,7 +1,6 @@
 // That a step, of a stream or a pool, neither allocates, nor locks, nor calls the system: a million
 // steps of several models, while the C library's functions for it are watched, and again where
 // Linux kills a process for its first system call.
-#include <atomic>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "peephole/stream.hpp"
 #include "support/arrays.hpp"
 #include "support/check.hpp"
+#include "support/watched_calls.hpp"
 
 #if defined(__linux__)
 #include <linux/seccomp.h>
@@ -19,65 +19,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#endif
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PEEPHOLE_SANITIZED 1  // which have functions of their own in place of the C library's
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PEEPHOLE_SANITIZED 1
-#endif
-#endif
-
-namespace {
-std::atomic<bool> watching{false};
-std::atomic<long> seen{0};
-
-[[maybe_unused]] void note() {
-  if (watching) ++seen;
-}
-}  // namespace
-
-#if defined(__GLIBC__) && !defined(PEEPHOLE_SANITIZED)
-#define PEEPHOLE_WATCHED 1
-#include <dlfcn.h>
-#include <pthread.h>
-
-// In place of glibc's: operator new, too, comes by malloc or aligned_alloc.
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_calloc(std::size_t, std::size_t);
-void* __libc_realloc(void*, std::size_t);
-void* __libc_memalign(std::size_t, std::size_t);
-void __libc_free(void*);
-
-void* malloc(std::size_t size) {
-  note();
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) {
-  note();
-  return __libc_calloc(count, size);
-}
-void* realloc(void* data, std::size_t size) {
-  note();
-  return __libc_realloc(data, size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-  note();
-  return __libc_memalign(alignment, size);
-}
-void free(void* data) {
-  note();
-  __libc_free(data);
-}
-int pthread_mutex_lock(pthread_mutex_t* mutex) {
-  note();
-  using Lock = int (*)(pthread_mutex_t*);
-  static const auto lock = reinterpret_cast<Lock>(dlsym(RTLD_NEXT, "pthread_mutex_lock"));
-  return lock(mutex);
-}
-}
 #endif
 
 using namespace peephole;
@@ -233,15 +174,8 @@ constexpr int kStepsOfEach = kSteps / 10;
 void neither_allocates_nor_locks() {
 #if defined(PEEPHOLE_WATCHED)
   Players all = players();
-  watching = true;
-  std::free(std::malloc(1));
-  watching = false;
-  CHECK(seen >= 2);  // it does watch
-  seen = 0;
-  watching = true;
-  play_all(all);
-  watching = false;
-  CHECK(seen == 0);
+  CHECK(watched_calls([] { std::free(std::malloc(1)); }) >= 2);  // it does watch
+  CHECK(watched_calls([&] { play_all(all); }) == 0);
   for (const PoolPlayer& player : all.pools) {
     CHECK(player.passed() == PoolPlayer::wanted(kStepsOfEach));
   }
