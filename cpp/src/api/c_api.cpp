@@ -1,69 +1,24 @@
-#include <exception>
+#include <cstddef>
 #include <filesystem>
-#include <new>
-#include <stdexcept>
-#include <string>
 #include <type_traits>
-#include <utility>
 #include <variant>
 
+#include "api/c_model.hpp"
 #include "peephole/files.hpp"
 #include "peephole/interop.hpp"
 #include "peephole/peephole.h"
 #include "peephole/stream.hpp"
 
-/// Here alone exceptions become codes.
-
-struct peephole_model {
-  std::variant<peephole::Stream<float>, peephole::Stream<double>> stream;
-  double sample_rate = 0;  // of a .nam file that says it
-};
-
 namespace {
 
 using peephole::Index;
 using peephole::Stream;
+using peephole::c::create;
+using peephole::c::fail;
 
 /// A text of fixed length: there may be no memory for another, nor time on a real-time thread.
 constexpr std::size_t kLongestError = 1024;
 thread_local char last_error[kLongestError] = "";
-
-peephole_status fail(peephole_status status, const char* text) noexcept {
-  std::size_t length = 0;
-  for (; length + 1 < kLongestError && text[length] != '\0'; ++length) {
-    last_error[length] = text[length];
-  }
-  last_error[length] = '\0';
-  return status;
-}
-
-/// Sets *result to what `make` makes of `from`, the argument of that name.
-template <class F>
-peephole_status create(peephole_model** result, const void* from, const char* name,
-                       F&& make) noexcept {
-  if (result == nullptr) return fail(PEEPHOLE_BAD_ARGUMENT, "result: expected a pointer, got NULL");
-  *result = nullptr;
-  try {
-    if (from == nullptr) {
-      const std::string text = std::string(name) + ": expected a pointer, got NULL";
-      return fail(PEEPHOLE_BAD_ARGUMENT, text.c_str());
-    }
-    *result = make();
-    return PEEPHOLE_OK;
-  } catch (const peephole::FileError& error) {
-    return fail(PEEPHOLE_BAD_FILE, error.what());
-  } catch (const std::invalid_argument& error) {  // what a stream refuses
-    return fail(PEEPHOLE_BAD_FILE, error.what());
-  } catch (const std::filesystem::filesystem_error& error) {
-    return fail(PEEPHOLE_CANNOT_READ, error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(PEEPHOLE_NO_MEMORY, "no memory left");
-  } catch (const std::exception& error) {
-    return fail(PEEPHOLE_FAILED, error.what());
-  } catch (...) {
-    return fail(PEEPHOLE_FAILED, "an unknown exception");
-  }
-}
 
 template <class T>
 Stream<T> stream_of(const peephole::LSTM<T>& model) {
@@ -106,6 +61,15 @@ peephole_status process(peephole_model* model, const T* x, T* y, std::size_t n) 
 }
 
 }  // namespace
+
+peephole_status peephole::c::fail(peephole_status status, const char* text) noexcept {
+  std::size_t length = 0;
+  for (; length + 1 < kLongestError && text[length] != '\0'; ++length) {
+    last_error[length] = text[length];
+  }
+  last_error[length] = '\0';
+  return status;
+}
 
 peephole_status peephole_load(const char* path, peephole_model** model) {
   return create(model, path, "path",

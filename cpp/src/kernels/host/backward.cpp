@@ -252,7 +252,7 @@ void run_recurrence(const BackwardTask<T>& task, Isa isa, Index chunk, RankRange
                     const TeamPart& team) noexcept {
   const KernelsOf<T> kernels = kernels_of<T>(isa);
   if (task.norm.form.any) {
-    return kernels.norm.recurrence(task, task.chunks[chunk], ranks.begin, ranks.end);
+    return kernels.backward.norm_recurrence(task, task.chunks[chunk], ranks.begin, ranks.end);
   }
   kernels.backward.recurrence(task, task.chunks[chunk], ranks.begin, ranks.end, team);
 }
@@ -264,7 +264,7 @@ namespace {
 template <class T>
 void norm_weight_gradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
                            const ProductShare& share, const KernelsOf<T>& kernels) noexcept {
-  kernels.norm.gain_gradients(task, chunk, share);
+  kernels.backward.gain_gradients(task, chunk, share);
   BackwardTask<T> part = task;
   part.dbias = part.ddiagonal = nullptr;
   if (!task.norm.form.products) return kernels.backward.weight_gradients(part, chunk, share);

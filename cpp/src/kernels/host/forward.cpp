@@ -132,7 +132,7 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
 template <class T>
 void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noexcept {
   const KernelsOf<T> kernels = kernels_of<T>(isa);
-  if (task.norm.form.any) return kernels.norm.forward(task);
+  if (task.norm.form.any) return kernels.forward.norm_forward(task);
   kernels.forward.forward(task, team);
 }
 

@@ -7,16 +7,12 @@ namespace peephole::kernels {
   extern const AllTypes<ForwardKernels> forward_##set;   \
   extern const AllTypes<BackwardKernels> backward_##set; \
   extern const AllTypes<StepKernels> step_##set;         \
-  extern const AllTypes<HeadKernels> head_##set;         \
-  extern const AllTypes<NormKernels> norm_##set;
-#define PEEPHOLE_ROW(set) \
-  {Isa::set, forward_##set, backward_##set, step_##set, head_##set, norm_##set}
+  extern const AllTypes<HeadKernels> head_##set;
+#define PEEPHOLE_ROW(set) {Isa::set, forward_##set, backward_##set, step_##set, head_##set}
 
 PEEPHOLE_DECLARE_KERNELS(baseline)
-#if defined(PEEPHOLE_X86_KERNELS)
 PEEPHOLE_DECLARE_KERNELS(avx2)
 PEEPHOLE_DECLARE_KERNELS(avx512)
-#endif
 
 namespace {
 
@@ -26,13 +22,14 @@ struct Row {
   const AllTypes<BackwardKernels>& backward;
   const AllTypes<StepKernels>& step;
   const AllTypes<HeadKernels>& head;
-  const AllTypes<NormKernels>& norm;
 };
 
 constexpr Row kTable[] = {
     PEEPHOLE_ROW(baseline),
-#if defined(PEEPHOLE_X86_KERNELS)
+#if defined(PEEPHOLE_HAS_AVX2)
     PEEPHOLE_ROW(avx2),
+#endif
+#if defined(PEEPHOLE_HAS_AVX512)
     PEEPHOLE_ROW(avx512),
 #endif
 };
@@ -49,7 +46,7 @@ const Row& row_of(Isa isa) noexcept {
 template <class T>
 KernelsOf<T> kernels_of(Isa isa) noexcept {
   const Row& row = row_of(isa);
-  return {row.forward, row.backward, row.step, row.head, row.norm};
+  return {row.forward, row.backward, row.step, row.head};
 }
 
 template KernelsOf<float> kernels_of(Isa) noexcept;

@@ -3,7 +3,6 @@
 #include "kernels/plain/backward_task.hpp"
 #include "kernels/plain/forward_task.hpp"
 #include "kernels/plain/head_task.hpp"
-#include "kernels/plain/norm_kernels.hpp"
 #include "kernels/plain/step_task.hpp"
 #include "runtime/isa.hpp"
 
@@ -17,7 +16,6 @@ struct KernelsOf {
   const BackwardKernels<T>& backward;
   const StepKernels<T>& step;
   const HeadKernels<T>& head;
-  const NormKernels<T>& norm;
 
   Index lanes() const noexcept { return forward.lanes; }
 };
