@@ -24,7 +24,7 @@ each_head = pytest.mark.parametrize("head", HEADS)
 each_readout = pytest.mark.parametrize("readout", READOUTS)
 
 output_sizes = st.integers(1, 4)
-few = settings(max_examples=8)  # of each head and readout
+few = settings(max_examples=5)  # of each head and readout
 
 
 def upstream(case, like, real):
