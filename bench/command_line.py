@@ -22,6 +22,7 @@ from bench import (
     peak,
     peers,
     plot,
+    sessions,
     step_program,
     tables,
     through_jax,
@@ -34,6 +35,7 @@ from bench.build import BuildError
 from bench.implementations import PEERS, Implementation, Ours
 from bench.implementations.interface import not_installed
 from bench.progress import done, say
+from bench.serving import measure as serving
 from bench.shapes import Shape, select
 from bench.timing import Effort
 
@@ -49,6 +51,8 @@ MODES = (
     "torch",
     "jax",
     "cells",
+    "sessions",
+    "serving",
 )
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
@@ -208,6 +212,15 @@ class Run:
         elif mode == "cells":
             records, table = self._through("torch", cells)
             title = f"Other cells, {dtype}, 1 thread: fastest calls"
+        elif mode == "sessions":
+            records = sessions.measure(self.effort, self.options.isa)
+            title = "Sessions: µs a session, float32, 1 thread"
+            table = sessions.table(records)
+        elif mode == "serving":
+            reason = serving.missing()
+            records = [] if reason else serving.measure(self.options.quick)
+            title = f"A server of {serving.SESSIONS} sessions: the most steps within 10 ms (p99)"
+            table = reason or serving.table(records)
         elif mode == "jax":
             records, table = self._through("jax", through_jax)
             title = f"Through JAX, {dtype}: fastest calls"

@@ -14,7 +14,7 @@ endif()
 # component `c` installs it with the C headers; pkg-config calls it peephole_c.
 #
 # The C interface is compiled again, to be exported; the rest comes from the core's static library.
-add_library(peephole_c SHARED ${c_sources})
+add_library(peephole_c SHARED ${c_interface})
 add_library(peephole::c ALIAS peephole_c)
 peephole_warnings(peephole_c)
 target_compile_definitions(peephole_c PRIVATE PEEPHOLE_SHARED)

@@ -1,6 +1,6 @@
 # The kernels of each instruction set: src/kernels/isa/<set>.cpp with the flags of that set, compiled
-# once for each part (forward, backward with the head, step, norm), so that the parts are compiled at the
-# same time.
+# once for each part (forward, backward with the head, step), so that the parts are compiled at the same
+# time.
 # Only these objects get instruction-set flags, and they share no inline function with others.
 #
 # To be included after exact.cmake, when the target peephole exists. Sets
@@ -9,17 +9,19 @@
 #   PEEPHOLE_KERNEL_DEFINITIONS   what the other sources of the library must know of them
 #   PEEPHOLE_KERNEL_OBJECTS       the objects, which are part of the library
 
+set(PEEPHOLE_KERNELS "avx2;avx512" CACHE STRING
+  "Instruction sets to compile kernels for, besides baseline, where the processor's family has them")
 set(PEEPHOLE_INSTRUCTION_SETS "")
 set(PEEPHOLE_KERNEL_DEFINITIONS "")
 set(PEEPHOLE_KERNEL_OBJECTS "")
 
 # -O3, since tiles are loops that must be unrolled; but sanitizers make those slow to compile. No
-# exceptions, which would bring in symbols of their own.
+# exceptions, which would bring in symbols of their own. Square roots that set no errno are one instruction.
 set(PEEPHOLE_KERNEL_FLAGS $<IF:$<CONFIG:Debug>,-O1,-O3> ${PEEPHOLE_EXACT_FLAGS} -fno-exceptions
-  ${PEEPHOLE_SECTION_FLAGS})
-if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address,undefined")
-  # AddressSanitizer checks every access too; checking twice takes a third of the compiler's time.
-  list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=null,object-size,pointer-overflow)
+  -fno-math-errno ${PEEPHOLE_SECTION_FLAGS})
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address")
+  # Inlined functions by the thousand, whose ends of scope would take most of the compiler's time.
+  list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize-address-use-after-scope)
 endif()
 if(PEEPHOLE_BUILD_FUZZERS)
   list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=all)  # the fuzzers never run the kernels
@@ -28,16 +30,17 @@ endif()
 # peephole_instruction_set(<set> [flag ...])
 macro(peephole_instruction_set set)
   list(APPEND PEEPHOLE_INSTRUCTION_SETS ${set})
+  string(TOUPPER PEEPHOLE_HAS_${set} has_set)
+  list(APPEND PEEPHOLE_KERNEL_DEFINITIONS ${has_set})
   set(PEEPHOLE_KERNEL_FLAGS_${set} ${PEEPHOLE_KERNEL_FLAGS} ${ARGN})
-  foreach(part IN ITEMS forward backward step norm)
+  foreach(part IN ITEMS forward backward step)
     set(kernels peephole_kernels_${set}_${part})
     string(TOUPPER ${part} part)
     add_library(${kernels} OBJECT src/kernels/isa/${set}.cpp)
     peephole_warnings(${kernels})
     target_compile_features(${kernels} PRIVATE cxx_std_17)
     target_compile_definitions(${kernels} PRIVATE PEEPHOLE_PART_${part})
-    target_compile_options(${kernels} PRIVATE ${PEEPHOLE_KERNEL_FLAGS_${set}}
-      $<$<STREQUAL:${part},NORM>:-fno-math-errno>)  # a square root is one instruction
+    target_compile_options(${kernels} PRIVATE ${PEEPHOLE_KERNEL_FLAGS_${set}})
     target_include_directories(${kernels} PRIVATE include src)
     set_target_properties(${kernels} PROPERTIES
       CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF
@@ -48,11 +51,14 @@ endmacro()
 
 peephole_instruction_set(baseline)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-  set(PEEPHOLE_KERNEL_DEFINITIONS PEEPHOLE_X86_KERNELS)
-  peephole_instruction_set(avx2 -mavx2 -mfma)
-  # GCC 12 warns of its own _mm512_undefined_ps().
-  peephole_instruction_set(avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
-    -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized)
+  if(avx2 IN_LIST PEEPHOLE_KERNELS)
+    peephole_instruction_set(avx2 -mavx2 -mfma)
+  endif()
+  if(avx512 IN_LIST PEEPHOLE_KERNELS)
+    # GCC 12 warns of its own _mm512_undefined_ps().
+    peephole_instruction_set(avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
+      -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized)
+  endif()
 endif()
 
 target_sources(peephole PRIVATE ${PEEPHOLE_KERNEL_OBJECTS})

@@ -74,13 +74,12 @@ class Arrays:
 
     def _state(self, name: str) -> State:
         configuration = self.configuration
-        sizes = [H for H in configuration.sizes for _ in range(configuration.directions)]
         return tuple(
             (
-                self._uniform(f"{name} h{k}", self._shape(H), 1.0),
+                self._uniform(f"{name} h{k}", self._shape(P), 1.0),
                 self._uniform(f"{name} c{k}", self._shape(H), 2.0),
             )
-            for k, H in enumerate(sizes)
+            for k, (P, H) in enumerate(configuration.state_sizes)
         )
 
     def _shape(self, *sizes: int) -> tuple[int, ...]:

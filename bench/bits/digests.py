@@ -17,7 +17,7 @@ from bench.bits.configurations import Configuration
 # What each hash is of:
 #   values      first parameters, y and final states of inference, training and predict
 #   gradients   of x, state and all parameters
-#   stream      y and states, by steps and by blocks; nothing for bidirectional models
+#   stream      y and states, by steps and by blocks; nothing where there are no streams
 #   optimiser   gradients after clipping, parameters after two steps, and y with them
 #   file        the tensors of a saved file by name, and the parameters of the loaded model
 #   options     the values of the options of OPTIONS, in the file: a new option leaves it unchanged
@@ -40,6 +40,14 @@ OPTIONS = (
     "dropout",
     "recurrent_dropout",
     "zoneout",
+    "initial_state",
+    "cell_clip",
+    "preactivation_clip",
+    "layer_norm",
+    "layer_norm_cell",
+    "layer_norm_epsilon",
+    "projection_size",
+    "projection_clip",
     "dtype",
 )
 
@@ -113,7 +121,7 @@ class Computation:
         if self.configuration.network:
             self._predict()
         gradients = self._train()
-        if not self.configuration.options["bidirectional"]:
+        if self.configuration.streams:
             self._stream()
         self._save()
         self._optimise(gradients)

@@ -9,6 +9,7 @@
 
 #include "options.hpp"
 #include "plain.hpp"
+#include "sessions.hpp"
 #include "step.hpp"
 #include "stream.hpp"
 
@@ -169,7 +170,9 @@ void run(const Options& options) {
 
 int main(int count, char** arguments) try {
   const bench::Options options = bench::parse(count, arguments);
-  (options.streams ? bench::run_streams : bench::run)(options);
+  (options.streams    ? bench::run_streams
+   : options.sessions ? bench::run_sessions
+                      : bench::run)(options);
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

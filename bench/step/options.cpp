@@ -9,7 +9,7 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: peephole_bench_step [--seconds S] [--rounds N] [--same-weights] [--streams] "
-    "[--json] [I,H ...]";
+    "[--sessions] [--json] [I,H ...]";
 
 // Filters of one variable up to H = 64, and layers of streaming models.
 const std::vector<Sizes> kSizes = {{1, 8},  {1, 16}, {1, 20},   {1, 24},   {16, 32},
@@ -41,6 +41,8 @@ Options parse(int count, char** arguments) {
       options.same_weights = true;
     } else if (argument == "--streams") {
       options.streams = true;
+    } else if (argument == "--sessions") {
+      options.sessions = true;
     } else if (argument == "--json") {
       options.json = true;
     } else {

@@ -14,7 +14,8 @@ struct Options {
   double seconds = 0.5;  // of calls per implementation and measurement
   int rounds = 10;
   bool same_weights = false;
-  bool streams = false;  // those alone
+  bool streams = false;   // those alone
+  bool sessions = false;  // those alone
   bool json = false;
 };
 

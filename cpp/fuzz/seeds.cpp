@@ -2,10 +2,14 @@
 #include <fstream>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "files/foreign_files.hpp"
 #include "files/hostile_files.hpp"
+#include "peephole/options.hpp"
 #include "peephole/peephole.hpp"
 
 /// Writes the files that fuzzing begins with to the two folders that the arguments name: small
@@ -38,10 +42,55 @@ void add_models(Folder& folder, const NetworkConfig& config) {
   Network<T> network(config, uninitialised);
   folder.add(serialise(network));
   initialise(network, 0);
-  const bool connected[] = {true, false, false, true, true, false, true, true};
-  network.parameters().mask(0, connected);
+  const auto size = static_cast<std::size_t>(network.parameters().specs()[0].size());
+  const auto connected = std::make_unique<bool[]>(size);
+  for (std::size_t i = 0; i < size; ++i) connected[i] = i % 3 != 1;
+  network.parameters().mask(0, connected.get());
   folder.add(serialise(network));
   folder.add(serialise(*network.lstm()));
+}
+
+/// Gives an option a value other than its default. The compiler refuses an option of a type that
+/// is not here.
+void change(bool& value) { value = !value; }
+void change(double& value) { value = 0.25; }
+void change(std::optional<double>& value) { value = 0.5; }
+void change(std::optional<Index>& value) { value = 1; }
+void change(GateSet& value) { value = parse_gates("fo"); }
+void change(std::vector<Activations>& value) { value.resize(1); }
+
+template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
+void change(Enum& value) {
+  // The first name of another value.
+  for (const Name<Enum>& name : names<Enum>()) {
+    if (name.value != value) {
+      value = name.value;
+      return;
+    }
+  }
+}
+
+template <class Enum, class = std::enable_if_t<std::is_enum_v<Enum>>>
+void change(std::optional<Enum>& value) {
+  Enum changed = value.value_or(names<Enum>()[0].value);
+  change(changed);
+  value = changed;
+}
+
+/// A model for each option of the list.
+void add_options(Folder& folder) {
+  NetworkConfig base;
+  base.lstm.hidden_sizes = {2};
+  base.lstm.layer_norm = LayerNorm::gates;  // so that the others of its options have a meaning
+  base.lstm.projection_size = 1;            // projection_clip needs it
+  add_models<float>(folder, base);
+  for_each_option(base, [&](const auto& option, const auto&) {
+    NetworkConfig config = base;
+    for_each_option(config, [&](const auto& other, auto& value) {
+      if (std::string(other.name) == option.name) change(value);
+    });
+    add_models<float>(folder, config);
+  });
 }
 
 }  // namespace
@@ -63,6 +112,7 @@ int main(int argc, char** argv) {
       add_models<double>(folder, config);
     }
   }
+  add_options(folder);
   for (const test::HostileFile& file : test::hostile_files()) folder.add(file.bytes);
 
   Folder foreign(argv[2]);

@@ -15,6 +15,7 @@ void bind_network(pybind11::module_& module);
 /// After bind_lstm and bind_network, likewise.
 void bind_derivatives(pybind11::module_& module);
 void bind_stream(pybind11::module_& module);
+void bind_sessions(pybind11::module_& module);
 void bind_files(pybind11::module_& module);
 void bind_ctc(pybind11::module_& module);
 void bind_optimisers(pybind11::module_& module);

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, module) {
   peephole::binding::bind_network(module);
   peephole::binding::bind_derivatives(module);
   peephole::binding::bind_stream(module);
+  peephole::binding::bind_sessions(module);
   peephole::binding::bind_files(module);
   peephole::binding::bind_ctc(module);
   peephole::binding::bind_optimisers(module);

@@ -9,6 +9,7 @@
 #include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
+#include "steps.hpp"
 
 namespace peephole::binding {
 namespace {
@@ -40,15 +41,6 @@ class Use {
   StreamOf<T>& of_;
 };
 
-constexpr int kReady = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-
-/// Whether `array` is of T and lies as the core reads it.
-template <class T>
-bool ready(py::handle array, int flags) {
-  if (!py::isinstance<py::array_t<T>>(array)) return false;
-  return (py::detail::array_proxy(array.ptr())->flags & flags) == flags;
-}
-
 /// (F,) for a single sequence, or (B, F).
 bool fits_step(const py::array& array, Index batch, Index features) {
   if (array.ndim() == 1) return batch == 1 && array.shape(0) == features;
@@ -69,8 +61,7 @@ std::string expected_text(Index batch, Shape rest) {
 template <class T>
 py::array_t<T> step_input(const Stream<T>& stream, py::handle x) {
   const Index B = stream.batch(), I = stream.input_size();
-  auto array =
-      ready<T>(x, kReady) ? py::reinterpret_borrow<py::array_t<T>>(x) : numbers<T>(x, "x", true);
+  auto array = step_numbers<T>(x, "x");
   if (!fits_step(array, B, I))
     refuse_value("x", expected_text(B, {I}), shape_text(shape_of(array)));
   return array;
@@ -97,9 +88,6 @@ py::array_t<T> step(StreamOf<T>& self, py::handle x, py::handle out) {
   stream.step(in.data(), y.mutable_data());
   return y;
 }
-
-/// Steps of sequences that take too little time to be interrupted.
-constexpr Index kShortCall = 1000;
 
 template <class T>
 py::array_t<T> process(StreamOf<T>& self, py::handle x, py::handle out) {
@@ -165,29 +153,6 @@ void set_state(StreamOf<T>& self, py::handle object, bool batched) {
   }
 }
 
-/// The parameters that a stream was made with: {name: array}, copies.
-template <class T>
-py::dict weights(const StreamOf<T>& self) {
-  const Stream<T>& stream = self.stream;
-  const auto specs =
-      stream.has_head() ? parameter_specs(stream.config()) : parameter_specs(stream.config().lstm);
-  const Parameters<T> layout(specs);
-  py::dict arrays;
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    const Shape shape =
-        specs[i].columns == 0 ? Shape{specs[i].rows} : Shape{specs[i].rows, specs[i].columns};
-    arrays[py::str(specs[i].name)] =
-        py::array_t<T>(shape, stream.weights() + layout.offset(static_cast<Index>(i)));
-  }
-  return arrays;
-}
-
-template <class T>
-py::dict options(const StreamOf<T>& self) {
-  const Stream<T>& stream = self.stream;
-  return stream.has_head() ? options_of(stream.config()) : options_of(stream.config().lstm);
-}
-
 template <class Model, class T>
 std::unique_ptr<StreamOf<T>> make_stream(const Model& model, py::handle batch) {
   return std::make_unique<StreamOf<T>>(model, integer(batch, "batch"));
@@ -211,8 +176,9 @@ void bind_stream_of(py::module_& module, const char* name) {
       .def("process", &process<T>, "x"_a, "out"_a = none)
       .def("get_state", &get_state<T>)
       .def("set_state", &set_state<T>, "state"_a, "batched"_a)
-      .def_property_readonly("options", &options<T>)
-      .def("weights", &weights<T>)
+      .def_property_readonly("options",
+                             [](const Self& self) { return options_made_with(self.stream); })
+      .def("weights", [](const Self& self) { return weights_made_with<T>(self.stream); })
       .def("copy", [](Self& self) {
         const Use<T> use(self);
         return std::make_unique<Self>(self);

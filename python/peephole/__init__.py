@@ -26,6 +26,7 @@ from peephole._types import Gradients, Tangents
 from peephole.models.files import load
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
+from peephole.models.sessions import Sessions
 from peephole.models.stream import Stream
 from peephole.scaling import Standardiser
 from peephole.static import with_static
@@ -35,6 +36,7 @@ __all__ = [
     "LSTM",
     "Gradients",
     "Network",
+    "Sessions",
     "Standardiser",
     "Stream",
     "Tangents",
@@ -62,7 +64,18 @@ __all__ = [
 ]
 
 # Pickles and messages use the public place of these names, not the module that defines them.
-_PUBLIC = (LSTM, Gradients, Network, Standardiser, Stream, Tangents, executor, load, with_static)
+_PUBLIC = (
+    LSTM,
+    Gradients,
+    Network,
+    Sessions,
+    Standardiser,
+    Stream,
+    Tangents,
+    executor,
+    load,
+    with_static,
+)
 for _public in _PUBLIC:
     _public.__module__ = __name__
 

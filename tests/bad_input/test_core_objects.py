@@ -23,7 +23,8 @@ def objects(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "net"
     net.save(path)
     others = [_core.TensorFile(path), _core.executor("own")]
-    cores = [net._core, net.lstm._core, net.parameters._core, net.stream()._core, adam._core]
+    cores = [net._core, net.lstm._core, net.parameters._core, adam._core]
+    cores += [net.stream()._core, net.sessions(1)._core]
     made = [tape, adam, *cores, *others]
     kinds = {type(thing).__name__.removesuffix("Float32") for thing in made}
     assert kinds >= {

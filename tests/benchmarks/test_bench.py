@@ -11,11 +11,12 @@ from support.tolerances import REFERENCE, assert_close
 
 command_line = pytest.importorskip("bench.command_line", reason="needs the checkout")
 
-from bench import answers, cells, fit, linearity, peers, timing  # noqa: E402
+from bench import answers, cells, fit, linearity, peers, sessions, timing  # noqa: E402
 from bench.implementations import PEERS  # noqa: E402
 from bench.implementations.ours import OursOpened  # noqa: E402
 from bench.problem import DENSE, NOTE, ONNX, VANILLA, draw  # noqa: E402
 from bench.reference import Reference  # noqa: E402
+from bench.serving import measure as serving  # noqa: E402
 from bench.shapes import Shape, read, select  # noqa: E402
 
 SHAPES = ["5,3,2,4", "1,1,3,5"]
@@ -99,6 +100,23 @@ class TestCommand:
         """Its epoch is of the same model, which is checked before anything is timed."""
         pytest.importorskip("torch")
         assert set(fit._demo_epochs(1, True)) == {"peephole", "torch, padded", "torch, packed"}
+
+    def test_sessions_through_python(self):
+        """Without the program in C++, which takes long to build."""
+        record = {"I": 16, "H": 64, **sessions._in_python(64, command_line.QUICK)}
+        assert 0 < record["python_pool"] < record["python_loop"]
+        assert "| 16,64 |" in sessions.table([record])
+
+    def test_serving(self, tmp_path, capsys):
+        path = tmp_path / "results.json"
+        assert run("serving", "--json", str(path)) == 0
+        if reason := serving.missing():
+            assert reason in capsys.readouterr().out
+            return
+        records = json.loads(path.read_text(encoding="utf-8"))["serving"]
+        assert records[0]["engine"] == "peephole"
+        assert all(record["steps_per_second"] >= 0 for record in records)
+        assert "ours / this" in capsys.readouterr().out
 
     def test_jax(self, tmp_path, capsys, dtype):
         path = tmp_path / "results.json"

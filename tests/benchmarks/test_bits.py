@@ -1,12 +1,14 @@
 """`python -m bench bits` tells equal bits from different ones."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import peephole
 import pytest
+from peephole import _core
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 command_line = pytest.importorskip("bench.command_line", reason="needs the checkout")
@@ -16,6 +18,20 @@ from bench.bits.arrays import laid_out  # noqa: E402
 from bench.bits.configurations import LAYOUTS, draw  # noqa: E402
 
 COUNT = 12
+
+# The keyword arguments that the core knows.
+SIZES = {"input_size", "hidden_sizes", "output_size"}
+CHOICES = _core.NetworkFloat32(1, [1], 1).options.keys() - SIZES
+
+
+def values_of(option):
+    """The names of an enumeration, from its refusal of another; nothing for other options."""
+    try:
+        peephole.Network(1, 1, 1, **{option: "?"})
+    except (TypeError, ValueError) as refusal:
+        names = re.search("expected one of (.+), got", str(refusal))
+        return set(names[1].split(", ")) if names else set()
+    raise AssertionError(f"{option} takes any text")
 
 
 @pytest.fixture(autouse=True)
@@ -144,15 +160,29 @@ class TestDigests:
         monkeypatch.setattr(digests, "read_safetensors", with_option)
         assert digests.digests(draw(0, 0)) == before
 
-    def test_all_options_of_the_file_are_hashed(self, tmp_path):
+    def test_all_options_of_files_are_hashed(self, tmp_path):
+        """Also those that files hold only where they are not the default."""
         path = tmp_path / "model.safetensors"
         peephole.Network(2, 3, 1, seed=0).save(path)
         metadata, tensors = digests.read_safetensors(path.read_bytes())
-        assert set(json.loads(metadata["options"])) == set(digests.OPTIONS)
+        in_every_file = set(json.loads(metadata["options"]))
+        assert in_every_file <= set(digests.OPTIONS)
+        assert in_every_file | CHOICES == set(digests.OPTIONS)
         assert tensors["head.bias"][:2] == ["F32", "[1]"]
 
 
 class TestDraws:
+    def test_every_option_has_several_values(self):
+        """A name in a failure is an option, or a value, that `bench.bits.options` does not draw."""
+        drawn = [draw(0, number).options for number in range(300)]
+        missing = []
+        for name in sorted(CHOICES):
+            values = {str(options[name]) for options in drawn if name in options}
+            wanted = values_of(name)
+            missing += [name] if len(values) < 2 else [f"{name}={v}" for v in wanted - values]
+        assert not missing
+        assert sum("gate_inputs" in options for options in drawn) > 10
+
     def test_options_of_all_kinds(self):
         drawn = [draw(0, number) for number in range(300)]
         assert draw(0, 7) == drawn[7] != draw(1, 7)
@@ -164,7 +194,8 @@ class TestDraws:
         assert any(one.single for one in drawn)
         assert max(max(one.sizes) for one in drawn) > 120
         assert {one.last for one in drawn} == {False, True}
-        assert not any(one.last and one.options["bidirectional"] for one in drawn)
+        read = {(one.options.get("readout"), one.options["bidirectional"]) for one in drawn}
+        assert ("mean", True) in read and ("last", True) not in read
 
     def test_shapes_are_those_of_the_model(self):
         for number in range(30):

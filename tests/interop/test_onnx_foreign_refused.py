@@ -65,10 +65,30 @@ def last_step_of_ragged():
     return builder.bytes(builder.add("Gather", y, builder.tensor(-1, np.int64), axis=0))
 
 
-def initial_values():
+def initial_state(*shape, given_c=False):
+    """An initial h of values that all differ, and the same as c, or an input."""
+
+    def graph():
+        builder, x = simple()
+        h = builder.tensor(np.arange(1, 1 + np.prod(shape)).reshape(shape))
+        c = builder.input("c", 1, "b", UNITS) if given_c else h
+        return builder.bytes(builder.lstm(x, state=(h, c))[0])
+
+    return graph
+
+
+def initial_state_by_product():
     builder, x = simple()
-    state = builder.tensor(np.ones((1, 1, UNITS)))
-    return builder.bytes(builder.lstm(x, state=(state, state))[0])
+    h = builder.add("Mul", builder.input("z", 1, "b", UNITS), builder.tensor(2.0))
+    return builder.bytes(builder.lstm(x, state=(h, h))[0])
+
+
+def part_of_repeated_state():
+    """The first sequence of a state that was repeated for the whole batch."""
+    builder, x = simple()
+    h = builder.add("Expand", builder.tensor(np.ones((1, 1, UNITS))), builder.integers(1, 2, UNITS))
+    h = builder.add("Slice", h, *builder.slice(0, 1, 1))
+    return builder.bytes(builder.lstm(x, state=(h, h))[0])
 
 
 def parallel():
@@ -156,7 +176,11 @@ FOREIGN = {
     first_step_of_forward: "steps of y other than all or the final one",
     first_step_of_ragged_in_reverse: "whose lengths vary",
     last_step_of_ragged: "lengths vary, which is padding",
-    initial_values: "initial_h has values other than 0",
+    initial_state(1, 2, UNITS): "initial_h differs between the sequences",
+    initial_state(2, 1, UNITS): r"expected initial_h \(1, B, 4\) of float32, got \(2, 1, 4\)",
+    initial_state(1, 1, UNITS, given_c=True): "is an input, and the other has constant values",
+    initial_state_by_product: "initial_h is computed in the graph",
+    part_of_repeated_state: "along which a constant is repeated",
     parallel: "not in one chain",
     inner_y: "not the last layer",
     mixed_features: "another axis than the units",

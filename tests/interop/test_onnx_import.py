@@ -176,6 +176,52 @@ def test_lengths():
     compare(data, model(X, None, lengths)[0], lengths=lengths)
 
 
+def repeated(builder, x, state):
+    """Expand of a state (D, 1, H) to the batch of x (T, B, I), as PyTorch writes it."""
+    batch = builder.add("Slice", builder.add("Shape", x), *map(builder.integers, (1, 2, 0)))
+    sizes = [builder.integers(state.shape[0]), batch, builder.integers(state.shape[2])]
+    return builder.add("Expand", builder.tensor(state), builder.add("Concat", *sizes, axis=0))
+
+
+@pytest.mark.parametrize("form", ["rows", "expanded", "part"])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_constant_initial_state(directions, form):
+    """It becomes a learned one; the second layer begins at zeros."""
+    builder = Builder()
+    x = batch_first(builder)
+    h, c = builder.rng.uniform(-1, 1, (2, directions, 1, UNITS)).astype(np.float32)
+    if form == "rows":
+        state = [builder.tensor(np.repeat(one, len(X), axis=1)) for one in (h, c)]
+    elif form == "expanded":
+        state = [repeated(builder, x, one) for one in (h, c)]
+    else:
+        both = [repeated(builder, x, np.concatenate([one, one + 1])) for one in (h, c)]
+        state = [builder.add("Slice", b, *builder.slice(0, directions, 0)) for b in both]
+    y, _, _ = builder.lstm(x, directions=directions, state=tuple(state))
+    y = builder.add("Transpose", y, perm=[0, 2, 1, 3])
+    x = builder.add("Reshape", y, builder.integers(0, 0, directions * UNITS))
+    y, _, _ = builder.lstm(x, directions * UNITS, directions=directions)
+    y = builder.add("Transpose", y, perm=[2, 0, 1, 3])
+    data = builder.bytes(builder.add("Reshape", y, builder.integers(0, 0, directions * UNITS)))
+    model = from_onnx(data)
+    assert model.options["initial_state"] == "learned"
+    for d, suffix in enumerate(["", "_reverse"][:directions]):
+        np.testing.assert_array_equal(model.parameters[f"h0_l0{suffix}"], h[d, 0])
+        np.testing.assert_array_equal(model.parameters[f"c0_l0{suffix}"], c[d, 0])
+        assert not model.parameters[f"h0_l1{suffix}"].any()
+    compare(data, model(X)[0])
+
+
+def test_initial_state_of_c_alone():
+    """And h of zeros, in the layout that ONNX Runtime does not have."""
+    builder = Builder()
+    x = builder.input("x", "b", "t", INPUTS)
+    c = builder.rng.uniform(-1, 1, (1, 1, UNITS)).astype(np.float32)
+    model = from_onnx(builder.bytes(builder.lstm(x, layout=1, state=("", builder.tensor(c)))[0]))
+    assert not model.parameters["h0_l0"].any()
+    np.testing.assert_array_equal(model.parameters["c0_l0"], c[0, 0])
+
+
 def test_batch_first_layout():
     """ONNX Runtime has no layout=1: compared with the same weights in layout 0."""
     data = {}

@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "interop": "_core _checks _fork_gate _packages _types models scaling",
     "torch": "_checks _core _types interop.packages masks models",
     "jax": "_checks _keywords _types interop.packages models",
+    "serving": "_checks models",
     "demo": "_fork_gate datasets models views",
     "__main__": "_core demo interop",
     "": "_core _types _runtime datasets decoding inspection losses masks metrics models optim "

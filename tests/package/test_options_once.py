@@ -9,6 +9,7 @@ import pickle
 import re
 from dataclasses import fields
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import peephole
@@ -161,6 +162,34 @@ class TestOptionsOfModels:
                 ours[name].annotation,
             )
         assert described(estimators.LSTMClassifier.__doc__) == {*theirs}
+
+
+class TestFuzzDictionary:
+    """cpp/fuzz/load.dict lists the words of model files; a failure has those that it lacks."""
+
+    WORDS = re.findall(
+        r'^"(.+)"$',
+        (Path(__file__).resolve().parents[2] / "cpp/fuzz/load.dict").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+
+    def test_options(self):
+        names = {*OF_LSTM, *OF_NETWORK, "input_size", "hidden_size", "output_size"}
+        assert not {name for name in names if rf"\\\"{name}\\\":" not in self.WORDS}
+
+    def test_values(self):
+        values = {OTHER[name] for name in OF_LSTM + OF_NETWORK if isinstance(OTHER[name], str)}
+        values = (values - {OTHER["peephole_gates"]}) | {*activation_names()}
+        assert not {value for value in values if rf"\\\"{value}\\\"" not in self.WORDS}
+
+    def test_parameters(self):
+        names = set()
+        for option in OF_LSTM + OF_NETWORK:
+            names |= {*made(option).parameters}
+        for form in ("gates", "products"):
+            names |= {*peephole.LSTM(2, 3, layer_norm=form).parameters}
+        missing = {name for name in names if name.removesuffix("_reverse") not in self.WORDS}
+        assert not missing
 
 
 class TestArgumentsOfFit:

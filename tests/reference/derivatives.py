@@ -77,13 +77,40 @@ def difference_quotient(results, weights, point, direction, step):
 
 
 def is_smooth(regions_at, point, direction, step):
-    """Whether the stencil lies on one smooth piece of the model.
+    """Whether the stencil lies on one smooth piece of the model."""
+    one = {name: v[None] for name, v in direction.items()}
+    return bool(smooth_steps(regions_at, point, one, [step])[0, 0])
 
+
+def stack_directions(point, directions):
+    """One direction of arrays (N, ...), from N directions, each of some of the arrays."""
+    names = {name for direction in directions for name in direction}
+    return {
+        name: np.stack(
+            [direction.get(name, np.zeros_like(point[name])) for direction in directions]
+        )
+        for name in names
+    }
+
+
+def smooth_steps(regions_at, point, directions, steps):
+    """(N, S): whether the stencil of each of N directions, at each of S steps, is smooth.
+
+    `directions` are arrays (N, ...), all of which are tried in one pass of the reference.
     regions_at(point) lists the regions of the reference's kinked activations; see reference.lstm.
     """
     factors = np.array([0, *STENCIL, *(-factor for factor in STENCIL)])
-    found = regions_at(move(point, direction, step * factors))
-    return all(np.ndim(r) < 2 or np.all(r == r[:1]) for r in found)
+    spread = {name: v[:, None, None] for name, v in directions.items()}
+    moved = dict(point)
+    for name, v in spread.items():
+        scale = np.multiply.outer(steps, factors)
+        moved[name] = point[name] + scale.reshape(*scale.shape, *(1,) * (v.ndim - 3)) * v
+    count = len(next(iter(directions.values())))
+    smooth = np.ones((count, len(steps)), bool)
+    for regions in regions_at(moved):
+        if np.ndim(regions) > 3:  # otherwise they do not depend on the directions
+            smooth &= np.all(regions == regions[:, :, :1], axis=(2, 3))
+    return smooth
 
 
 def unit_entries(point, name, entries):

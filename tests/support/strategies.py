@@ -20,8 +20,8 @@ MOST_SEQUENCES = 4
 # Small enough that unbounded activations in a stack stay within a few orders of magnitude.
 LARGEST_WEIGHT = 0.6
 
-# Bounds that some values reach, and none.
-clips = st.sampled_from([None, None, 0.25, 0.6])
+# Bounds that some values reach, and mostly none: smooth points around them take long to find.
+clips = st.sampled_from([None] * 6 + [0.25, 0.6])
 
 activation_names = st.sampled_from(sorted(reference.ACTIVATIONS))
 activation_mappings = st.dictionaries(st.sampled_from("ifgoc"), activation_names)

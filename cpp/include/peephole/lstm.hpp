@@ -21,6 +21,8 @@ template <class T>
 class Stack;
 template <class T>
 class Stream;
+template <class T>
+class Sessions;
 
 /// A stack of peephole LSTM layers.
 ///
@@ -122,6 +124,7 @@ class PEEPHOLE_API LSTM {
  private:
   friend class Network<T>;
   friend class Stream<T>;
+  friend class Sessions<T>;
   explicit LSTM(std::shared_ptr<Stack<T>> stack);
 
   std::shared_ptr<Stack<T>> stack_;

@@ -59,8 +59,10 @@ typedef enum peephole_status {
   PEEPHOLE_BAD_FILE = 2,    /* not a whole model file, or of a model that cannot run by steps */
   PEEPHOLE_CANNOT_READ = 3, /* the system's error */
   PEEPHOLE_NO_MEMORY = 4,
-  PEEPHOLE_FAILED = 5,         /* anything else */
-  PEEPHOLE_BAD_ENVIRONMENT = 6 /* an environment variable such as PEEPHOLE_ISA has a wrong value */
+  PEEPHOLE_FAILED = 5,          /* anything else */
+  PEEPHOLE_BAD_ENVIRONMENT = 6, /* PEEPHOLE_ISA, an environment variable, has a wrong value */
+  PEEPHOLE_FULL = 7,            /* a pool has no free session */
+  PEEPHOLE_BAD_SNAPSHOT = 8,    /* a damaged snapshot, or one of another model */
 } peephole_status;
 
 /* The text of the last call on this thread that failed, until the next one that fails: UTF-8, never
@@ -154,6 +156,94 @@ PEEPHOLE_API peephole_status peephole_get_state(const peephole_model* model, flo
 PEEPHOLE_API peephole_status peephole_get_state_double(const peephole_model* model, double* state);
 PEEPHOLE_API peephole_status peephole_set_state(peephole_model* model, const float* state);
 PEEPHOLE_API peephole_status peephole_set_state_double(peephole_model* model, const double* state);
+
+/* --- Many sessions on one model ---
+ *
+ * A pool of sessions: each has a state of its own, all share the weights of the model, and a call
+ * advances any of them together. The results of a session are those of a model of its own.
+ *
+ *   peephole_sessions* pool = NULL;
+ *   peephole_session ids[2];
+ *   peephole_sessions_new(model, 1000, &pool);
+ *   peephole_sessions_open(pool, &ids[0]);
+ *   peephole_sessions_open(pool, &ids[1]);
+ *   peephole_sessions_step(pool, ids, 2, x, y);
+ *
+ * A pool belongs to one thread at a time; different ones may run at the same time. All but _new and
+ * _free neither allocate, lock nor call the system. A NaN in x stays in its session until that is
+ * reset.
+ */
+
+typedef struct peephole_sessions peephole_sessions;
+
+/* The id of a session: never negative, and never given to another session of the pool. */
+typedef long long peephole_session;
+
+/* Sets *sessions to a pool of at most `capacity` sessions, in 1..2^24, with the weights of `model`,
+ * which is not changed and may be freed; to NULL where that fails. */
+PEEPHOLE_API peephole_status peephole_sessions_new(const peephole_model* model, size_t capacity,
+                                                   peephole_sessions** sessions);
+/* Frees a pool. NULL is ignored. */
+PEEPHOLE_API void peephole_sessions_free(peephole_sessions* sessions);
+
+PEEPHOLE_API size_t peephole_sessions_capacity(const peephole_sessions* sessions);
+/* The number of open sessions, and their ids: (count,), overwritten. */
+PEEPHOLE_API size_t peephole_sessions_count(const peephole_sessions* sessions);
+PEEPHOLE_API void peephole_sessions_ids(const peephole_sessions* sessions, peephole_session* ids);
+/* 1 if the session is open, else 0. */
+PEEPHOLE_API int peephole_sessions_contains(const peephole_sessions* sessions, peephole_session id);
+
+/* Opens a session, whose state is zeros or the learned initial state, and sets *id. PEEPHOLE_FULL
+ * if `capacity` sessions are open. */
+PEEPHOLE_API peephole_status peephole_sessions_open(peephole_sessions* sessions,
+                                                    peephole_session* id);
+PEEPHOLE_API peephole_status peephole_sessions_close(peephole_sessions* sessions,
+                                                     peephole_session id);
+/* Sets the state of a session to what it was when opened. */
+PEEPHOLE_API peephole_status peephole_sessions_reset(peephole_sessions* sessions,
+                                                     peephole_session id);
+
+/* One step of n sessions: ids (n,), different ones in any order, and x (n, I) are read, y (n, O) is
+ * overwritten. y may be x where I = O, and may not overlap it otherwise. An id that is not open, or
+ * comes again, is PEEPHOLE_BAD_ARGUMENT; the text has the id and its position. */
+PEEPHOLE_API peephole_status peephole_sessions_step(peephole_sessions* sessions,
+                                                    const peephole_session* ids, size_t n,
+                                                    const float* x, float* y);
+PEEPHOLE_API peephole_status peephole_sessions_step_double(peephole_sessions* sessions,
+                                                           const peephole_session* ids, size_t n,
+                                                           const double* x, double* y);
+
+/* The same of blocks: x (n, steps, I) and y (n, steps, O). lengths (n,): the steps of each session,
+ * 0..steps; what lies beyond is not read in x, and 0 in y. NULL: all have `steps`. */
+PEEPHOLE_API peephole_status peephole_sessions_process(peephole_sessions* sessions,
+                                                       const peephole_session* ids, size_t n,
+                                                       const float* x, float* y, size_t steps,
+                                                       const size_t* lengths);
+PEEPHOLE_API peephole_status peephole_sessions_process_double(peephole_sessions* sessions,
+                                                              const peephole_session* ids, size_t n,
+                                                              const double* x, double* y,
+                                                              size_t steps, const size_t* lengths);
+
+/* Copies the state of a session out of the pool or into it: for each layer the values of h, then
+ * those of c. */
+PEEPHOLE_API peephole_status peephole_sessions_get_state(const peephole_sessions* sessions,
+                                                         peephole_session id, float* state);
+PEEPHOLE_API peephole_status peephole_sessions_get_state_double(const peephole_sessions* sessions,
+                                                                peephole_session id, double* state);
+PEEPHOLE_API peephole_status peephole_sessions_set_state(peephole_sessions* sessions,
+                                                         peephole_session id, const float* state);
+PEEPHOLE_API peephole_status peephole_sessions_set_state_double(peephole_sessions* sessions,
+                                                                peephole_session id,
+                                                                const double* state);
+
+/* Copies all sessions, ids and states, to peephole_sessions_snapshot_size() bytes at `data`, which
+ * a pool of the same model with no less capacity can restore, in another process too. A damaged
+ * snapshot, or one of another model, is PEEPHOLE_BAD_SNAPSHOT. */
+PEEPHOLE_API size_t peephole_sessions_snapshot_size(const peephole_sessions* sessions);
+PEEPHOLE_API peephole_status peephole_sessions_snapshot(const peephole_sessions* sessions,
+                                                        void* data);
+PEEPHOLE_API peephole_status peephole_sessions_restore(peephole_sessions* sessions,
+                                                       const void* data, size_t size);
 
 #ifdef __cplusplus
 }

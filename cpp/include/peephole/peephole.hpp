@@ -16,6 +16,7 @@
 #include "peephole/options.hpp"
 #include "peephole/parameters.hpp"
 #include "peephole/runtime.hpp"
+#include "peephole/sessions.hpp"
 #include "peephole/stream.hpp"
 #include "peephole/tape.hpp"
 #include "peephole/tensors.hpp"

@@ -7,6 +7,9 @@
 
 namespace peephole {
 
+template <class T>
+struct StreamModel;
+
 /// A model with its state, computed step by step as the steps come: for audio, control, trading.
 ///
 /// A run of steps gives the bits that infer() gives for the whole sequence without a given state,
@@ -104,6 +107,9 @@ class PEEPHOLE_API Stream {
   void get_state(Index layer, StateView<T> state) const noexcept;
 
  private:
+  friend class Sessions<T>;
+  std::shared_ptr<const StreamModel<T>> model() const noexcept;
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

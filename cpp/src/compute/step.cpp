@@ -38,30 +38,33 @@ LayerSteps<T>::LayerSteps(const StepLayer<T>& layer, const Schedule& one_step)
 }
 
 template <class T>
-void LayerSteps<T>::step(Rows<const T> x) noexcept {
-  if (way_ == Way::reference) return step_by_reference(x);
-  if (!layer_.noise.zones()) return step_by_kernels(x);
-  const Index size_h = one_step_.batch() * layer_.spec.recurrent_size();
-  const Index size_c = one_step_.batch() * layer_.spec.hidden_size;
+void LayerSteps<T>::step(Rows<const T> x, Index rows) noexcept {
+  if (way_ == Way::reference) return step_by_reference(x, rows);
+  if (!layer_.noise.zones()) return step_by_kernels(x, rows);
+  const Index size_h = rows * layer_.spec.recurrent_size();
+  const Index size_c = rows * layer_.spec.hidden_size;
   std::copy_n(state_h_.data(), size_h, previous_h_.data());
   std::copy_n(state_c_.data(), size_c, previous_c_.data());
-  step_by_kernels(x);
+  step_by_kernels(x, rows);
   mix_zoneout(layer_.noise.zoneout, previous_h_.data(), state_h_.data(), size_h);
   mix_zoneout(layer_.noise.zoneout, previous_c_.data(), state_c_.data(), size_c);
 }
 
 template <class T>
-void LayerSteps<T>::step_by_kernels(Rows<const T> x) noexcept {
+void LayerSteps<T>::step_by_kernels(Rows<const T> x, Index rows) noexcept {
   if (way_ == Way::step_kernel) return kernel_(step_, x.data);
+  workspace_.steps(1)->rows = rows;
   task_.x = x.data;
   task_.x_stride = x.stride;
   kernels::run_forward(task_, layer_.backend.isa);
 }
 
 template <class T>
-void LayerSteps<T>::step_by_reference(Rows<const T> x) {
+void LayerSteps<T>::step_by_reference(Rows<const T> x, Index rows) {
+  Schedule fewer;
+  if (rows < one_step_.batch()) fewer.assign(rows, 1, {});
   reference::forward({layer_.spec,
-                      one_step_,
+                      rows < one_step_.batch() ? fewer : one_step_,
                       Direction::forward,
                       layer_.weights,
                       {x.data, x.stride},

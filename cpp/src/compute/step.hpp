@@ -39,7 +39,10 @@ class LayerSteps {
   LayerSteps(const StepLayer<T>& layer, const Schedule& one_step);
 
   /// x  (B, I), read. In the caller's floating-point mode.
-  void step(Rows<const T> x) noexcept;
+  void step(Rows<const T> x) noexcept { step(x, one_step_.batch()); }
+  /// The same of the first `rows` sequences alone, 1 <= rows <= B: x (rows, I). The others keep
+  /// their state.
+  void step(Rows<const T> x, Index rows) noexcept;
   /// (B, P): h_t.
   Rows<const T> h() const noexcept { return {state_h_.data(), layer_.spec.recurrent_size()}; }
 
@@ -52,8 +55,8 @@ class LayerSteps {
   /// the reference path.
   enum class Way { step_kernel, forward_kernel, reference };
 
-  void step_by_kernels(Rows<const T> x) noexcept;
-  void step_by_reference(Rows<const T> x);
+  void step_by_kernels(Rows<const T> x, Index rows) noexcept;
+  void step_by_reference(Rows<const T> x, Index rows);
 
   const StepLayer<T>& layer_;
   const Schedule& one_step_;

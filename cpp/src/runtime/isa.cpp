@@ -5,14 +5,10 @@
 namespace peephole {
 namespace {
 
-#if defined(PEEPHOLE_X86_KERNELS)
-// Also asks XGETBV whether the system saves the registers.
+/// Also asks XGETBV whether the system saves the registers.
 #define PEEPHOLE_PROCESSOR_HAS(feature) (__builtin_cpu_supports(feature) != 0)
-#else
-#define PEEPHOLE_PROCESSOR_HAS(feature) false  // this build has no kernels for it
-#endif
 
-/// An instruction set, and what a processor must have to run its kernels.
+/// An instruction set of this build, and what a processor must have to run its kernels.
 struct Row {
   Isa isa;
   const char* name;
@@ -21,18 +17,22 @@ struct Row {
 
 constexpr Row kTable[] = {
     {Isa::baseline, "baseline", [] { return true; }},
+#if defined(PEEPHOLE_HAS_AVX2)
     {Isa::avx2, "avx2",
      [] { return PEEPHOLE_PROCESSOR_HAS("avx2") && PEEPHOLE_PROCESSOR_HAS("fma"); }},
+#endif
+#if defined(PEEPHOLE_HAS_AVX512)
     {Isa::avx512, "avx512",
      [] {
        return PEEPHOLE_PROCESSOR_HAS("avx512f") && PEEPHOLE_PROCESSOR_HAS("avx512dq") &&
               PEEPHOLE_PROCESSOR_HAS("avx512bw") && PEEPHOLE_PROCESSOR_HAS("avx512vl") &&
               PEEPHOLE_PROCESSOR_HAS("fma");
      }},
+#endif
 };
 
 std::vector<Isa> detect() {
-#if defined(PEEPHOLE_X86_KERNELS)
+#if defined(PEEPHOLE_HAS_AVX2) || defined(PEEPHOLE_HAS_AVX512)
   __builtin_cpu_init();
 #endif
   std::vector<Isa> isas;

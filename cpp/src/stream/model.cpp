@@ -7,6 +7,18 @@
 #include "peephole/options.hpp"
 
 namespace peephole {
+namespace {
+
+template <class T>
+void begin_values(const T* initial, Index size, T* values) noexcept {
+  if (initial == nullptr) {
+    std::fill_n(values, size, T{0});
+  } else {
+    std::copy_n(initial, size, values);
+  }
+}
+
+}  // namespace
 
 template <class T>
 StreamModel<T>::StreamModel(const Stack<T>& stack, IsaChoice isa) {
@@ -52,6 +64,34 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, const NetworkConfig& network,
       values.data() + parameters.offset(parameters.find("head.bias"))};
   head = HeadPacks<T>().forward(spec, weights, backend_for(isa),
                                 ParametersAccess<T>::revision(parameters));
+}
+
+template <class T>
+std::shared_ptr<const StreamModel<T>> StreamModel<T>::of(const Stack<T>& stack,
+                                                         const NetworkConfig* network) {
+  return stack.template share<StreamModel<T>>(
+      /*with_head=*/network != nullptr, [&](IsaChoice isa) {
+        return network != nullptr ? std::make_shared<StreamModel<T>>(stack, *network, isa)
+                                  : std::make_shared<StreamModel<T>>(stack, isa);
+      });
+}
+
+template <class T>
+void StreamModel<T>::begin(Index layer, T* h, T* c) const noexcept {
+  const LayerSpec& spec = layers[at(layer)].spec;
+  begin_values(initial[at(layer)].h, spec.recurrent_size(), h);
+  begin_values(initial[at(layer)].c, spec.hidden_size, c);
+}
+
+template <class T>
+void StreamModel<T>::output(Rows<const T> h, Rows<T> y, Index n) const noexcept {
+  if (!head) {
+    for (Index row = 0; row < n; ++row) std::copy_n(h.row(row), output_size(), y.row(row));
+    return;
+  }
+  head_logits_alone(*head, h, n, y);
+  if (head->spec.activation == HeadActivation::identity) return;
+  for (Index row = 0; row < n; ++row) head_activate_row(head->spec, y.row(row), y.row(row));
 }
 
 template struct StreamModel<float>;

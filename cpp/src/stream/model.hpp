@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -10,6 +11,9 @@
 
 namespace peephole {
 
+/// To read the clock takes a third of a small model's step.
+inline constexpr Index kStepsPerPoll = 32;
+
 /// What streams of one model share and never write to: its configuration, and a copy of its
 /// weights.
 template <class T>
@@ -19,10 +23,19 @@ struct StreamModel {
   StreamModel(const Stack<T>& stack, IsaChoice isa);
   StreamModel(const Stack<T>& stack, const NetworkConfig& config, IsaChoice isa);
 
+  /// The model that streams of a stack share now, or of a network over it. Throws as the
+  /// constructors.
+  static std::shared_ptr<const StreamModel> of(const Stack<T>& stack, const NetworkConfig* network);
+
   Index input_size() const noexcept { return layers.front().spec.input_size; }
   Index output_size() const noexcept {
     return head ? head->spec.output_size : layers.back().spec.recurrent_size();
   }
+
+  /// Sets h (P,) and c (H,) to the state in which a layer begins.
+  void begin(Index layer, T* h, T* c) const noexcept;
+  /// y (n, O) of the top layer's h (n, P): the head's output, or h itself. y may be h.
+  void output(Rows<const T> h, Rows<T> y, Index n) const noexcept;
 
   NetworkConfig config;  // without a head only config.lstm counts
   std::vector<StepLayer<T>> layers;

@@ -26,19 +26,10 @@ struct Stream<T>::Impl {
   /// Puts every sequence into the state in which the model begins.
   void reset() noexcept {
     for (Index index = 0; index < static_cast<Index>(layers.size()); ++index) {
-      const auto& initial = model->initial[static_cast<std::size_t>(index)];
       const Index P = spec(index).recurrent_size(), H = spec(index).hidden_size;
       for (Index b = 0; b < batch(); ++b) {
-        begin(initial.h, P, layer(index).state_h() + b * P);
-        begin(initial.c, H, layer(index).state_c() + b * H);
+        model->begin(index, layer(index).state_h() + b * P, layer(index).state_c() + b * H);
       }
-    }
-  }
-  static void begin(const T* initial, Index size, T* state) noexcept {
-    if (initial == nullptr) {
-      std::fill_n(state, size, T{0});
-    } else {
-      std::copy_n(initial, size, state);
     }
   }
 
@@ -59,18 +50,7 @@ struct Stream<T>::Impl {
       layer.step(x);
       x = layer.h();
     }
-    if (model->head) {
-      run_head(*model->head, x, y);
-      return;
-    }
-    for (Index b = 0; b < batch(); ++b) std::copy_n(x.row(b), model->output_size(), y.row(b));
-  }
-
-  /// y (B, O) of the top layer's h (B, P).
-  void run_head(const Head<T>& head, Rows<const T> h, Rows<T> y) const noexcept {
-    head_logits_alone(head, h, batch(), y);
-    if (head.spec.activation == HeadActivation::identity) return;
-    for (Index b = 0; b < batch(); ++b) head_activate_row(head.spec, y.row(b), y.row(b));
+    model->output(x, y, batch());
   }
 
   const std::shared_ptr<const StreamModel<T>> model;
@@ -79,9 +59,6 @@ struct Stream<T>::Impl {
 };
 
 namespace {
-
-/// To read the clock takes a third of a small model's step.
-constexpr Index kStepsPerPoll = 32;
 
 void check_batch(const LSTMConfig& config, Index batch) {
   const Index H = *std::max_element(config.hidden_sizes.begin(), config.hidden_sizes.end());
@@ -95,22 +72,15 @@ void check_batch(const LSTMConfig& config, Index batch) {
 
 template <class T>
 Stream<T>::Stream(const LSTM<T>& lstm, Index batch) {
-  const Stack<T>& stack = *lstm.stack_;
-  auto model = stack.template share<StreamModel<T>>(
-      /*with_head=*/false,
-      [&](IsaChoice isa) { return std::make_shared<StreamModel<T>>(stack, isa); });
-  check_batch(stack.config(), batch);
+  auto model = StreamModel<T>::of(*lstm.stack_, nullptr);
+  check_batch(lstm.config(), batch);
   impl_ = std::make_unique<Impl>(std::move(model), batch);
 }
 
 template <class T>
 Stream<T>::Stream(const Network<T>& network, Index batch) {
-  const Stack<T>& stack = *network.lstm()->stack_;
-  auto model = stack.template share<StreamModel<T>>(
-      /*with_head=*/true, [&](IsaChoice isa) {
-        return std::make_shared<StreamModel<T>>(stack, network.config(), isa);
-      });
-  check_batch(stack.config(), batch);
+  auto model = StreamModel<T>::of(*network.lstm()->stack_, &network.config());
+  check_batch(network.config().lstm, batch);
   impl_ = std::make_unique<Impl>(std::move(model), batch);
 }
 
@@ -179,6 +149,11 @@ bool Stream<T>::has_head() const noexcept {
 template <class T>
 const T* Stream<T>::weights() const noexcept {
   return impl_->model->values.data();
+}
+
+template <class T>
+std::shared_ptr<const StreamModel<T>> Stream<T>::model() const noexcept {
+  return impl_->model;
 }
 
 template <class T>

@@ -35,8 +35,10 @@ struct Row {
 
 constexpr Row kTable[] = {
     {Isa::baseline, activations_baseline},
-#if defined(PEEPHOLE_X86_KERNELS)
+#if defined(PEEPHOLE_HAS_AVX2)
     {Isa::avx2, activations_avx2},
+#endif
+#if defined(PEEPHOLE_HAS_AVX512)
     {Isa::avx512, activations_avx512},
 #endif
 };

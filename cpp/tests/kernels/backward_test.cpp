@@ -168,9 +168,13 @@ void check(const Problem<T>& p) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kTrials = 40;
 constexpr Index kSeveralChunks[] = {100};
+constexpr Index kLong = 300;
+constexpr Peephole kPeepholes[] = {Peephole::dense};
 #else
 constexpr int kTrials = 250;
 constexpr Index kSeveralChunks[] = {1, 20, 64, 100};
+constexpr Index kLong = 1500;
+constexpr Peephole kPeepholes[] = {Peephole::none, Peephole::diagonal, Peephole::dense};
 #endif
 
 template <class T>
@@ -186,10 +190,10 @@ void check() {
   for (Index H : kSeveralChunks) {
     const LayerSpec spec = resized(random_layer(random), H);
     check(random_problem<T>(random, spec, 7, 200));
-    check(random_problem<T>(random, spec, 1, 1500));
+    check(random_problem<T>(random, spec, 1, kLong));
   }
   // Weights, and da, that are taken in blocks.
-  for (Peephole peephole : {Peephole::diagonal, Peephole::dense}) {
+  for (Peephole peephole : kPeepholes) {
     LayerSpec large = resized(random_layer(random), 420);
     large.input_size = 270, large.peephole = peephole;
     check(random_problem<T>(random, large, 16, 6));
@@ -198,7 +202,7 @@ void check() {
     check(random_problem<T>(random, large, 1, 6));
   }
   // da in panels, for some chunks and for one, and for one row at a time.
-  for (Peephole peephole : {Peephole::none, Peephole::diagonal, Peephole::dense}) {
+  for (Peephole peephole : kPeepholes) {
     LayerSpec lines = resized(random_spec(random, 80, 150), 96);
     lines.input_size = 180, lines.peephole = peephole;
     check(random_problem<T>(random, lines, 7, 90));

@@ -1,16 +1,17 @@
-// That a step neither allocates, nor locks, nor calls the system: a million steps of several
-// models, while the C library's functions for it are watched, and again where Linux kills a process
-// for its first system call.
-#include <atomic>
+// That a step, of a stream or a pool, neither allocates, nor locks, nor calls the system: a million
+// steps of several models, while the C library's functions for it are watched, and again where
+// Linux kills a process for its first system call.
 #include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "peephole/initialise.hpp"
 #include "peephole/runtime.hpp"
+#include "peephole/sessions.hpp"
 #include "peephole/stream.hpp"
 #include "support/arrays.hpp"
 #include "support/check.hpp"
+#include "support/watched_calls.hpp"
 
 #if defined(__linux__)
 #include <linux/seccomp.h>
@@ -18,65 +19,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#endif
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PEEPHOLE_SANITIZED 1  // which have functions of their own in place of the C library's
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PEEPHOLE_SANITIZED 1
-#endif
-#endif
-
-namespace {
-std::atomic<bool> watching{false};
-std::atomic<long> seen{0};
-
-[[maybe_unused]] void note() {
-  if (watching) ++seen;
-}
-}  // namespace
-
-#if defined(__GLIBC__) && !defined(PEEPHOLE_SANITIZED)
-#define PEEPHOLE_WATCHED 1
-#include <dlfcn.h>
-#include <pthread.h>
-
-// In place of glibc's: operator new, too, comes by malloc or aligned_alloc.
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_calloc(std::size_t, std::size_t);
-void* __libc_realloc(void*, std::size_t);
-void* __libc_memalign(std::size_t, std::size_t);
-void __libc_free(void*);
-
-void* malloc(std::size_t size) {
-  note();
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) {
-  note();
-  return __libc_calloc(count, size);
-}
-void* realloc(void* data, std::size_t size) {
-  note();
-  return __libc_realloc(data, size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-  note();
-  return __libc_memalign(alignment, size);
-}
-void free(void* data) {
-  note();
-  __libc_free(data);
-}
-int pthread_mutex_lock(pthread_mutex_t* mutex) {
-  note();
-  using Lock = int (*)(pthread_mutex_t*);
-  static const auto lock = reinterpret_cast<Lock>(dlsym(RTLD_NEXT, "pthread_mutex_lock"));
-  return lock(mutex);
-}
-}
 #endif
 
 using namespace peephole;
@@ -121,6 +63,12 @@ NetworkConfig zoned() {
   return config;
 }
 
+Network<float> random_network(const NetworkConfig& config, Random& random) {
+  Network<float> network(config, uninitialised);
+  randomise(network.parameters(), random);
+  return network;
+}
+
 class Player {
  public:
   Player(const NetworkConfig& config, Index batch, Random& random)
@@ -141,20 +89,68 @@ class Player {
   }
 
  private:
-  static Network<float> random_network(const NetworkConfig& config, Random& random) {
-    Network<float> network(config, uninitialised);
-    randomise(network.parameters(), random);
-    return network;
-  }
-
   Stream<float> stream_, other_;
   std::vector<float> x_, y_;
   float state_[64] = {};
 };
 
-[[maybe_unused]] std::vector<Player> players() {
+/// Does all that a pool does after its construction.
+class PoolPlayer {
+ public:
+  explicit PoolPlayer(const NetworkConfig& config, Random& random)
+      : pool_(random_network(config, random), kSessions),
+        other_(pool_),
+        ids_(kSessions),
+        x_(random.values<float>(kSessions * 2 * pool_.input_size())),
+        y_(at(kSessions * 2 * pool_.output_size())),
+        snapshot_(1 << 20) {}
+
+  void play(int steps) noexcept {
+    const Index lengths[] = {2, 0, 1};
+    for (SessionId& id : ids_) passed_ += pool_.open(id) == SessionStatus::ok;
+    for (int step = 0; step < steps; step += 80) {
+      passed_ += pool_.step(ids_.data(), kSessions, x_.data(), y_.data()) == SessionStatus::ok;
+      passed_ += pool_.step(ids_.data(), 1, x_.data(), y_.data()) == SessionStatus::ok;
+      passed_ +=
+          pool_.process(ids_.data(), 3, x_.data(), y_.data(), 2, lengths) == SessionStatus::ok;
+    }
+    const Index P = pool_.recurrent_size(0), H = pool_.hidden_size(0);
+    passed_ += pool_.get_state(ids_[0], 0, {state_, state_, 1, H, P}) == SessionStatus::ok;
+    passed_ += pool_.set_state(ids_[1], 0, {state_, state_, 1, H, P}) == SessionStatus::ok;
+    pool_.ids(ids_.data());
+    const std::size_t size = pool_.snapshot_size();
+    if (size <= snapshot_.size()) pool_.snapshot(snapshot_.data());
+    passed_ += pool_.restore(snapshot_.data(), size) == SessionStatus::ok;
+    passed_ += pool_.reset(ids_[2]) == SessionStatus::ok;
+    for (SessionId id : ids_) passed_ += pool_.close(id) == SessionStatus::ok;
+    other_.swap(pool_);
+    other_.swap(pool_);
+  }
+  /// The calls of play() that did what they should.
+  static long wanted(int steps) { return 2 * kSessions + 3 * ((steps + 79) / 80) + 4; }
+  long passed() const { return passed_; }
+
+ private:
+  static constexpr Index kSessions = 70;  // more than a block of rows
+
+  Sessions<float> pool_, other_;
+  std::vector<SessionId> ids_;
+  std::vector<float> x_, y_;
+  std::vector<char> snapshot_;
+  float state_[64] = {};
+  long passed_ = 0;
+};
+
+/// Of streams and of pools.
+struct Players {
+  std::vector<Player> streams;
+  std::vector<PoolPlayer> pools;
+};
+
+[[maybe_unused]] Players players() {
   Random random(1);
-  std::vector<Player> all;
+  Players players;
+  std::vector<Player>& all = players.streams;
   all.reserve(6);
   all.emplace_back(filter(), 1, random);
   all.emplace_back(filter(), 2, random);
@@ -162,25 +158,27 @@ class Player {
   all.emplace_back(chainer(), 1, random);
   all.emplace_back(zoned(), 1, random);
   all.emplace_back(zoned(), 2, random);
-  return all;
+  for (const NetworkConfig& config : {filter(), classifier(), chainer(), zoned()}) {
+    players.pools.emplace_back(config, random);
+  }
+  return players;
 }
 
-[[maybe_unused]] void play_all(std::vector<Player>& all) noexcept {
-  for (Player& player : all) player.play(kSteps / static_cast<int>(all.size()));
+constexpr int kStepsOfEach = kSteps / 10;
+
+[[maybe_unused]] void play_all(Players& players) noexcept {
+  for (Player& player : players.streams) player.play(kStepsOfEach);
+  for (PoolPlayer& player : players.pools) player.play(kStepsOfEach);
 }
 
 void neither_allocates_nor_locks() {
 #if defined(PEEPHOLE_WATCHED)
-  std::vector<Player> all = players();
-  watching = true;
-  std::free(std::malloc(1));
-  watching = false;
-  CHECK(seen >= 2);  // it does watch
-  seen = 0;
-  watching = true;
-  play_all(all);
-  watching = false;
-  CHECK(seen == 0);
+  Players all = players();
+  CHECK(watched_calls([] { std::free(std::malloc(1)); }) >= 2);  // it does watch
+  CHECK(watched_calls([&] { play_all(all); }) == 0);
+  for (const PoolPlayer& player : all.pools) {
+    CHECK(player.passed() == PoolPlayer::wanted(kStepsOfEach));
+  }
 #else
   std::printf("skipped: allocation is watched with glibc, without sanitizers\n");
 #endif
@@ -189,7 +187,7 @@ void neither_allocates_nor_locks() {
 /// In a process that may only read, write and exit.
 void calls_no_system() {
 #if defined(__linux__) && !defined(PEEPHOLE_SANITIZED)
-  std::vector<Player> all = players();
+  Players all = players();
   const pid_t child = fork();
   if (child == 0) {
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) syscall(SYS_exit, 2);

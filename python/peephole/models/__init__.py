@@ -1,1 +1,1 @@
-"""LSTM, Network and Stream: thin classes over the C++ core."""
+"""LSTM, Network, Stream and Sessions: thin classes over the C++ core."""

@@ -17,6 +17,7 @@ from peephole.models.build import build, keyword_defaults
 from peephole.models.derivatives import LSTMDerivatives
 from peephole.models.passes import backward, forward
 from peephole.models.prediction import call
+from peephole.models.sessions import Sessions
 from peephole.models.stream import Stream
 
 _CLASSES = {"float32": core.LSTMFloat32, "float64": core.LSTMFloat64}
@@ -271,6 +272,10 @@ class LSTM(LSTMDerivatives):
     def stream(self, batch: int = 1) -> Stream:
         """A `Stream` of B = `batch` sequences with the current weights, run step by step."""
         return Stream(self, batch)
+
+    def sessions(self, capacity: int) -> Sessions:
+        """A pool of at most `capacity` `Sessions` with the current weights."""
+        return Sessions(self, capacity)
 
     def forward(
         self,

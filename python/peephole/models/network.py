@@ -20,6 +20,7 @@ from peephole.models.generation import Generative
 from peephole.models.lstm import LSTM
 from peephole.models.passes import backward, forward
 from peephole.models.prediction import call, predict
+from peephole.models.sessions import Sessions
 from peephole.models.stream import Stream
 from peephole.training.entry import Trainable, set_network_class
 
@@ -215,6 +216,10 @@ class Network(Trainable, NetworkDerivatives, Generative):
     def stream(self, batch: int = 1) -> Stream:
         """A `Stream` of B = `batch` sequences with the current weights, run step by step."""
         return Stream(self, batch)
+
+    def sessions(self, capacity: int) -> Sessions:
+        """A pool of at most `capacity` `Sessions` with the current weights."""
+        return Sessions(self, capacity)
 
     def forward(
         self,

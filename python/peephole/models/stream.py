@@ -119,7 +119,7 @@ class Stream:
     @state.setter
     def state(self, state: State | None) -> None:
         without_mask(state, "state")
-        self._core.set_state(state, self.batch > 1 or not _is_single(state))
+        self._core.set_state(state, self.batch > 1 or not is_single_state(state))
 
     def copy(self) -> Stream:
         """A stream in the same state that shares the weights.
@@ -169,7 +169,7 @@ def _restore(
     return stream
 
 
-def _is_single(state: Any) -> bool:
+def is_single_state(state: Any) -> bool:
     """Whether the first h has no batch axis."""
     try:
         return np.ndim(state[0][0]) == 1

@@ -250,10 +250,11 @@ BackwardTask<T> prepare_backward(const LayerBackward<T>& layer, const PackedBack
 template <class T>
 void run_recurrence(const BackwardTask<T>& task, Isa isa, Index chunk, RankRange ranks,
                     const TeamPart& team) noexcept {
+  const BackwardKernels<T>& kernels = backward_kernels_of<T>(isa);
   if (task.norm.form.any) {
-    return norm_kernels_of<T>(isa).recurrence(task, task.chunks[chunk], ranks.begin, ranks.end);
+    return kernels.norm_recurrence(task, task.chunks[chunk], ranks.begin, ranks.end);
   }
-  backward_kernels_of<T>(isa).recurrence(task, task.chunks[chunk], ranks.begin, ranks.end, team);
+  kernels.recurrence(task, task.chunks[chunk], ranks.begin, ranks.end, team);
 }
 
 namespace {
@@ -262,9 +263,8 @@ namespace {
 /// other values than da; with NormForm::products, so are those of R.
 template <class T>
 void norm_weight_gradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
-                           const ProductShare& share, Isa isa) noexcept {
-  const BackwardKernels<T>& kernels = backward_kernels_of<T>(isa);
-  norm_kernels_of<T>(isa).gain_gradients(task, chunk, share);
+                           const ProductShare& share, const BackwardKernels<T>& kernels) noexcept {
+  kernels.gain_gradients(task, chunk, share);
   BackwardTask<T> part = task;
   part.dbias = part.ddiagonal = nullptr;
   if (!task.norm.form.products) return kernels.weight_gradients(part, chunk, share);
@@ -288,7 +288,7 @@ void run_products(const BackwardTask<T>& task, Isa isa, Index chunk, Index share
       of_input ? ProductShare{share, task.input_shares, thread}
                : ProductShare{share - task.input_shares, task.weight_shares, thread};
   const BackwardChunk& of = task.chunks[chunk];
-  if (task.norm.form.any && !of_input) return norm_weight_gradients(task, of, taken, isa);
+  if (task.norm.form.any && !of_input) return norm_weight_gradients(task, of, taken, kernels);
   (of_input ? kernels.input_gradient : kernels.weight_gradients)(task, of, taken);
 }
 

@@ -131,8 +131,9 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
 
 template <class T>
 void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noexcept {
-  if (task.norm.form.any) return norm_kernels_of<T>(isa).forward(task);
-  forward_kernels_of<T>(isa).forward(task, team);
+  const ForwardKernels<T>& kernels = forward_kernels_of<T>(isa);
+  if (task.norm.form.any) return kernels.norm_forward(task);
+  kernels.forward(task, team);
 }
 
 template ForwardTask<float> prepare_forward(const LayerForward<float>&, const PackedForward<float>&,

@@ -4,20 +4,25 @@
 
 namespace peephole::kernels {
 
-/// The instruction sets of this build.
-#if defined(PEEPHOLE_X86_KERNELS)
-#define PEEPHOLE_FOR_EACH_SET(f) f(baseline) f(avx2) f(avx512)
+/// f(set) for each instruction set of this build.
+#if defined(PEEPHOLE_HAS_AVX2)
+#define PEEPHOLE_AVX2(f) f(avx2)
 #else
-#define PEEPHOLE_FOR_EACH_SET(f) f(baseline)
+#define PEEPHOLE_AVX2(f)
 #endif
+#if defined(PEEPHOLE_HAS_AVX512)
+#define PEEPHOLE_AVX512(f) f(avx512)
+#else
+#define PEEPHOLE_AVX512(f)
+#endif
+#define PEEPHOLE_FOR_EACH_SET(f) f(baseline) PEEPHOLE_AVX2(f) PEEPHOLE_AVX512(f)
 
 /// The exports of kernels/isa/<set>.cpp.
 #define PEEPHOLE_DECLARE_KERNELS(set)                    \
   extern const AllTypes<ForwardKernels> forward_##set;   \
   extern const AllTypes<BackwardKernels> backward_##set; \
   extern const AllTypes<StepKernels> step_##set;         \
-  extern const AllTypes<HeadKernels> head_##set;         \
-  extern const AllTypes<NormKernels> norm_##set;
+  extern const AllTypes<HeadKernels> head_##set;
 PEEPHOLE_FOR_EACH_SET(PEEPHOLE_DECLARE_KERNELS)
 
 namespace {
@@ -42,12 +47,10 @@ const Kernels<T>& find(const Row<Kernels> (&table)[rows], Isa isa) noexcept {
 #define PEEPHOLE_BACKWARD_ROW(set) {Isa::set, backward_##set},
 #define PEEPHOLE_STEP_ROW(set) {Isa::set, step_##set},
 #define PEEPHOLE_HEAD_ROW(set) {Isa::set, head_##set},
-#define PEEPHOLE_NORM_ROW(set) {Isa::set, norm_##set},
 constexpr Row<ForwardKernels> kForward[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_FORWARD_ROW)};
 constexpr Row<BackwardKernels> kBackward[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_BACKWARD_ROW)};
 constexpr Row<StepKernels> kStep[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_STEP_ROW)};
 constexpr Row<HeadKernels> kHead[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_HEAD_ROW)};
-constexpr Row<NormKernels> kNorm[] = {PEEPHOLE_FOR_EACH_SET(PEEPHOLE_NORM_ROW)};
 
 }  // namespace
 
@@ -67,17 +70,12 @@ template <class T>
 const HeadKernels<T>& head_kernels_of(Isa isa) noexcept {
   return find<T>(kHead, isa);
 }
-template <class T>
-const NormKernels<T>& norm_kernels_of(Isa isa) noexcept {
-  return find<T>(kNorm, isa);
-}
 
 #define PEEPHOLE_INSTANTIATE(T)                                         \
   template const ForwardKernels<T>& forward_kernels_of(Isa) noexcept;   \
   template const BackwardKernels<T>& backward_kernels_of(Isa) noexcept; \
   template const StepKernels<T>& step_kernels_of(Isa) noexcept;         \
-  template const HeadKernels<T>& head_kernels_of(Isa) noexcept;         \
-  template const NormKernels<T>& norm_kernels_of(Isa) noexcept;
+  template const HeadKernels<T>& head_kernels_of(Isa) noexcept;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 #undef PEEPHOLE_INSTANTIATE

@@ -3,7 +3,6 @@
 #include "kernels/plain/backward_task.hpp"
 #include "kernels/plain/forward_task.hpp"
 #include "kernels/plain/head_task.hpp"
-#include "kernels/plain/norm_kernels.hpp"
 #include "kernels/plain/step_task.hpp"
 #include "runtime/isa.hpp"
 
@@ -20,8 +19,6 @@ template <class T>
 const StepKernels<T>& step_kernels_of(Isa isa) noexcept;
 template <class T>
 const HeadKernels<T>& head_kernels_of(Isa isa) noexcept;
-template <class T>
-const NormKernels<T>& norm_kernels_of(Isa isa) noexcept;
 
 /// The values of a vector.
 template <class T>

@@ -139,6 +139,10 @@ inline constexpr Index kNarrowInput = 8;
 template <class T>
 using RecurrenceKernel = void (*)(const BackwardTask<T>& task, const BackwardChunk& chunk,
                                   Index first_rank, Index last_rank, const TeamPart& team) noexcept;
+/// Of a layer with layer normalisation.
+template <class T>
+using NormRecurrenceKernel = void (*)(const BackwardTask<T>& task, const BackwardChunk& chunk,
+                                      Index first_rank, Index last_rank) noexcept;
 template <class T>
 using ProductsKernel = void (*)(const BackwardTask<T>& task, const BackwardChunk& chunk,
                                 const ProductShare& share) noexcept;
@@ -147,8 +151,10 @@ using ProductsKernel = void (*)(const BackwardTask<T>& task, const BackwardChunk
 template <class T>
 struct BackwardKernels {
   RecurrenceKernel<T> recurrence;
+  NormRecurrenceKernel<T> norm_recurrence;
   ProductsKernel<T> input_gradient;
   ProductsKernel<T> weight_gradients;
+  ProductsKernel<T> gain_gradients;  // with layer normalisation: also of biases and peepholes
 };
 
 }  // namespace peephole::kernels

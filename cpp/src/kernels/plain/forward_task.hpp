@@ -113,6 +113,9 @@ struct TeamPart {
 
 template <class T>
 using ForwardKernel = void (*)(const ForwardTask<T>& task, const TeamPart& team) noexcept;
+/// Of a layer with layer normalisation.
+template <class T>
+using NormForwardKernel = void (*)(const ForwardTask<T>& task) noexcept;
 
 /// to[k * to_stride + u] = from[u * from_stride + k] for u < units <= lanes and k < terms; 0 for
 /// the other lanes u.
@@ -125,6 +128,7 @@ template <class T>
 struct ForwardKernels {
   Index lanes;
   ForwardKernel<T> forward;
+  NormForwardKernel<T> norm_forward;
   TransposeKernel<T> transpose;
 };
 

@@ -13,10 +13,6 @@
 #define PEEPHOLE_EXPORT_KERNELS(set)                                                    \
   extern const AllTypes<BackwardKernels> backward_##set = backward_kernels<set::Vec>(); \
   extern const AllTypes<HeadKernels> head_##set = head_kernels<set::Vec>();
-#elif defined(PEEPHOLE_PART_NORM)
-#include "kernels/simd/norm/exports-inl.hpp"
-#define PEEPHOLE_EXPORT_KERNELS(set) \
-  extern const AllTypes<NormKernels> norm_##set = norm_kernels<set::Vec>();
 #elif defined(PEEPHOLE_PART_STEP)
 #include "kernels/simd/step/exports-inl.hpp"
 #define PEEPHOLE_EXPORT_KERNELS(set) \

@@ -176,6 +176,7 @@ def _model(chain: list[Layer], head: Head | None) -> Any:
         "coupled_input_forget": runs[0].coupled,
         "preactivation_clip": runs[0].clip,
         "bidirectional": len(chain[0]) == 2,
+        "initial_state": "learned" if any(run.initial for run in runs) else "zeros",
         "dtype": dtype.name,
         "seed": 0,
     }
@@ -191,6 +192,7 @@ def _model(chain: list[Layer], head: Head | None) -> Any:
             if peepholes:
                 arrays.setdefault("P", np.zeros(len(PEEPHOLES) * run.units, dtype))
             parameters.update(direction_parameters(arrays, f"_l{k}{suffix}"))
+            parameters.update({f"{n}_l{k}{suffix}": value for n, value in run.initial.items()})
     if head is None:
         model: LSTM | Network = LSTM(*sizes, **options)
     else:

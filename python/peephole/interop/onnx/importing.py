@@ -29,7 +29,9 @@ def from_onnx(
     With `node`, a single LSTM node is read out of any graph.
 
     Models are batch-first, (B, T, I), also where the graph is not. Beyond a sequence's length y is
-    0, also where the graph gives the head's bias. Initial states are those of a call.
+    0, also where the graph gives the head's bias. Initial states that are inputs of
+    the graph are those of a call; constant ones, the same for all sequences, become learned ones
+    (`initial_state="learned"`).
 
     Args:
         path_or_bytes: The file's path, or its contents. External data is only read by a path.

@@ -166,6 +166,6 @@ HANDLERS: dict[str, Callable[[Node], list[Anything]]] = {
     "Mul": sizes.multiply,
     "ReduceProd": sizes.product,
     "ConstantOfShape": sizes.zeros,
-    "Expand": sizes.zeros,
+    "Expand": sizes.expand,
     "Tile": sizes.zeros,
 }

@@ -15,6 +15,7 @@ from peephole.interop.onnx.values import (
     Node,
     NotUnderstood,
     Outputs,
+    Repeated,
     Run,
     Sizes,
     Value,
@@ -60,11 +61,17 @@ def slice_(node: Node) -> list[Anything]:
         raise NotUnderstood("no starts or ends")
     axes = list(range(len(starts))) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps
-    if isinstance(value, np.ndarray):
-        slices = [slice(None)] * value.ndim
+    if isinstance(value, (np.ndarray, Repeated)):
+        array = value.array if isinstance(value, Repeated) else value
+        slices = [slice(None)] * array.ndim
         for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-            slices[axis_index(axis, value.ndim)] = slice(start, end, step)
-        return [value[tuple(slices)]]
+            slices[axis_index(axis, array.ndim)] = slice(start, end, step)
+        part = array[tuple(slices)]
+        if not isinstance(value, Repeated):
+            return [part]
+        if any(slices[k] != slice(None) for k in value.axes):
+            raise NotUnderstood("a part of an axis along which a constant is repeated")
+        return [Repeated(part, value.axes)]
     if any(step != 1 for step in steps):
         raise NotUnderstood("steps other than 1")
     if isinstance(value, Sizes):

@@ -14,6 +14,7 @@ from peephole.interop.onnx.values import (
     Given,
     Node,
     Outputs,
+    Repeated,
     Run,
     Sizes,
     Unknown,
@@ -54,8 +55,7 @@ def lstm(node: Node) -> list[Anything]:
     time, batch = _axes(node, batch_first)
     activations = _activations(node, len(reverse))
     lengths = _lengths(node, time)
-    for k, name in ((5, "initial_h"), (6, "initial_c")):
-        _check_initial(node, k, name)
+    initial = _initial_states(node, (len(reverse), units), batch_first, arrays["W"].dtype)
     runs = tuple(
         Run(
             node.name,
@@ -67,6 +67,7 @@ def lstm(node: Node) -> list[Anything]:
             lengths,
             time,
             clip,
+            {name: array[d] for name, array in initial.items()},
         )
         for d, backwards in enumerate(reverse)
     )
@@ -149,20 +150,60 @@ def _lengths(node: Node, time: tuple[Atom, ...]) -> str:
     )
 
 
-def _check_initial(node: Node, k: int, name: str) -> None:
-    """Raises ValueError unless an initial state is zeros or an input of the graph."""
+def _initial_states(
+    node: Node, shape: tuple[int, int], batch_first: int, dtype: Any
+) -> dict[str, NDArray[Any]]:
+    """{"h0" and "c0": (D, H)} if one of them is constant and not 0; `shape` is (D, H)."""
+    found = [
+        _initial(node, k, name, shape, batch_first, dtype)
+        for k, name in ((5, "initial_h"), (6, "initial_c"))
+    ]
+    if all(array is None for array in found):
+        return {}
+    for k in (5, 6):
+        if isinstance(node.given(k), Value):
+            raise ValueError(
+                f"{node.label}: one of initial_h and initial_c is an input, and the other has "
+                "constant values; a call of a model gives both states or none"
+            )
+    zeros = np.zeros(shape, dtype)
+    return {
+        name: zeros if array is None else array
+        for name, array in zip(("h0", "c0"), found, strict=True)
+    }
+
+
+def _initial(
+    node: Node, k: int, name: str, shape: tuple[int, int], batch_first: int, dtype: Any
+) -> NDArray[Any] | None:
+    """(D, H) of a constant initial state; None for zeros and for an input of the graph.
+
+    Raises ValueError if it is anything else.
+    """
     value = node.given(k)
     if value is None or isinstance(value, Zeros):
-        return
-    if isinstance(value, np.ndarray) and not np.any(value):
-        return
+        return None
     if isinstance(value, Value) and isinstance(value.content, Given):
-        return
-    if isinstance(value, np.ndarray):
+        return None
+    array = value.array if isinstance(value, Repeated) else value
+    if not isinstance(array, np.ndarray):
+        reason = f": {value.reason}" if isinstance(value, Unknown) else ""
         raise ValueError(
-            f"{node.label}: {name} has values other than 0; a model keeps no initial state"
+            f"{node.label}: {name} is computed in the graph; "
+            f"expected zeros, constant values or an input{reason}"
         )
-    reason = f": {value.reason}" if isinstance(value, Unknown) else ""
-    raise ValueError(
-        f"{node.label}: {name} is computed in the graph; expected zeros or an input{reason}"
-    )
+    if not np.any(array):
+        return None
+    rows = array if batch_first else np.moveaxis(array, 1, 0) if array.ndim == 3 else array
+    if rows.ndim != 3 or rows.shape[1:] != shape or array.dtype != dtype:
+        axes = "(B, {}, {})" if batch_first else "({}, B, {})"
+        raise ValueError(
+            f"{node.label}: expected {name} {axes.format(*shape)} of {dtype}, "
+            f"got {array.shape} of {array.dtype}"
+        )
+    if np.any(rows != rows[:1]):
+        raise ValueError(
+            f"{node.label}: {name} differs between the sequences of a batch; "
+            "a model keeps one initial state for all"
+        )
+    return np.array(rows[0])

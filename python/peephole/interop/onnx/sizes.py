@@ -12,6 +12,7 @@ from peephole.interop.onnx.values import (
     Atom,
     Node,
     NotUnderstood,
+    Repeated,
     Sizes,
     Zeros,
     as_value,
@@ -76,8 +77,21 @@ def _product(entries: tuple[int | tuple[Atom, ...], ...]) -> int | tuple[Atom, .
     return atoms
 
 
+def expand(node: Node) -> list[Anything]:
+    """Expand: of zeros, of sizes, or of a constant such as an initial state."""
+    value, target = node.given(0), node.given(1)
+    if not isinstance(value, np.ndarray) or not np.any(value):
+        return zeros(node)
+    entries = sizes_of(target).entries
+    if len(entries) != value.ndim:
+        raise NotUnderstood(f"{value.ndim} axes expanded to {len(entries)}")
+    # An axis of another size than 1 stays as it is, whatever its target.
+    repeated = [k for k, n in enumerate(entries) if value.shape[k] == 1 and n != 1]
+    return [Repeated(value, frozenset(repeated))]
+
+
 def zeros(node: Node) -> list[Anything]:
-    """ConstantOfShape and Expand, of zeros or of sizes."""
+    """ConstantOfShape, Expand and Tile, of zeros or of sizes."""
     value = node.attributes.get("value") if node.kind == "ConstantOfShape" else node.given(0)
     if (
         value is None

@@ -43,6 +43,8 @@ class Run:
     lengths: str  # the input of the graph with the lengths, or ""
     time: tuple[Atom, ...]  # the axis of steps
     clip: float | None = None  # the bound of the gates' sums
+    # {"h0" and "c0": (H,)}, where the node has constant initial states
+    initial: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def units(self) -> int:
@@ -106,6 +108,14 @@ class Zeros:
     """Zeros of a shape that may be known only at run time."""
 
 
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """A constant that is repeated along some of its axes, whose size is 1 in `array`."""
+
+    array: NDArray[Any]
+    axes: frozenset[int]
+
+
 @dataclass(frozen=True)
 class Sizes:
     """Sizes of axes: ints, or atoms whose product is meant."""
@@ -126,7 +136,7 @@ class Unknown:
     reason: str
 
 
-Anything: TypeAlias = "NDArray[Any] | Zeros | Sizes | Value | Unknown"
+Anything: TypeAlias = "NDArray[Any] | Zeros | Repeated | Sizes | Value | Unknown"
 
 
 @dataclass

@@ -4,6 +4,8 @@
 #include "kernels/simd/backward/one_row-inl.hpp"
 #include "kernels/simd/backward/recurrence-inl.hpp"
 #include "kernels/simd/backward/weights-inl.hpp"
+#include "kernels/simd/norm/gains-inl.hpp"
+#include "kernels/simd/norm/recurrence-inl.hpp"
 
 /// The backward kernels of an instruction set, as its file exports them.
 namespace peephole::kernels {
@@ -33,6 +35,16 @@ void recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, Index f
   }
 }
 
+template <class V, class T>
+void norm_recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, Index first_rank,
+                     Index last_rank) noexcept {
+  if (task.standard) {
+    NormRecurrence<V, StandardDerivatives>(task, chunk, first_rank, last_rank).run();
+  } else {
+    NormRecurrence<V, ChosenDerivatives<T>>(task, chunk, first_rank, last_rank).run();
+  }
+}
+
 template <template <class> class V, class T>
 void input_gradient(const BackwardTask<T>& task, const BackwardChunk& chunk,
                     const ProductShare& share) noexcept {
@@ -45,9 +57,16 @@ void weight_gradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
   WeightGradients<V<T>>(task, chunk, share).run();
 }
 
+template <class V, class T>
+void gain_gradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
+                    const ProductShare& share) noexcept {
+  GainGradients<V>(task, chunk, share).run();
+}
+
 template <template <class> class V, class T>
 constexpr BackwardKernels<T> backward_kernels_of() {
-  return {&recurrence<V, T>, &input_gradient<V, T>, &weight_gradients<V, T>};
+  return {&recurrence<V, T>, &norm_recurrence<V<T>, T>, &input_gradient<V, T>,
+          &weight_gradients<V, T>, &gain_gradients<V<T>, T>};
 }
 
 template <template <class> class V>

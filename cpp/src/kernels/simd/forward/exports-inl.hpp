@@ -2,6 +2,7 @@
 
 #include "kernels/simd/forward/batch-inl.hpp"
 #include "kernels/simd/forward/one_row-inl.hpp"
+#include "kernels/simd/norm/forward-inl.hpp"
 #include "kernels/simd/transpose-inl.hpp"
 
 /// The forward kernels of an instruction set, as its file exports them.
@@ -28,9 +29,18 @@ void forward(const ForwardTask<T>& task, const TeamPart& team) noexcept {
   }
 }
 
+template <class V, class T>
+void norm_forward(const ForwardTask<T>& task) noexcept {
+  if (task.standard) {
+    NormForwardPass<V, StandardActivations>(task).run();
+  } else {
+    NormForwardPass<V, ChosenActivations<T>>(task).run();
+  }
+}
+
 template <template <class> class V, class T>
 constexpr ForwardKernels<T> forward_kernels_of() {
-  return {V<T>::lanes, &forward<V, T>, &transpose<V<T>>};
+  return {V<T>::lanes, &forward<V, T>, &norm_forward<V<T>, T>, &transpose<V<T>>};
 }
 
 template <template <class> class V>
