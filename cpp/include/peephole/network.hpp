@@ -60,7 +60,7 @@ class PEEPHOLE_API Network {
   void release_workspaces() const;
 
  private:
-  struct Impl;
+  struct PEEPHOLE_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -55,7 +55,7 @@ class PEEPHOLE_API Parameters {
   template <class U>
   friend struct ParametersAccess;
   friend class ParameterWriter<T>;
-  struct Impl;
+  struct PEEPHOLE_HIDDEN Impl;
   std::shared_ptr<Impl> impl_;
 };
 

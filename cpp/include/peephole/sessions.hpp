@@ -141,7 +141,7 @@ class PEEPHOLE_API Sessions {
   [[nodiscard]] SessionStatus restore(const void* data, std::size_t size) noexcept;
 
  private:
-  struct Impl;
+  struct PEEPHOLE_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -110,7 +110,7 @@ class PEEPHOLE_API Stream {
   friend class Sessions<T>;
   std::shared_ptr<const StreamModel<T>> model() const noexcept;
 
-  struct Impl;
+  struct PEEPHOLE_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -70,7 +70,7 @@ class PEEPHOLE_API Tape {
   /// a tape that does not keep all (Keep::segments) or that no forward pass has filled.
   void activities(Index layer, Index direction, const Activities<T>& activities) const;
 
-  struct Impl;
+  struct PEEPHOLE_HIDDEN Impl;
   Impl& impl() const noexcept { return *impl_; }
 
  private:
