@@ -6,7 +6,6 @@ import numpy as np
 import peephole
 import pytest
 from peephole.serving import Batcher, SessionClosed, batches
-from support.refusals import refused
 
 I, O, H = 3, 2, 16  # noqa: E741
 
@@ -236,6 +235,21 @@ def test_an_error_reaches_its_requests_alone(net, x, monkeypatch):
     np.testing.assert_array_equal(asyncio.run(run()), streamed(net, x[:1])[0])
 
 
+def test_blocks_of_no_steps(net, x):
+    async def run():
+        async with Batcher(net.sessions(2)) as batcher:
+            a, b = batcher.open("a"), batcher.open("b")
+            alone = await a.process(x[:0])
+            both = await asyncio.gather(a.process(x[:0]), b.process(x))
+            assert a.steps == 0
+            return [alone, *both, await a.process(x)]
+
+    alone, beside, other, after = asyncio.run(run())
+    assert alone.shape == beside.shape == (0, O)
+    np.testing.assert_array_equal(other, streamed(net, x))
+    np.testing.assert_array_equal(after, streamed(net, x))
+
+
 def test_a_nan_stays_in_its_session(net, x):
     async def run():
         async with Batcher(net.sessions(2)) as batcher:
@@ -246,50 +260,3 @@ def test_a_nan_stays_in_its_session(net, x):
     bad, good = asyncio.run(run())
     assert np.isnan(bad).all()
     np.testing.assert_array_equal(good, streamed(net, x))
-
-
-def test_bad_input(net, x):
-    async def run():
-        async with Batcher(net.sessions(1)) as batcher:
-            session = batcher.open("a")
-            for bad in (x[0, :2], x, [[1.0, 2.0], [3.0]]):
-                with refused(ValueError, "x"):
-                    await session.step(bad)
-            with refused(TypeError, "x", "real numbers"):
-                await session.step([1j, 0, 0])
-            with refused(ValueError, "x", "(T, 3)"):
-                await session.process(x[0])
-            with refused(ValueError, "name", "not in use"):
-                batcher.open("a")
-            with refused(TypeError, "name"):
-                batcher.open(3)
-            with pytest.raises(RuntimeError):
-                batcher.open("b")
-            assert session.steps == 0
-            return await session.process(x)
-
-    np.testing.assert_array_equal(asyncio.run(run()), streamed(net, x))
-
-
-@pytest.mark.parametrize(
-    ("error", "argument", "options"),
-    [
-        (TypeError, "pool", {"pool": 3}),
-        (ValueError, "max_batch", {"max_batch": 0}),
-        (TypeError, "max_batch", {"max_batch": 1.5}),
-        (ValueError, "max_delay", {"max_delay": -1}),
-        (ValueError, "max_delay", {"max_delay": float("nan")}),
-        (ValueError, "max_waiting", {"max_waiting": 0}),
-        (ValueError, "idle_timeout", {"idle_timeout": 0}),
-    ],
-)
-def test_bad_options(net, error, argument, options):
-    with refused(error, argument):
-        Batcher(**{"pool": net.sessions(1), **options})
-
-
-def test_a_pool_in_use_is_refused(net):
-    pool = net.sessions(1)
-    pool.open()
-    with refused(ValueError, "pool", "without open sessions"):
-        Batcher(pool)

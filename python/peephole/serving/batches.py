@@ -231,7 +231,7 @@ class Batches:
         self._go_on()
 
     def _count(self, batch: _Batch, computed: _Computed) -> None:
-        seconds = computed.seconds / batch.steps
+        seconds = computed.seconds / max(1, batch.steps)
         self._seconds_of_a_step += (seconds - self._seconds_of_a_step) / 8
         self._meter.batches += 1
         self._meter.steps += batch.steps
