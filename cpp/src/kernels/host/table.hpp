@@ -9,7 +9,7 @@
 /// The one place where an instruction set becomes kernels.
 namespace peephole::kernels {
 
-// The kernels of an available instruction set, for each part of the work.
+// The kernels of an available instruction set, for each part of the work; T is float or double.
 
 template <class T>
 const ForwardKernels<T>& forward_kernels_of(Isa isa) noexcept;
@@ -19,6 +19,19 @@ template <class T>
 const StepKernels<T>& step_kernels_of(Isa isa) noexcept;
 template <class T>
 const HeadKernels<T>& head_kernels_of(Isa isa) noexcept;
+
+#define PEEPHOLE_KERNELS_OF(T)                                    \
+  template <>                                                     \
+  const ForwardKernels<T>& forward_kernels_of<T>(Isa) noexcept;   \
+  template <>                                                     \
+  const BackwardKernels<T>& backward_kernels_of<T>(Isa) noexcept; \
+  template <>                                                     \
+  const StepKernels<T>& step_kernels_of<T>(Isa) noexcept;         \
+  template <>                                                     \
+  const HeadKernels<T>& head_kernels_of<T>(Isa) noexcept;
+PEEPHOLE_KERNELS_OF(float)
+PEEPHOLE_KERNELS_OF(double)
+#undef PEEPHOLE_KERNELS_OF
 
 /// The values of a vector.
 template <class T>

@@ -132,9 +132,4 @@ struct ForwardKernels {
   TransposeKernel<T> transpose;
 };
 
-/// What an instruction set exports of one part (forward, backward, step): its kernels for each
-/// type, as bases, so that the type alone selects them and a type without kernels does not compile.
-template <template <class> class Kernels>
-struct AllTypes : Kernels<float>, Kernels<double> {};
-
 }  // namespace peephole::kernels

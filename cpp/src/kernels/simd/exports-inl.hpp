@@ -3,18 +3,22 @@
 /// PEEPHOLE_EXPORT_KERNELS(set): all that the file of an instruction set defines, by set::Vec. That
 /// file is compiled once for each of the parts, at the same time; CMake defines which part. The
 /// head has the products of backward, and is compiled with it.
+///
+/// Each type has a table of its own, so that a program which uses one type need not contain the
+/// kernels of the other.
+#define PEEPHOLE_EXPORT(Kernels, part, set)                                                \
+  extern const Kernels<float> part##_##set##_float = part##_kernels_of<set::Vec<float>>(); \
+  extern const Kernels<double> part##_##set##_double = part##_kernels_of<set::Vec<double>>();
 #if defined(PEEPHOLE_PART_FORWARD)
 #include "kernels/simd/forward/exports-inl.hpp"
-#define PEEPHOLE_EXPORT_KERNELS(set) \
-  extern const AllTypes<ForwardKernels> forward_##set = forward_kernels<set::Vec>();
+#define PEEPHOLE_EXPORT_KERNELS(set) PEEPHOLE_EXPORT(ForwardKernels, forward, set)
 #elif defined(PEEPHOLE_PART_BACKWARD)
 #include "kernels/simd/backward/exports-inl.hpp"
 #include "kernels/simd/head/exports-inl.hpp"
-#define PEEPHOLE_EXPORT_KERNELS(set)                                                    \
-  extern const AllTypes<BackwardKernels> backward_##set = backward_kernels<set::Vec>(); \
-  extern const AllTypes<HeadKernels> head_##set = head_kernels<set::Vec>();
+#define PEEPHOLE_EXPORT_KERNELS(set)              \
+  PEEPHOLE_EXPORT(BackwardKernels, backward, set) \
+  PEEPHOLE_EXPORT(HeadKernels, head, set)
 #elif defined(PEEPHOLE_PART_STEP)
 #include "kernels/simd/step/exports-inl.hpp"
-#define PEEPHOLE_EXPORT_KERNELS(set) \
-  extern const AllTypes<StepKernels> step_##set = step_kernels<set::Vec>();
+#define PEEPHOLE_EXPORT_KERNELS(set) PEEPHOLE_EXPORT(StepKernels, step, set)
 #endif

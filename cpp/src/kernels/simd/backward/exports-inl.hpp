@@ -20,18 +20,18 @@ void recurrence_of_one_row(const BackwardTask<T>& task, const BackwardChunk& chu
   }
 }
 
-template <template <class> class V, class T>
+template <class V, class T>
 void recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, Index first_rank,
                 Index last_rank, const TeamPart& team) noexcept {
   const bool one_row = last_rank - first_rank == 1 && team.parts == 1 && task.dense_gates == 0 &&
-                       task.weights.weight_hh.padded && task.hidden_size <= 2 * V<T>::lanes &&
+                       task.weights.weight_hh.padded && task.hidden_size <= 2 * V::lanes &&
                        task.weights.weight_hr.data == nullptr;
   if (!one_row) {
-    Recurrence<V<T>>(task, chunk, first_rank, last_rank, team).run();
+    Recurrence<V>(task, chunk, first_rank, last_rank, team).run();
   } else if (task.standard) {
-    recurrence_of_one_row<V<T>, StandardDerivatives>(task, chunk, first_rank);
+    recurrence_of_one_row<V, StandardDerivatives>(task, chunk, first_rank);
   } else {
-    recurrence_of_one_row<V<T>, ChosenDerivatives<T>>(task, chunk, first_rank);
+    recurrence_of_one_row<V, ChosenDerivatives<T>>(task, chunk, first_rank);
   }
 }
 
@@ -45,16 +45,16 @@ void norm_recurrence(const BackwardTask<T>& task, const BackwardChunk& chunk, In
   }
 }
 
-template <template <class> class V, class T>
+template <class V, class T>
 void input_gradient(const BackwardTask<T>& task, const BackwardChunk& chunk,
                     const ProductShare& share) noexcept {
-  InputGradient<V<T>>(task, chunk, share).run();
+  InputGradient<V>(task, chunk, share).run();
 }
 
-template <template <class> class V, class T>
+template <class V, class T>
 void weight_gradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
                       const ProductShare& share) noexcept {
-  WeightGradients<V<T>>(task, chunk, share).run();
+  WeightGradients<V>(task, chunk, share).run();
 }
 
 template <class V, class T>
@@ -63,15 +63,10 @@ void gain_gradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
   GainGradients<V>(task, chunk, share).run();
 }
 
-template <template <class> class V, class T>
+template <class V, class T = typename V::Scalar>
 constexpr BackwardKernels<T> backward_kernels_of() {
-  return {&recurrence<V, T>, &norm_recurrence<V<T>, T>, &input_gradient<V, T>,
-          &weight_gradients<V, T>, &gain_gradients<V<T>, T>};
-}
-
-template <template <class> class V>
-constexpr AllTypes<BackwardKernels> backward_kernels() {
-  return {backward_kernels_of<V, float>(), backward_kernels_of<V, double>()};
+  return {&recurrence<V, T>, &norm_recurrence<V, T>, &input_gradient<V, T>, &weight_gradients<V, T>,
+          &gain_gradients<V, T>};
 }
 
 }  // namespace

@@ -18,14 +18,14 @@ void forward_one_row(const ForwardTask<T>& task) {
   }
 }
 
-template <template <class> class V, class T>
+template <class V, class T>
 void forward(const ForwardTask<T>& task, const TeamPart& team) noexcept {
   if (!one_row_of_few_units(task, team)) {
-    Forward<V<T>>(task, team).run();
+    Forward<V>(task, team).run();
   } else if (task.standard) {
-    forward_one_row<V<T>, StandardActivations>(task);
+    forward_one_row<V, StandardActivations>(task);
   } else {
-    forward_one_row<V<T>, ChosenActivations<T>>(task);
+    forward_one_row<V, ChosenActivations<T>>(task);
   }
 }
 
@@ -38,14 +38,9 @@ void norm_forward(const ForwardTask<T>& task) noexcept {
   }
 }
 
-template <template <class> class V, class T>
+template <class V, class T = typename V::Scalar>
 constexpr ForwardKernels<T> forward_kernels_of() {
-  return {V<T>::lanes, &forward<V, T>, &norm_forward<V<T>, T>, &transpose<V<T>>};
-}
-
-template <template <class> class V>
-constexpr AllTypes<ForwardKernels> forward_kernels() {
-  return {forward_kernels_of<V, float>(), forward_kernels_of<V, double>()};
+  return {V::lanes, &forward<V, T>, &norm_forward<V, T>, &transpose<V>};
 }
 
 }  // namespace

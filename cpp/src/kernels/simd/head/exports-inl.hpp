@@ -13,10 +13,5 @@ constexpr HeadKernels<typename V::Scalar> head_kernels_of() {
           &head_weight_gradient<V>};
 }
 
-template <template <class> class V>
-constexpr AllTypes<HeadKernels> head_kernels() {
-  return {head_kernels_of<V<float>>(), head_kernels_of<V<double>>()};
-}
-
 }  // namespace
 }  // namespace peephole::kernels

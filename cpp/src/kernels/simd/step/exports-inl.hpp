@@ -20,10 +20,5 @@ constexpr StepKernels<typename V::Scalar> step_kernels_of() {
   return {&step<V>, kTilePanels<V, 1>, V::quarters};
 }
 
-template <template <class> class V>
-constexpr AllTypes<StepKernels> step_kernels() {
-  return {step_kernels_of<V<float>>(), step_kernels_of<V<double>>()};
-}
-
 }  // namespace
 }  // namespace peephole::kernels
