@@ -11,6 +11,11 @@
 
 set(PEEPHOLE_KERNELS "avx2;avx512" CACHE STRING
   "Instruction sets to compile kernels for, besides baseline, where the processor's family has them")
+foreach(set IN LISTS PEEPHOLE_KERNELS)
+  if(NOT set MATCHES "^(avx2|avx512|baseline|reference)$")  # the last two are in every build
+    message(FATAL_ERROR "PEEPHOLE_KERNELS: expected some of avx2 and avx512, got ${set}")
+  endif()
+endforeach()
 set(PEEPHOLE_INSTRUCTION_SETS "")
 set(PEEPHOLE_KERNEL_DEFINITIONS "")
 set(PEEPHOLE_KERNEL_OBJECTS "")

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "network.hpp"
 #include "peephole/sessions.hpp"
 #include "peephole/stream.hpp"
 
@@ -22,18 +23,12 @@ using peephole::SessionStatus;
 constexpr std::size_t kCalled = 1000;  // sessions of a call
 constexpr std::size_t kOpen = 2000;    // of the pool
 
-/// Microseconds a session; and how many times longer the others take in the same turn, medians.
+/// Microseconds a session, the least of all calls.
 struct SessionTimes {
-  double pool, batch, loop;
-  double batch_over_pool, loop_over_pool;
+  double pool = std::numeric_limits<double>::infinity();
+  double batch = pool;
+  double loop = pool;
 };
-
-peephole::Network<float> network_of(const Sizes& sizes) {
-  peephole::NetworkConfig config;
-  config.lstm.input_size = static_cast<Index>(sizes.I);
-  config.lstm.hidden_sizes = {static_cast<Index>(sizes.H)};
-  return peephole::Network<float>(config, /*seed=*/1);
-}
 
 class SessionsBench {
  public:
@@ -61,24 +56,16 @@ class SessionsBench {
   }
 
   SessionTimes measure(const Options& options) {
-    constexpr double kNever = std::numeric_limits<double>::infinity();
-    SessionTimes times = {kNever, kNever, kNever, 0, 0};
-    std::vector<double> batch_over_pool, loop_over_pool;
+    SessionTimes least;
     const auto deadline = Clock::now() + std::chrono::duration<double>(options.seconds);
     do {
       choose();
-      const double pool = microseconds([&] { step_pool(); });
-      const double batch = microseconds([&] { batch_.step(x_.data(), y_other_.data()); });
-      const double loop = microseconds([&] { step_streams(); });
-      times.pool = std::min(times.pool, pool);
-      times.batch = std::min(times.batch, batch);
-      times.loop = std::min(times.loop, loop);
-      batch_over_pool.push_back(batch / pool);
-      loop_over_pool.push_back(loop / pool);
+      least.pool = std::min(least.pool, microseconds([&] { step_pool(); }));
+      least.batch =
+          std::min(least.batch, microseconds([&] { batch_.step(x_.data(), y_other_.data()); }));
+      least.loop = std::min(least.loop, microseconds([&] { step_streams(); }));
     } while (Clock::now() < deadline);
-    times.batch_over_pool = median(batch_over_pool);
-    times.loop_over_pool = median(loop_over_pool);
-    return times;
+    return least;
   }
 
  private:
@@ -111,11 +98,6 @@ class SessionsBench {
     run();
     return std::chrono::duration<double>(Clock::now() - start).count() * 1e6 / kCalled;
   }
-  static double median(std::vector<double>& values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-  }
 
   peephole::Network<float> network_;
   peephole::Sessions<float> pool_;
@@ -133,16 +115,15 @@ class SessionsBench {
 void run_sessions(const Options& options) {
   if (!options.json) {
     std::printf(
-        "| I,H | pool, µs a session | full batch | loop | batch / pool | loop / pool |\n"
-        "|---|---:|---:|---:|---:|---:|\n");
+        "| I,H | pool, µs a session | full batch | loop |\n"
+        "|---|---:|---:|---:|\n");
   }
   for (const Sizes& sizes : options.sizes) {
     const SessionTimes t = SessionsBench(sizes).measure(options);
-    std::printf(options.json ? "{\"I\": %zu, \"H\": %zu, \"pool\": %.4f, \"batch\": %.4f, "
-                               "\"loop\": %.4f, \"batch_over_pool\": %.3f, "
-                               "\"loop_over_pool\": %.3f}\n"
-                             : "| %zu,%zu | %.3f | %.3f | %.3f | %.2f | %.2f |\n",
-                sizes.I, sizes.H, t.pool, t.batch, t.loop, t.batch_over_pool, t.loop_over_pool);
+    std::printf(options.json
+                    ? "{\"I\": %zu, \"H\": %zu, \"pool\": %.4f, \"batch\": %.4f, \"loop\": %.4f}\n"
+                    : "| %zu,%zu | %.3f | %.3f | %.3f |\n",
+                sizes.I, sizes.H, t.pool, t.batch, t.loop);
     std::fflush(stdout);
   }
 }

@@ -11,6 +11,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "network.hpp"
 #include "peephole/peephole.hpp"
 
 namespace bench {
@@ -47,13 +48,6 @@ struct Times {
   double block = step;
   double median = 0, p999 = 0;  // of steps one by one, the clock included
 };
-
-peephole::Network<float> network_of(const Sizes& sizes) {
-  peephole::NetworkConfig config;
-  config.lstm.input_size = static_cast<Index>(sizes.I);
-  config.lstm.hidden_sizes = {static_cast<Index>(sizes.H)};
-  return peephole::Network<float>(config, /*seed=*/0);
-}
 
 class StreamBench {
  public:

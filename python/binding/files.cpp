@@ -208,6 +208,7 @@ Metadata metadata_from(py::handle object) {
 
 void bind_files(py::module_& module) {
   using namespace py::literals;
+  module.attr("MOST_METADATA") = kMostMetadata;
   module.def("load", &load_model, "path"_a);
   module.def("load_nam_float32", &load_nam_as<float>, "path"_a);
   module.def("load_nam_float64", &load_nam_as<double>, "path"_a);

@@ -59,7 +59,7 @@ void raise_unless_open(SessionStatus status, py::handle id) {
   refuse_value("id", "an open session", py::str(id));
 }
 
-/// The number that a caller gives for an id; -1, which is none, for one that is too large.
+/// The caller's id as a number; -1, which no session has, for an int that is too large.
 SessionId id_of(py::handle id) {
   if (PyBool_Check(id.ptr())) refuse_type("id", "an int", py::str(id));
   const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(id.ptr()));

@@ -59,9 +59,8 @@ PEEPHOLE_API Model load(const void* data, std::size_t size, Metadata* metadata =
 /// link. A process that is killed while it saves leaves a file `.peephole-*.tmp` in the same
 /// folder, which can be deleted.
 ///
-/// metadata  {name: text} of the caller's, which load() gives back: at most kMostMetadata entries,
-/// in
-///           UTF-8 without zero characters, and names that are not empty
+/// metadata  {name: text} of the caller's, which load() gives back: at most kMostMetadata entries
+///           of UTF-8 without zero characters; names are not empty
 ///
 /// Throws std::invalid_argument for other metadata; std::filesystem::filesystem_error for a file
 /// that cannot be written and for a path that is a folder, a device or a pipe; and FileError for a

@@ -125,7 +125,7 @@ PEEPHOLE_API const char* peephole_metadata(const peephole_model* model, const ch
 PEEPHOLE_API size_t peephole_metadata_count(const peephole_model* model);
 PEEPHOLE_API const char* peephole_metadata_name(const peephole_model* model, size_t index);
 
-/* In Hz, the metadata "sample_rate" as a number; 0 where there is none. */
+/* The metadata "sample_rate" as a number, in Hz; 0 if the file has none, or no number above 0. */
 PEEPHOLE_API double peephole_sample_rate(const peephole_model* model);
 
 /* --- Computing --- */

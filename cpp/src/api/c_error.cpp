@@ -1,3 +1,5 @@
+#include <cstdio>
+
 #include "api/c_model.hpp"
 
 namespace {
@@ -15,6 +17,19 @@ peephole_status peephole::c::fail(peephole_status status, const char* text) noex
   }
   last_error[length] = '\0';
   return status;
+}
+
+peephole_status peephole::c::null_argument(const char* name) noexcept {
+  char text[64];
+  std::snprintf(text, sizeof text, "%s: expected a pointer, got NULL", name);
+  return fail(PEEPHOLE_BAD_ARGUMENT, text);
+}
+
+peephole_status peephole::c::other_type(const char* name, bool model_is_double) noexcept {
+  char text[96];
+  std::snprintf(text, sizeof text, "%s: expected %s, the model's type, got %s", name,
+                model_is_double ? "double" : "float", model_is_double ? "float" : "double");
+  return fail(PEEPHOLE_BAD_ARGUMENT, text);
 }
 
 const char* peephole_error(void) { return last_error; }

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <cstdio>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <memory>
@@ -29,17 +30,17 @@ struct Info {
 
 /// Leaves the text for peephole_error().
 peephole_status fail(peephole_status status, const char* text) noexcept;
+/// The same for an argument that is NULL, and for one of the other number type than the model.
+peephole_status null_argument(const char* name) noexcept;
+peephole_status other_type(const char* name, bool model_is_double) noexcept;
 
 /// Sets *result to what `make` makes of `from`, the argument of that name.
 template <class Result, class F>
 peephole_status create(Result** result, const void* from, const char* name, F&& make) noexcept {
-  if (result == nullptr) return fail(PEEPHOLE_BAD_ARGUMENT, "result: expected a pointer, got NULL");
+  if (result == nullptr) return null_argument("result");
   *result = nullptr;
   try {
-    if (from == nullptr) {
-      const std::string text = std::string(name) + ": expected a pointer, got NULL";
-      return fail(PEEPHOLE_BAD_ARGUMENT, text.c_str());
-    }
+    if (from == nullptr) return null_argument(name);
     *result = make();
     return PEEPHOLE_OK;
   } catch (const FileError& error) {
@@ -74,12 +75,25 @@ template <class T, class Model, class F>
 peephole_status run(Model* model, const char* name, F&& f) noexcept {
   if (model == nullptr) return fail(PEEPHOLE_BAD_ARGUMENT, "model: expected a model, got NULL");
   auto* const stream = std::get_if<Stream<T>>(&model->stream);
-  if (stream != nullptr) return f(*stream);
-  char text[96];
-  const bool narrow = std::is_same_v<T, float>;
-  std::snprintf(text, sizeof text, "%s: expected %s, the model's type, got %s", name,
-                narrow ? "double" : "float", narrow ? "float" : "double");
-  return fail(PEEPHOLE_BAD_ARGUMENT, text);
+  return stream != nullptr ? f(*stream) : other_type(name, std::is_same_v<T, float>);
+}
+
+/// Whether x and y of so many steps, of a stream or of sessions, can be addressed.
+template <class T, class Steps>
+bool addressable(const Steps& of, std::size_t steps) noexcept {
+  const auto values = static_cast<std::size_t>(std::max(of.input_size(), of.output_size()));
+  return steps <= static_cast<std::size_t>(PTRDIFF_MAX) / sizeof(T) / values;
+}
+
+/// f(layer, view) for the parts of a state, the values of which are consecutive: of a stream, or of
+/// a session.
+template <class Steps, class Value, class F>
+void for_each_layer(const Steps& of, Value* state, F&& f) noexcept {
+  for (Index layer = 0; layer < of.layers(); ++layer) {
+    const Index P = of.recurrent_size(layer), H = of.hidden_size(layer);
+    f(layer, StateView<Value>{state, state + P, 1, H, P});
+    state += P + H;
+  }
 }
 
 }  // namespace peephole::c

@@ -1,15 +1,11 @@
-#include <algorithm>
-#include <cstdint>
-
 #include "api/c_model.hpp"
 
 namespace peephole::c {
 namespace {
 
 peephole_status check_arrays(const void* x, const void* y) noexcept {
-  if (x == nullptr) return fail(PEEPHOLE_BAD_ARGUMENT, "x: expected a pointer, got NULL");
-  if (y == nullptr) return fail(PEEPHOLE_BAD_ARGUMENT, "y: expected a pointer, got NULL");
-  return PEEPHOLE_OK;
+  if (x == nullptr) return null_argument("x");
+  return y != nullptr ? PEEPHOLE_OK : null_argument("y");
 }
 
 template <class T>
@@ -26,8 +22,7 @@ peephole_status process(peephole_model* model, const T* x, T* y, std::size_t n) 
   return run<T>(model, "x", [&](Stream<T>& stream) {
     const peephole_status status = check_arrays(x, y);
     if (status != PEEPHOLE_OK) return status;
-    const Index values = std::max(stream.input_size(), stream.output_size());
-    if (n > static_cast<std::size_t>(PTRDIFF_MAX) / sizeof(T) / static_cast<std::size_t>(values)) {
+    if (!addressable<T>(stream, n)) {
       return fail(PEEPHOLE_BAD_ARGUMENT, "n: expected steps that memory can hold, got more");
     }
     stream.process(x, y, static_cast<Index>(n));
@@ -35,22 +30,10 @@ peephole_status process(peephole_model* model, const T* x, T* y, std::size_t n) 
   });
 }
 
-/// f(layer, view) for the parts of a state, the values of which are consecutive.
-template <class T, class Value, class F>
-void for_each_layer(const Stream<T>& stream, Value* state, F&& f) noexcept {
-  for (Index layer = 0; layer < stream.layers(); ++layer) {
-    const Index P = stream.recurrent_size(layer), H = stream.hidden_size(layer);
-    f(layer, StateView<Value>{state, state + P, 1, H, P});
-    state += P + H;
-  }
-}
-
 template <class T>
 peephole_status get_state(const peephole_model* model, T* state) noexcept {
   return run<T>(model, "state", [&](const Stream<T>& stream) {
-    if (state == nullptr) {
-      return fail(PEEPHOLE_BAD_ARGUMENT, "state: expected a pointer, got NULL");
-    }
+    if (state == nullptr) return null_argument("state");
     for_each_layer(stream, state,
                    [&](Index layer, StateView<T> part) { stream.get_state(layer, part); });
     return PEEPHOLE_OK;
@@ -60,9 +43,7 @@ peephole_status get_state(const peephole_model* model, T* state) noexcept {
 template <class T>
 peephole_status set_state(peephole_model* model, const T* state) noexcept {
   return run<T>(model, "state", [&](Stream<T>& stream) {
-    if (state == nullptr) {
-      return fail(PEEPHOLE_BAD_ARGUMENT, "state: expected a pointer, got NULL");
-    }
+    if (state == nullptr) return null_argument("state");
     for_each_layer(stream, state,
                    [&](Index layer, StateView<const T> part) { stream.set_state(layer, part); });
     return PEEPHOLE_OK;

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstdio>
 #include <type_traits>
 #include <utility>
@@ -17,12 +16,6 @@ namespace {
 
 peephole_status no_sessions() noexcept {
   return fail(PEEPHOLE_BAD_ARGUMENT, "sessions: expected a pool of sessions, got NULL");
-}
-
-peephole_status null_argument(const char* name) noexcept {
-  char text[64];
-  std::snprintf(text, sizeof text, "%s: expected a pointer, got NULL", name);
-  return fail(PEEPHOLE_BAD_ARGUMENT, text);
 }
 
 /// What a call on one session says.
@@ -62,12 +55,7 @@ template <class T, class Pools, class F>
 peephole_status on_pool_of(Pools* sessions, const char* name, F&& f) noexcept {
   if (sessions == nullptr) return no_sessions();
   auto* const pool = std::get_if<Sessions<T>>(&sessions->pool);
-  if (pool != nullptr) return f(*pool);
-  const bool narrow = std::is_same_v<T, float>;
-  char text[96];
-  std::snprintf(text, sizeof text, "%s: expected %s, the model's type, got %s", name,
-                narrow ? "double" : "float", narrow ? "float" : "double");
-  return fail(PEEPHOLE_BAD_ARGUMENT, text);
+  return pool != nullptr ? f(*pool) : other_type(name, std::is_same_v<T, float>);
 }
 
 template <class T>
@@ -75,6 +63,9 @@ peephole_status process_sessions(peephole_sessions* sessions, const peephole_ses
                                  const T* x, T* y, size_t steps, const size_t* lengths) noexcept {
   return on_pool_of<T>(sessions, "x", [&](Sessions<T>& pool) {
     if (n > 0 && ids == nullptr) return null_argument("ids");
+    if (!addressable<T>(pool, steps)) {
+      return fail(PEEPHOLE_BAD_ARGUMENT, "steps: expected steps that memory can hold, got more");
+    }
     if (n > 0 && steps > 0 && x == nullptr) return null_argument("x");
     if (n > 0 && steps > 0 && y == nullptr) return null_argument("y");
     const SessionStatus status =
@@ -84,28 +75,16 @@ peephole_status process_sessions(peephole_sessions* sessions, const peephole_ses
   });
 }
 
-/// f(layer, values of h, values of c) for each layer of a state.
-template <class T, class F>
-SessionStatus for_each_layer(const Sessions<T>& pool, T* state, F&& f) noexcept {
-  SessionStatus status = SessionStatus::ok;
-  for (Index layer = 0; layer < pool.layers() && status == SessionStatus::ok; ++layer) {
-    const Index P = pool.recurrent_size(layer), H = pool.hidden_size(layer);
-    status = f(layer, StateView<T>{state, state + P, 1, H, P});
-    state += P + H;
-  }
-  return status;
-}
-
 template <class T>
 peephole_status get_session_state(const peephole_sessions* sessions, peephole_session id,
                                   T* state) noexcept {
   return on_pool_of<T>(sessions, "state", [&](const Sessions<T>& pool) {
     if (state == nullptr) return null_argument("state");
-    return of_one(for_each_layer(pool, state,
-                                 [&](Index layer, const StateView<T>& view) {
-                                   return pool.get_state(id, layer, view);
-                                 }),
-                  id);
+    SessionStatus status = SessionStatus::ok;  // the same for all layers
+    for_each_layer(pool, state, [&](Index layer, StateView<T> part) {
+      status = pool.get_state(id, layer, part);
+    });
+    return of_one(status, id);
   });
 }
 
@@ -114,13 +93,11 @@ peephole_status set_session_state(peephole_sessions* sessions, peephole_session 
                                   const T* state) noexcept {
   return on_pool_of<T>(sessions, "state", [&](Sessions<T>& pool) {
     if (state == nullptr) return null_argument("state");
-    return of_one(for_each_layer(pool, const_cast<T*>(state),  // which is only read
-                                 [&](Index layer, const StateView<T>& view) {
-                                   return pool.set_state(
-                                       id, layer,
-                                       {view.h, view.c, 1, view.hidden_size, view.projection_size});
-                                 }),
-                  id);
+    SessionStatus status = SessionStatus::ok;  // the same for all layers
+    for_each_layer(pool, state, [&](Index layer, StateView<const T> part) {
+      status = pool.set_state(id, layer, part);
+    });
+    return of_one(status, id);
   });
 }
 

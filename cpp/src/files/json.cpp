@@ -44,8 +44,11 @@ void parse_json(const std::string& text, JsonEvents& events) {
 }
 
 std::string to_json(const std::string& text) {
-  if (!is_utf8(text)) throw std::invalid_argument("expected UTF-8, got " + in_ascii_quotes(text));
-  return json(text).dump();
+  try {
+    return json(text).dump();
+  } catch (const json::type_error&) {
+    throw std::invalid_argument("expected UTF-8, got " + in_ascii_quotes(text));
+  }
 }
 std::string to_json(bool value) { return value ? "true" : "false"; }
 std::string to_json(std::int64_t value) { return std::to_string(value); }
@@ -54,8 +57,9 @@ std::string to_json(double value) { return json(value).dump(); }
 
 bool is_utf8(const std::string& text) {
   try {
-    return !json(text).dump().empty();
-  } catch (const json::type_error&) {
+    to_json(text);
+    return true;
+  } catch (const std::invalid_argument&) {
     return false;
   }
 }

@@ -35,8 +35,9 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, IsaChoice isa) {
 
   const Parameters<T>& parameters = stack.parameters();
   const T* const flat = ParametersAccess<T>::flat(parameters);
-  T* const copy = values.reserve(parameters.flat_size());
-  std::copy_n(flat, parameters.flat_size(), copy);
+  value_count = parameters.flat_size();
+  T* const copy = values.reserve(value_count);
+  std::copy_n(flat, value_count, copy);
   for (auto& layer : layers) {
     for_each_tensor(layer.spec, layer.weights,
                     [&](const T*& tensor, Index) { tensor = copy + (tensor - flat); });

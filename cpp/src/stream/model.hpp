@@ -41,6 +41,7 @@ struct StreamModel {
   std::vector<StepLayer<T>> layers;
   std::optional<Head<T>> head;
   Buffer<T> values;  // the parameters in their flat layout
+  Index value_count = 0;
   /// (L,): the state in which each layer begins; h and c (H,) in `values`, or null for zeros.
   struct Initial {
     const T* h = nullptr;

@@ -1,10 +1,11 @@
 #include "stream/session_snapshot.hpp"
 
 #include <cstring>
-#include <iterator>
+#include <optional>
+#include <type_traits>
 #include <vector>
 
-#include "stream/session_rows.hpp"
+#include "peephole/options.hpp"
 
 namespace peephole {
 namespace {
@@ -29,15 +30,30 @@ class WordHash {
       size -= part;
     }
   }
+
+  // The values of options.
   template <class Value>
-  void value(const Value& value) noexcept {
-    static_assert(std::is_arithmetic_v<Value> || std::is_enum_v<Value>);
+  std::enable_if_t<std::is_arithmetic_v<Value> || std::is_enum_v<Value>> value(
+      Value value) noexcept {
     bytes(&value, sizeof value);
+  }
+  void value(GateSet gates) noexcept {
+    for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
+      value(gates.contains(gate));
+    }
+  }
+  void value(const Activations& a) noexcept {
+    for (Activation activation : {a.i, a.f, a.g, a.o, a.c}) value(activation);
   }
   template <class Value>
   void value(const std::optional<Value>& optional) noexcept {
     value(optional.has_value());
     if (optional) value(*optional);
+  }
+  template <class Value>
+  void value(const std::vector<Value>& values) noexcept {
+    word(values.size());
+    for (const Value& each : values) value(each);
   }
 
   std::uint64_t result() const noexcept { return hash_; }
@@ -45,36 +61,6 @@ class WordHash {
  private:
   std::uint64_t hash_ = 0xcbf29ce484222325;
 };
-
-/// What determines the steps of a layer.
-template <class T>
-void hash_layer(const StepLayer<T>& layer, WordHash& hash) noexcept {
-  const LayerSpec& spec = layer.spec;
-  hash.value(spec.input_size);
-  hash.value(spec.hidden_size);
-  hash.value(spec.peephole);
-  for (Gate gate : {Gate::input, Gate::forget, Gate::cell, Gate::output}) {
-    hash.value(spec.peephole_gates.contains(gate));
-  }
-  hash.value(spec.output_peephole);
-  const Activations& a = spec.activations;
-  for (Activation activation : {a.i, a.f, a.g, a.o, a.c}) hash.value(activation);
-  hash.value(spec.coupled_input_forget);
-  hash.value(spec.cell_clip);
-  hash.value(spec.preactivation_clip);
-  hash.value(spec.layer_norm);
-  if (spec.layer_norm) {
-    hash.value(spec.layer_norm_cell);
-    hash.value(spec.layer_norm_epsilon);
-  }
-  hash.value(spec.projection_size);
-  hash.value(spec.projection_clip);
-  hash.value(layer.noise.zoneout);
-  LayerWeights<const T> weights = layer.weights;
-  for_each_tensor(spec, weights, [&](const T* tensor, Index size) {
-    hash.bytes(tensor, static_cast<std::size_t>(size) * sizeof(T));
-  });
-}
 
 constexpr std::uint64_t kMagic = 0x31736e6f69737365;  // "essions1" in the bytes of a little endian
 
@@ -131,25 +117,17 @@ bool records_fit(const void* data, Index slots, std::uint64_t open) noexcept {
 template <class T>
 std::uint64_t fingerprint(const StreamModel<T>& model) noexcept {
   WordHash hash;
+  const auto add = [&](const auto&, const auto& value) { hash.value(value); };
   hash.value(sizeof(T));
-  hash.value(model.layers.size());
-  for (std::size_t layer = 0; layer < model.layers.size(); ++layer) {
-    hash_layer(model.layers[layer], hash);
-    const LayerSpec& spec = model.layers[layer].spec;
-    const auto& initial = model.initial[layer];
-    hash.value(initial.h != nullptr);
-    if (initial.h == nullptr) continue;
-    hash.bytes(initial.h, static_cast<std::size_t>(spec.recurrent_size()) * sizeof(T));
-    hash.bytes(initial.c, static_cast<std::size_t>(spec.hidden_size) * sizeof(T));
-  }
   hash.value(model.head.has_value());
   if (model.head) {
-    const auto [F, O, activation] = model.head->spec;
-    hash.value(O);
-    hash.value(activation);
-    hash.bytes(model.head->weights.weight, static_cast<std::size_t>(F * O) * sizeof(T));
-    hash.bytes(model.head->weights.bias, static_cast<std::size_t>(O) * sizeof(T));
+    for_each_size(model.config, add);
+    for_each_option(model.config, add);
+  } else {
+    for_each_size(model.config.lstm, add);
+    for_each_option(model.config.lstm, add);
   }
+  hash.bytes(model.values.data(), static_cast<std::size_t>(model.value_count) * sizeof(T));
   return hash.result();
 }
 

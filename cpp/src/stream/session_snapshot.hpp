@@ -10,7 +10,7 @@
 /// the next generation; and the states of the open sessions, in the order of the slots.
 namespace peephole {
 
-/// A number that differs, almost certainly, between models of other sizes, options, weights or
+/// A number that differs, almost certainly, between models of other sizes, options, parameters or
 /// type.
 template <class T>
 std::uint64_t fingerprint(const StreamModel<T>& model) noexcept;

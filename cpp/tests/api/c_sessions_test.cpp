@@ -146,6 +146,9 @@ void refusals() {
   const std::size_t lengths[] = {1, 2};
   CHECK(peephole_sessions_process(s, ids.data(), 2, x, y, 1, lengths) == PEEPHOLE_BAD_ARGUMENT);
   CHECK(says("lengths: "));
+  CHECK(peephole_sessions_process(s, ids.data(), 2, x, y, ~std::size_t{0}, nullptr) ==
+        PEEPHOLE_BAD_ARGUMENT);
+  CHECK(says("steps: "));
   CHECK(peephole_sessions_close(s, -1) == PEEPHOLE_BAD_ARGUMENT && says("id: "));
   CHECK(get_state(s, 99, state) == PEEPHOLE_BAD_ARGUMENT && says("got 99"));
   const double wide = 0;

@@ -1,3 +1,6 @@
+// Pools of sessions: each session has the bits of a stream of its own, wrong ids and snapshots
+// change nothing, and a session takes little memory.
+
 #include "peephole/sessions.hpp"
 
 #include <cstdlib>
@@ -9,6 +12,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "peephole/files.hpp"
 #include "peephole/runtime.hpp"
 #include "stream/players.hpp"
 #include "support/allocated.hpp"
@@ -185,6 +189,9 @@ void snapshots_are_checked() {
     refuses(other.pool, damaged, SessionStatus::corrupt);
   }
   CHECK(other.pool.restore(data.data(), data.size()) == kOk);
+  const std::string file = serialise(network);
+  Sessions<float> of_file(load<Network<float>>(file.data(), file.size()), 4);
+  CHECK(of_file.restore(data.data(), data.size()) == kOk && of_file.contains(opened.ids[2]));
 
   Network<float> changed = random_network<float>(config, random, false);
   Sessions<float> foreign(changed, 4), small(network, 3);

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-_MOST_METADATA = 50  # kMostMetadata of peephole/files.hpp
-
-
 class Model(ABC):
     """A core model with its parameters; not for use by itself."""
 
@@ -230,9 +227,9 @@ def checked_metadata(metadata: Any) -> dict[str, str]:
         raise TypeError(
             f"metadata: expected a mapping of strings to strings, got {type(metadata).__name__}"
         )
-    if len(metadata) > _MOST_METADATA:
+    if len(metadata) > core.MOST_METADATA:
         raise ValueError(
-            f"metadata: expected at most {_MOST_METADATA} entries, got {len(metadata)}"
+            f"metadata: expected at most {core.MOST_METADATA} entries, got {len(metadata)}"
         )
     for name, text in metadata.items():
         _check_text(name, "metadata")

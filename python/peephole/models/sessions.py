@@ -12,7 +12,7 @@ from peephole import _core as core
 from peephole._checks import array, at_least_one, given, without_mask
 from peephole._types import State, StateArrays
 from peephole.models.base import Model
-from peephole.models.stream import is_single_state
+from peephole.models.stateful import Stateful, checked_model, is_single_state
 
 _CLASSES = {"float32": core.SessionsFloat32, "float64": core.SessionsFloat64}
 
@@ -23,7 +23,7 @@ _PARTS = ("header", "slots", "states")
 _HEADER, _SLOT = 48, 16
 
 
-class Sessions:
+class Sessions(Stateful):
     """A pool of sessions on one model, each with a state of its own.
 
     A call advances any of the sessions together, as fast as a batch of as many sequences. The
@@ -54,39 +54,22 @@ class Sessions:
         (2, 1)
     """
 
-    __slots__ = ("_core", "_model_class")
+    __slots__ = ()
 
     _core: core.Sessions
-    _model_class: type[Model]  # for pickles
 
     def __init__(self, model: Model, capacity: int) -> None:
-        if not isinstance(model, Model):
-            raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
+        made_of = checked_model(model)
         size = at_least_one(capacity, "capacity")
         if size > core.MOST_SESSIONS:
             raise ValueError(f"capacity: expected at most {core.MOST_SESSIONS}, got {size}")
-        self._core = _CLASSES[model.dtype.name](model._core, size)
-        self._model_class = type(model)
+        self._core = _CLASSES[made_of.dtype.name](made_of._core, size)
+        self._model_class = type(made_of)
 
     @property
     def capacity(self) -> int:
         """The most sessions that are open at a time."""
         return self._core.capacity
-
-    @property
-    def input_size(self) -> int:
-        """I, the features of a step of x."""
-        return self._core.input_size
-
-    @property
-    def output_size(self) -> int:
-        """O, the values of y: those of the head, or without a head of the last layer's h."""
-        return self._core.output_size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32 or float64."""
-        return self._core.dtype
 
     def open(self) -> int:
         """Opens a session, whose state is zeros or the model's learned initial state.
@@ -227,16 +210,6 @@ class Sessions:
             parts.append(values.reshape(-1).view(np.uint8))
         self._core.restore(np.concatenate(parts))
 
-    def copy(self) -> Sessions:
-        """A pool with the same sessions in the same states, which shares the weights.
-
-        From then on, the two are independent.
-        """
-        copy = Sessions.__new__(Sessions)
-        copy._core = self._core.copy()
-        copy._model_class = self._model_class
-        return copy
-
     def __len__(self) -> int:
         return len(self._core)
 
@@ -250,17 +223,8 @@ class Sessions:
         """The ids of the open sessions, in no particular order."""
         return iter(self._core.ids().tolist())
 
-    def __copy__(self) -> Sessions:
-        return self.copy()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Sessions:
-        return self.copy()  # the weights are never written to
-
     def __reduce__(self) -> tuple[Any, ...]:
-        options = dict(self._core.options, dtype=self.dtype.name)
-        options["hidden_size"] = options.pop("hidden_sizes")
-        weights = self._core.weights()
-        return _restore, (self._model_class, options, weights, self.capacity, self.snapshot())
+        return _restore, (*self._model_parts(), self.capacity, self.snapshot())
 
     def __repr__(self) -> str:
         sizes = f"input_size={self.input_size}, output_size={self.output_size}"

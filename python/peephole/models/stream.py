@@ -11,6 +11,7 @@ from peephole import _core as core
 from peephole._checks import at_least_one, without_mask
 from peephole._types import State, StateArrays
 from peephole.models.base import Model
+from peephole.models.stateful import Stateful, checked_model, is_single_state
 
 _MAX_BATCH = 2**31 - 1  # far beyond any memory, and products of it with other sizes fit in 64 bits
 
@@ -19,7 +20,7 @@ _CLASSES = {"float32": core.StreamFloat32, "float64": core.StreamFloat64}
 _ndarray = np.ndarray  # looked up once: a step takes a microsecond
 
 
-class Stream:
+class Stream(Stateful):
     """A model with its state, for data that arrives step by step.
 
     Steps give the same bits as the model gives for the whole sequence without a given state, in
@@ -47,36 +48,19 @@ class Stream:
         (1,)
     """
 
-    __slots__ = ("_core", "_model_class")
+    __slots__ = ()
 
     _core: core.Stream
-    _model_class: type[Model]  # for pickles
 
     def __init__(self, model: Model, batch: int = 1) -> None:
-        if not isinstance(model, Model):
-            raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
-        self._core = _CLASSES[model.dtype.name](model._core, _size(batch))
-        self._model_class = type(model)
+        made_of = checked_model(model)
+        self._core = _CLASSES[made_of.dtype.name](made_of._core, _size(batch))
+        self._model_class = type(made_of)
 
     @property
     def batch(self) -> int:
         """B, the number of sequences that advance together."""
         return self._core.batch
-
-    @property
-    def input_size(self) -> int:
-        """I, the features of a step of x."""
-        return self._core.input_size
-
-    @property
-    def output_size(self) -> int:
-        """O, the values of y: those of the head, or without a head of the last layer's h."""
-        return self._core.output_size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32 or float64."""
-        return self._core.dtype
 
     def step(self, x: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """One time step.
@@ -121,27 +105,8 @@ class Stream:
         without_mask(state, "state")
         self._core.set_state(state, self.batch > 1 or not is_single_state(state))
 
-    def copy(self) -> Stream:
-        """A stream in the same state that shares the weights.
-
-        From then on, the two are independent.
-        """
-        copy = Stream.__new__(Stream)
-        copy._core = self._core.copy()
-        copy._model_class = self._model_class
-        return copy
-
-    def __copy__(self) -> Stream:
-        return self.copy()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Stream:
-        return self.copy()  # the weights are never written to
-
     def __reduce__(self) -> tuple[Any, ...]:
-        options = dict(self._core.options, dtype=self.dtype.name)
-        options["hidden_size"] = options.pop("hidden_sizes")
-        weights = self._core.weights()
-        return _restore, (self._model_class, options, weights, self.batch, self.state)
+        return _restore, (*self._model_parts(), self.batch, self.state)
 
     def __repr__(self) -> str:
         sizes = f"batch={self.batch}, input_size={self.input_size}, output_size={self.output_size}"
@@ -163,15 +128,6 @@ def _restore(
     state: StateArrays,
 ) -> Stream:
     """The stream of a model that had these options and weights, in this state."""
-    model = model_class._restored(options, {}, weights)
-    stream = Stream(model, batch)
+    stream = Stream(model_class._restored(options, {}, weights), batch)
     stream.state = state
     return stream
-
-
-def is_single_state(state: Any) -> bool:
-    """Whether the first h has no batch axis."""
-    try:
-        return np.ndim(state[0][0]) == 1
-    except (TypeError, IndexError, KeyError, ValueError):
-        return False  # not a state; the core raises the error
