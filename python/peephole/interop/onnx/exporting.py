@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from peephole._checks import flag, path_text
 from peephole.interop.onnx import initial, operator, scan
-from peephole.interop.onnx.layers import ALL_STEPS, Layer, Sequences, is_dense, layers
 from peephole.interop.onnx.dense_input import write_dense_input
+from peephole.interop.onnx.layers import ALL_STEPS, Layer, Sequences, is_dense, layers
 from peephole.interop.onnx.metadata import metadata
 from peephole.interop.onnx.nodes import DOMAIN, Nodes
 from peephole.interop.onnx.package import onnx_package
