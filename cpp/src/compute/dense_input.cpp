@@ -1,10 +1,36 @@
 #include "compute/dense_input.hpp"
 
+#include <type_traits>
+
 #include "compute/shares.hpp"
+#include "kernels/host/table.hpp"
 #include "reference/activations.hpp"
 
 namespace peephole {
 namespace {
+
+/// values (n,) = f(values)
+template <class T>
+void activate(const Backend& backend, Activation f, T* values, Index n) noexcept {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!backend.is_reference()) {
+      return kernels::head_kernels_of<T>(backend.isa).activate(f, values, n);
+    }
+  }
+  for (Index i = 0; i < n; ++i) values[i] = reference::activate(f, values[i]);
+}
+
+/// gradient (n,) *= f'(z), from u (n,) = f(z).
+template <class T>
+void multiply_by_derivative(const Backend& backend, Activation f, const T* u, T* gradient,
+                            Index n) noexcept {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!backend.is_reference()) {
+      return kernels::head_kernels_of<T>(backend.isa).multiply_by_derivative(f, u, gradient, n);
+    }
+  }
+  for (Index i = 0; i < n; ++i) gradient[i] *= reference::derivative(f, u[i]);
+}
 
 // What a value costs, in the operations that threads are counted by.
 constexpr double kOperationsPerValue = 40;
@@ -25,7 +51,7 @@ void dense_input_forward(const DenseInputSpec& spec, const Head<T>& product, Row
   head_logits(product, x, n, Rows<T>{u, spec.product.output_size});
   if (spec.activation == Activation::identity) return;
   for_value_shares(spec, n, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) u[i] = reference::activate(spec.activation, u[i]);
+    activate(product.backend, spec.activation, u + begin, end - begin);
   });
 }
 
@@ -35,7 +61,7 @@ void dense_input_forward_alone(const DenseInputSpec& spec, const Head<T>& produc
   const Index D = spec.product.output_size;
   head_logits_alone(product, x, n, Rows<T>{u, D});
   if (spec.activation == Activation::identity) return;
-  for (Index i = 0; i < n * D; ++i) u[i] = reference::activate(spec.activation, u[i]);
+  activate(product.backend, spec.activation, u, n * D);
 }
 
 template <class T>
@@ -44,7 +70,7 @@ void dense_input_backward(const DenseInputSpec& spec, const Head<T>& product, Ro
   if (spec.activation != Activation::identity) {
     // dz = du ⊙ f'(z)
     for_value_shares(spec, n, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) du[i] *= reference::derivative(spec.activation, u[i]);
+      multiply_by_derivative(product.backend, spec.activation, u + begin, du + begin, end - begin);
     });
   }
   head_gradients(product, x, static_cast<const T*>(du), n, dx, dweights);
