@@ -135,6 +135,7 @@ def test_readouts(made):
     assert isinstance(readouts.pop("layers alone"), peephole.LSTM)
     assert {name: net.readout for name, net in readouts.items() if net.readout != "all"} == {
         "last": "last", "bidirectional last": "last", "functional": "last", "trained": "last",
+        "activation first": "last",
         "mean": "mean", "max": "max",
     }  # fmt: skip
 
