@@ -35,7 +35,6 @@ exclude_patterns = ["examples"]
 suppress_warnings = [
     "duplicate_declaration.cpp",  # each header opens the namespace
     "ref.python",  # names of attributes that several classes have
-    "toc.empty_glob",
 ]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3

@@ -9,6 +9,8 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 # Files outside docs/ whose text is that of a page.
 PAGES = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
     "bench/README.md": "benchmarks/running.md",
     "bench/tasks/README.md": "benchmarks/tasks.md",
     "cpp/src/kernels/README.md": "design/kernels.md",
