@@ -1,6 +1,6 @@
 #include "bindings.hpp"
 
-// docs/free-threading.md says what may be called from several threads at once.
+// docs/guide/free-threading.md says what may be called from several threads at once.
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   module.doc() = "The binding of peephole's C++ core; see _core.pyi.";
   module.attr("__version__") = PEEPHOLE_VERSION;
