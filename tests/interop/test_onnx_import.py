@@ -75,11 +75,11 @@ def test_a_dense_layer_first(kind, by_gemm):
         u = builder.add("Add", builder.random(width), u)
     u = builder.add(kind, u) if kind else u
     if by_gemm:
-        u = builder.add("Reshape", u, builder.integers(5, 2, width))
-    y, _, _ = builder.lstm(u, inputs=width, directions=2)
-    y = builder.add("Reshape", builder.add("Transpose", y, perm=[0, 2, 1, 3]),
-                    builder.integers(5, 2, 2 * UNITS))  # fmt: skip
-    data = builder.bytes(builder.add("Transpose", builder.dense(y, 2 * UNITS), perm=[1, 0, 2]))
+        sizes = builder.add("Slice", builder.add("Shape", x), *map(builder.integers, (0, 2, 0)))
+        shape = builder.add("Concat", sizes, builder.integers(width), axis=0)
+        u = builder.add("Reshape", u, shape)
+    y = builder.add("Squeeze", builder.lstm(u, inputs=width)[0], builder.integers(1))
+    data = builder.bytes(builder.dense(builder.add("Transpose", y, perm=[1, 0, 2]), UNITS))
     model = from_onnx(data)
     assert (model.input_size, model.options["input_dense_size"]) == (INPUTS, width)
     assert model.options["input_activation"] == BEFORE[kind]
