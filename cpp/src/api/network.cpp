@@ -144,7 +144,8 @@ void Network<T>::infer(const Call<T>& call, const Outputs<T>& outputs) const {
   impl_->check_call(call, outputs);
   const FlushDenormals flush;
   const Stack<T>& stack = *impl_->stack;
-  const auto tape = stack.borrow_tape(), output = stack.borrow_rows();
+  const auto tape = stack.borrow_tape();
+  const auto output = stack.borrow_rows();
   const Rows<const T> top = stack.forward_rows(call, outputs.final, *tape, Mode::inference);
   if (impl_->writes_in_place(tape->schedule, outputs)) {
     return head_logits(impl_->forward_head(*tape), top, outputs.y);

@@ -1,0 +1,89 @@
+"""What CMake and the sources do with compilers other than those that the other tests use."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXACT = ROOT / "cpp" / "exact.cmake"
+SCRIPT = ROOT / "cmake" / "cross.py"
+
+
+def cmake(tmp_path, text, **variables):
+    """Runs a CMake script."""
+    if shutil.which("cmake") is None:
+        pytest.skip("needs cmake")
+    script = tmp_path / "script.cmake"
+    script.write_text(text)
+    values = [f"-D{name}={value}" for name, value in variables.items()]
+    return subprocess.run(
+        ["cmake", *values, "-P", script], capture_output=True, text=True, check=False
+    )
+
+
+def test_cl_is_refused_and_told_what_to_use(tmp_path):
+    done = cmake(tmp_path, f"include({EXACT.as_posix()})", CMAKE_CXX_COMPILER_ID="MSVC")
+    assert done.returncode != 0
+    assert "clang-cl" in done.stderr
+
+
+FLAGS = f"""
+include({EXACT.as_posix()})
+peephole_gnu_flags(flags ${{PEEPHOLE_EXACT_FLAGS}} -mavx2 $<IF:$<CONFIG:Debug>,-O1,-O3>
+  $<$<CXX_COMPILER_ID:Clang>:-fdata-sections>)
+message("${{flags}}")
+"""
+
+
+def test_flags_of_clang_cl(tmp_path):
+    """clang-cl would only warn of -ffp-contract=off, and results would change."""
+    clang = {"CMAKE_CXX_COMPILER_ID": "Clang", "CMAKE_CXX_COMPILER_FRONTEND_VARIANT": "MSVC"}
+    done = cmake(tmp_path, FLAGS, **clang)
+    flags = done.stderr.strip().split(";")
+    exact = [flag for flag in flags if not flag.startswith("$<")]
+    assert "/clang:-ffp-contract=off" in exact
+    assert all(flag.startswith("/clang:-") and flag.count("/clang:") == 1 for flag in exact)
+    assert "$<IF:$<CONFIG:Debug>,/clang:-O1,/clang:-O3>" in flags
+    assert "$<$<CXX_COMPILER_ID:Clang>:/clang:-fdata-sections>" in flags
+    if shutil.which("clang") is None:
+        pytest.skip("needs clang, to see that it takes these flags")
+    source = tmp_path / "a.cpp"
+    source.write_text("")
+    command = ["clang", "--driver-mode=cl", "-###", "/c", source, *exact]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert '"-ffp-contract=off"' in said
+    assert "unknown argument" not in said
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="needs an x86 compiler")
+@pytest.mark.parametrize("flags", [[], ["-msse2", "-mfpmath=sse"]])
+def test_x87_arithmetic_is_refused(flags):
+    """It has more digits than float and double: results would silently differ."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("needs g++ or clang++")
+    source = ROOT / "cpp" / "src" / "base" / "floating_point.cpp"
+    done = subprocess.run(
+        [compiler, "-m32", "-march=i686", *flags, "-std=c++17", "-fsyntax-only", source],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == bool(flags)
+    assert ("compile with -msse2 -mfpmath=sse" in done.stderr) != bool(flags)
+
+
+def test_table_of_targets_is_put_between_its_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- table: begin -->\nold\n<!-- table: end -->\nafter\n")
+    subprocess.run([sys.executable, SCRIPT, "--table", page], check=True, capture_output=True)
+    lines = page.read_text().splitlines()
+    assert lines[0] == "before" and lines[-1] == "after" and "old" not in lines
+    assert lines[2] == "| target | compiler | built | tested | how |"
+    assert any(line.startswith("| s390x Linux, big-endian |") for line in lines)
