@@ -1,7 +1,9 @@
 """Kinds of cells for which PyTorch has no fast kernel, compared with what its users run.
 
 Ours and theirs have the same weights. Each runs on one thread in a process of its own, and they
-take turns. A training call is a forward pass and the gradients of all parameters, for dy = y.
+take turns, also with our layer of the same sizes without the option ("plain"): theirs over plain is
+the ratio that ours could reach if the option cost nothing. A training call is a forward pass and
+the gradients of all parameters, for dy = y.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from bench.timing import Call, Effort, take_turns
 SHAPES = ("100,32,64,128", "365,64,5,64", "500,1,64,128")
 TOLERANCE = {"float32": 1e-4, "float64": 1e-11}  # relative to the largest value
 WHAT = ("inference", "training")
+RUNS = ("ours", "theirs", "plain")
 
 _Weights = Mapping[str, Any]
 
@@ -86,10 +89,12 @@ KINDS = {
 }
 
 
-def _ours(kind: Kind, shape: Shape, dtype: str) -> dict[str, Callable[[], list[Any]]]:
+def _ours(
+    kind: Kind, shape: Shape, dtype: str, plain: bool = False
+) -> dict[str, Callable[[], list[Any]]]:
     """{what: call}, each call giving y or the gradients."""
     peephole.set_num_threads(1)
-    lstm = _model(kind, shape, dtype)
+    lstm = _model(kind, shape, dtype, plain)
     x = _x(shape, dtype)
 
     def train() -> list[Any]:
@@ -122,8 +127,8 @@ def _theirs(kind: Kind, shape: Shape, dtype: str) -> dict[str, Callable[[], list
     return {"inference": infer, "training": train}
 
 
-def _model(kind: Kind, shape: Shape, dtype: str) -> peephole.LSTM:
-    options: dict[str, Any] = dict(kind.options(shape))
+def _model(kind: Kind, shape: Shape, dtype: str, plain: bool = False) -> peephole.LSTM:
+    options: dict[str, Any] = {"peephole": "none"} if plain else dict(kind.options(shape))
     model = peephole.LSTM(shape.I, shape.H, **options, dtype=dtype, seed=0)
     rng = np.random.default_rng(1)
     for name in model.parameters:
@@ -138,10 +143,10 @@ def _x(shape: Shape, dtype: str) -> Any:
     return np.random.default_rng(2).standard_normal((shape.B, shape.T, shape.I)).astype(dtype)
 
 
-def _serve(pipe: Connection, ours: bool, name: str, shape: Shape, dtype: str) -> None:
+def _serve(pipe: Connection, which: str, name: str, shape: Shape, dtype: str) -> None:
     """Answers and times calls, as they are asked for, until the pipe is closed."""
-    make = _ours if ours else _theirs
-    calls = make(KINDS[name], shape, dtype)
+    ours, kind = which != "theirs", KINDS[name]
+    calls = _ours(kind, shape, dtype, which == "plain") if ours else _theirs(kind, shape, dtype)
     for call in calls.values():
         for _ in range(3):  # PyTorch compiles scripts in their first calls
             call()
@@ -178,10 +183,10 @@ class _Remote:
 
 
 @contextmanager
-def _process(ours: bool, name: str, shape: Shape, dtype: str) -> Iterator[Connection]:
+def _process(which: str, name: str, shape: Shape, dtype: str) -> Iterator[Connection]:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, ours, name, shape, dtype), daemon=True)
+    process = context.Process(target=_serve, args=(there, which, name, shape, dtype), daemon=True)
     process.start()
     there.close()
     try:
@@ -201,8 +206,8 @@ def measure(
             say(f"cells: {name}, {shape.sizes}")
             with ExitStack() as processes:
                 pipes = {
-                    which: processes.enter_context(_process(which == "ours", name, shape, dtype))
-                    for which in ("ours", "theirs")
+                    which: processes.enter_context(_process(which, name, shape, dtype))
+                    for which in RUNS
                 }
                 for what in WHAT:
                     runs = {which: _Remote(pipe, what) for which, pipe in pipes.items()}
@@ -216,6 +221,7 @@ def measure(
                             "what": what,
                             "milliseconds": {k: 1e3 * value for k, value in seconds.items()},
                             "ratio": seconds["theirs"] / seconds["ours"],
+                            "ratio_plain": seconds["theirs"] / seconds["plain"],
                         }
                     )
     return records
@@ -237,9 +243,11 @@ def table(records: Sequence[dict[str, Any]]) -> str:
             record["what"],
             *(significant(value) for value in record["milliseconds"].values()),
             f"{record['ratio']:.2f}",
+            f"{record['ratio_plain']:.2f}",
             record["baseline"],
         ]
         for record in records
     ]
-    names = ["cell", "T,B,I,H", "", "ours, ms", "theirs, ms", "theirs / ours", "theirs is"]
+    names = ["cell", "T,B,I,H", "", "ours, ms", "theirs, ms", "plain, ms"]
+    names += ["theirs / ours", "theirs / plain", "theirs is"]
     return markdown(names, rows)

@@ -3,7 +3,7 @@
     python cmake/cross.py                       every target
     python cmake/cross.py --quick               few targets and test programs, within 10 minutes
     python cmake/cross.py --only windows-x64-gcc wasm32-wasi-zig
-    python cmake/cross.py --table docs/platforms.md
+    python cmake/cross.py --table docs/guide/platforms.md
 
 Needs CMake, Ninja, Eigen and nlohmann-json (`pip install ".[dev]"`), and what each target needs:
 

@@ -2,8 +2,13 @@
 #
 # CMAKE_PREFIX_PATH and Eigen3_ROOT come first, then the PyPI package cmeel-eigen of the Python in use
 # (that is where an isolated wheel build has it), then the system. The version is compared here, since
-# a version given to find_package() would refuse either 3.4 or 5.
+# a version given to find_package() would refuse either 3.4 or 5. A project around this one may define
+# Eigen3::Eigen before: then it is used.
 function(peephole_find_eigen)
+  if(TARGET Eigen3::Eigen)
+    message(STATUS "Eigen: the target Eigen3::Eigen of the project around peephole")
+    return()
+  endif()
   find_package(Python QUIET COMPONENTS Interpreter)
   if(Python_Interpreter_FOUND)
     execute_process(

@@ -4,7 +4,9 @@
 # CMAKE_PREFIX_PATH, nlohmann_json_ROOT and the system come first, then the PyPI package nlohmann-json
 # of the Python in use (that is where an isolated wheel build has it), which has no CMake files.
 function(peephole_find_nlohmann_json)
-  if(TARGET nlohmann_json::nlohmann_json)  # of a project around this one
+  if(TARGET nlohmann_json::nlohmann_json)
+    message(STATUS
+      "nlohmann-json: the target nlohmann_json::nlohmann_json of the project around peephole")
     return()
   endif()
   find_package(nlohmann_json 3.11 CONFIG QUIET GLOBAL)

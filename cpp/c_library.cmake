@@ -38,6 +38,9 @@ set_target_properties(peephole_c PROPERTIES
   VERSION ${PROJECT_VERSION}
   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 
+if(NOT PEEPHOLE_INSTALL)
+  return()
+endif()
 install(TARGETS peephole_c EXPORT peephole-c-targets COMPONENT c
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -47,4 +50,5 @@ install(DIRECTORY include/peephole DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPO
 install(FILES ${version_header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/peephole COMPONENT c)
 install(EXPORT peephole-c-targets NAMESPACE peephole:: DESTINATION ${package_dir} COMPONENT c)
 install(FILES ${package_files} DESTINATION ${package_dir} COMPONENT c)
+peephole_install_licences(c)
 peephole_pkg_config(peephole_c c "")

@@ -107,7 +107,7 @@ def _batch_and_time(draws: Draws, sizes: Range, options: dict[str, Any]) -> tupl
     times = {0: 1, 1: 2, draws.between(2, sizes.time): 17}
     time = sizes.time if sizes is LARGEST else draws.weighted(times)
     directions = 2 if options["bidirectional"] else 1
-    inputs, work = options["input_size"], 0
+    inputs, work = options.get("input_dense_size") or options["input_size"], 0
     for H in layer_sizes(options):
         seen = inputs + (2 * H if options["peephole"] == "dense" else H)
         work += directions * 2 * batch * 4 * H * seen

@@ -48,6 +48,8 @@ OPTIONS = (
     "layer_norm_epsilon",
     "projection_size",
     "projection_clip",
+    "input_dense_size",
+    "input_activation",
     "dtype",
 )
 

@@ -96,6 +96,10 @@ def _variants(draws: Draws, options: dict[str, Any]) -> dict[str, Any]:
         variants["projection_clip"] = draws.one_of(CLIPS)
     if draws.chance(0.2):
         variants["gate_inputs"] = _gate_inputs(draws, options["input_size"])
+    if "output_size" in options and draws.chance(0.2):
+        variants["input_dense_size"] = draws.between(1, 2 * options["input_size"] + 4)
+        variants["input_activation"] = draws.one_of(ACTIVATIONS)
+        variants.pop("gate_inputs", None)  # they would be columns of the dense layer's output
     return variants
 
 

@@ -24,10 +24,11 @@ def state_sizes(options: dict[str, Any]) -> list[tuple[int, int]]:
 
 
 def parameter_shapes(options: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """{parameter name: shape} of all layers and directions, and of a network's head."""
+    """{parameter name: shape} of all layers and directions, and of a network's dense layers."""
     shapes: dict[str, tuple[int, ...]] = {}
     directions = ("", "_reverse") if options["bidirectional"] else ("",)
-    inputs = options["input_size"]
+    dense_input = options.get("input_dense_size")
+    inputs = dense_input or options["input_size"]
     for layer, H in enumerate(layer_sizes(options)):
         P = recurrent_size(options, H)
         for direction in directions:
@@ -44,6 +45,9 @@ def parameter_shapes(options: dict[str, Any]) -> dict[str, tuple[int, ...]]:
                 shapes |= {f"h0_{end}": (P,), f"c0_{end}": (H,)}
             shapes |= {f"{name}_{end}": shape for name, shape in _of_layer_norm(options, H).items()}
         inputs = P * len(directions)
+    if dense_input:
+        shapes["input.weight"] = (dense_input, options["input_size"])
+        shapes["input.bias"] = (dense_input,)
     if "output_size" in options:
         shapes["head.weight"] = (options["output_size"], inputs)
         shapes["head.bias"] = (options["output_size"],)

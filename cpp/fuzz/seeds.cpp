@@ -83,6 +83,7 @@ void add_options(Folder& folder) {
   base.lstm.hidden_sizes = {2};
   base.lstm.layer_norm = LayerNorm::gates;  // so that the others of its options have a meaning
   base.lstm.projection_size = 1;            // projection_clip needs it
+  base.input_dense_size = 2;                // input_activation needs it
   add_models<float>(folder, base);
   for_each_option(base, [&](const auto& option, const auto&) {
     NetworkConfig config = base;

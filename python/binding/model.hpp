@@ -72,7 +72,7 @@ template <class T>
 class SpareTape {
  public:
   /// Larger ones are not kept: there may be no next one.
-  static constexpr std::size_t kMostBytes = std::size_t{64} << 20;
+  static constexpr std::size_t kMostBytes = std::size_t{128} << 20;
 
   static Tape<T> take(Keep keep) {
     const std::unique_ptr<Tape<T>> spare(of(keep).exchange(nullptr));

@@ -74,7 +74,10 @@ class _PrintCmakeDir(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
         folder = cmake_dir()
         if not folder.joinpath("peephole-config.cmake").is_file():
-            parser.error(f"--cmakedir: this installation has no C++ package in {folder}")
+            parser.error(
+                f"--cmakedir: this installation has no C++ package in {folder}; a build from "
+                "source has it: pip install --no-binary peephole --force-reinstall peephole"
+            )
         print(folder)
         parser.exit()
 

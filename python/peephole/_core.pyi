@@ -220,6 +220,8 @@ class Network(_Model):
         *,
         head: str = "identity",
         readout: str = "all",
+        input_dense_size: int | None = None,
+        input_activation: str = "identity",
         peephole: str = "diagonal",
         peephole_gates: str = "ifgo",
         output_peephole: str = "previous",

@@ -46,6 +46,10 @@ MODELS = {
                       lstm(4, activation="relu"), lstm(4, activation=None), L.Dense(2)]),
     "layers alone": S([lstm(4), lstm(2)]),
     "functional": functional(),
+    "dense first": S([L.Dense(6, activation="relu", bias_initializer="random_normal"), bi(4),
+                      L.Dense(2, activation="tanh")]),
+    "activation first": S([L.TimeDistributed(L.Dense(5, use_bias=False)), L.Activation("softsign"),
+                           lstm(4, return_sequences=False), L.Dense(2)]),
     "trained": S([keras.Input((9, 3)), lstm(8, return_sequences=False), L.Dense(1)]),
 }
 MODELS["trained"].compile("adam", "mse")
@@ -70,6 +74,8 @@ refused = {
     "sum": S([keras.Input((None, 3)), L.Bidirectional(lstm(4), merge_mode="sum")]),
     "gelu": S([keras.Input((None, 3)), lstm(4, activation="gelu")]),
     "half": S([keras.Input((None, 3)), lstm(4, dtype="mixed_float16")]),
+    "two dense first": S([keras.Input((None, 3)), L.Dense(2), L.Dense(2), lstm(4), L.Dense(2)]),
+    "no dense after": S([keras.Input((None, 3)), L.Dense(2), lstm(4)]),
     "pooled": S([keras.Input((None, 3)), lstm(4), L.GlobalMaxPooling1D()]),
 }
 i = keras.Input((None, 3))
@@ -86,12 +92,17 @@ for option in ({"peephole": "diagonal"}, {"activations": {"g": "relu"}}):
         interop.to_keras(peephole.LSTM(2, 3, **{"peephole": "none", **option}))
     except ValueError as error:
         messages[next(iter(option))] = str(error)
+net = peephole.Network(2, 3, 1, peephole="none", input_dense_size=4, input_activation="one")
+try:
+    interop.to_keras(net)
+except ValueError as error:
+    messages["input_activation"] = str(error)
 (folder / "messages.json").write_text(json.dumps(messages))
 """
 
 MODELS = [
     "one", "last", "stack", "names", "bidirectional", "bidirectional last", "mean", "max",
-    "activations", "layers alone", "functional", "trained",
+    "activations", "layers alone", "functional", "dense first", "activation first", "trained",
 ]  # fmt: skip
 
 
@@ -124,6 +135,7 @@ def test_readouts(made):
     assert isinstance(readouts.pop("layers alone"), peephole.LSTM)
     assert {name: net.readout for name, net in readouts.items() if net.readout != "all"} == {
         "last": "last", "bidirectional last": "last", "functional": "last", "trained": "last",
+        "activation first": "last",
         "mean": "mean", "max": "max",
     }  # fmt: skip
 
@@ -141,6 +153,8 @@ def test_readouts(made):
         ("sum", "merge_mode: expected 'concat', got 'sum'"),
         ("gelu", "'gelu' is not supported"),
         ("half", "dtype: .*'mixed_float16'"),
+        ("two dense first", "Dense at this place"),
+        ("no dense after", "a dense layer before the LSTM is read only with one after it"),
         ("pooled", "pooling without a Dense"),
         ("branches", "expected a chain"),
         ("state", "expected a chain"),
@@ -156,3 +170,4 @@ def test_to_keras_names_what_it_cannot_express(made):
     messages = json.loads((made / "messages.json").read_text())
     assert "peephole: keras.layers.LSTM has none" in messages["peephole"]
     assert "has tanh for 'g'" in messages["activations"]
+    assert "input_activation: keras.layers.Dense has one of" in messages["input_activation"]

@@ -144,6 +144,8 @@ def test_installed(tmp_path):
     prefix = os.environ.get("PEEPHOLE_PREFIX")
     if prefix is None:
         pytest.skip("PEEPHOLE_PREFIX names no installed core")
+    licences = {file.name for file in Path(prefix, "share/licenses/peephole").iterdir()}
+    assert licences == {"LICENSE", "LICENSE-eigen.txt", "LICENSE-nlohmann-json.txt"}
     assert build_app(tmp_path, FIND(version=""), f"-DCMAKE_PREFIX_PATH={prefix}") == expected()
 
 

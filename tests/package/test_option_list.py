@@ -32,13 +32,16 @@ def other_value(name):
         return "fo"
     if name == "activations":
         return [{"i": "one", "f": "relu", "g": "softsign", "o": "sigmoid", "c": "identity"}]
-    if name == "projection_size":
+    if name in ("projection_size", "input_dense_size"):
         return 2
     return not default if isinstance(default, bool) else 0.25
 
 
 # What an option needs another option to have.
-NEEDS = {"projection_clip": {"projection_size": 2}}
+NEEDS = {
+    "projection_clip": {"projection_size": 2},
+    "input_activation": {"input_dense_size": 2},
+}
 
 
 def changed(name):

@@ -43,6 +43,8 @@ OTHER = {
     "layer_norm_epsilon": 0.01,
     "head": "tanh",
     "initial_state": "learned",
+    "input_activation": "softplus",
+    "input_dense_size": 4,
     "output_peephole": "current",
     "peephole": "dense",
     "peephole_gates": "io",
@@ -55,7 +57,10 @@ OTHER = {
 }
 
 # What an option needs another option to have.
-NEEDS = {"projection_clip": {"projection_size": 2}}
+NEEDS = {
+    "projection_clip": {"projection_size": 2},
+    "input_activation": {"input_dense_size": 4},
+}
 
 
 def other(option):

@@ -72,6 +72,9 @@ def random_model(rng):
         make, arguments = peephole.Network, (inputs, sizes, int(rng.integers(1, 4)))
         options["head"] = str(rng.choice(["identity", "sigmoid", "tanh", "softmax"]))
         options["readout"] = str(rng.choice(["all", "last", "mean", "max"]))
+        if rng.random() < 0.3:
+            options["input_dense_size"] = int(rng.integers(1, 6))
+            options["input_activation"] = str(rng.choice(ACTIVATIONS))
     else:
         make, arguments = peephole.LSTM, (inputs, sizes)
     shapes = {name: value.shape for name, value in make(*arguments, **options).parameters.items()}

@@ -97,12 +97,18 @@ enum class HeadActivation { identity, sigmoid, tanh, softmax };
 /// state, the mean or the largest values over the real steps. See Network.
 enum class Readout { all, last, mean, max };
 
-/// What a network is: a stack, and a dense head on its last layer.
+/// What a network is: a stack, a dense head on its last layer, and perhaps a dense layer before the
+/// stack. See Network.
 struct NetworkConfig {
-  LSTMConfig lstm;
+  LSTMConfig lstm;  // its input_size is that of the network
   Index output_size = 1;
   HeadActivation head = HeadActivation::identity;
   Readout readout = Readout::all;
+  std::optional<Index> input_dense_size;               // D; none: no dense layer before the stack
+  Activation input_activation = Activation::identity;  // of that layer
+
+  /// The layers alone: `lstm`, which with a dense layer before it reads its D values.
+  LSTMConfig stack() const;
 };
 
 /// Name and shape of one parameter: (rows, columns), or (rows,) when columns is 0.
@@ -130,7 +136,11 @@ PEEPHOLE_API void validate(const NetworkConfig& config);
 ///   gain_l{k}       (4H,)                       γ, with LayerNorm::gates alone
 ///   gain_ih_l{k}, gain_hh_l{k}  (4H,)           γ_x and γ_h, with LayerNorm::products alone
 ///   gain_c_l{k}, shift_c_l{k}   (H,)            γ_c and β_c, absent with LayerNormCell::none
-/// and for a network head.weight (O, D * P), head.bias (O,).
+/// and for a network
+///   input.weight    (D, I), with D = input_dense_size; absent without, as the next
+///   input.bias      (D,)
+///   head.weight     (O, directions * P)
+///   head.bias       (O,)
 PEEPHOLE_API std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config);
 PEEPHOLE_API std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config);
 

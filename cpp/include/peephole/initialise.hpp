@@ -24,9 +24,9 @@ struct Uninitialised {};
 inline constexpr Uninitialised uninitialised{};
 
 /// Draws all weights uniformly from ±1/sqrt(H), H being the units of their layer (of the last one
-/// for the head's), sets biases to 0 and those of the forget gate to 1 (Gers et al. 2000,
-/// doi:10.1162/089976600300015015). The same seed gives the same values on every platform, and in
-/// float those of double, rounded.
+/// for the head's, and for a dense layer before the stack its inputs), sets biases to 0 and those
+/// of the forget gate to 1 (Gers et al. 2000, doi:10.1162/089976600300015015). The same seed gives
+/// the same values on every platform, and in float those of double, rounded.
 template <class T>
 PEEPHOLE_API void initialise(LSTM<T>& lstm, std::uint64_t seed,
                              Initialisation recurrent = Initialisation::uniform);

@@ -51,7 +51,8 @@ template <class T>
 PEEPHOLE_API NamModel<T> load_nam(const void* data, std::size_t size);
 
 /// The model in an RTNeural JSON file of LSTM layers and, at the end, at most one dense layer: a
-/// Network with Readout::all, or without a dense layer an LSTM.
+/// Network with Readout::all, or without a dense layer an LSTM. A network may have one more dense
+/// layer before the LSTM, with tanh, sigmoid, relu or no activation.
 ///
 /// The format: https://github.com/jatinchowdhury18/RTNeural, RTNeural/model_loader.h.
 template <class T>

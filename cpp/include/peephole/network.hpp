@@ -9,6 +9,9 @@ namespace peephole {
 
 /// A stack of LSTM layers with a dense head: y = head(V r + v) of what the readout gives as r.
 ///
+/// With NetworkConfig::input_dense_size the stack does not read x_t, but the D values
+/// u_t = input_activation(W x_t + b) of a dense layer before it.
+///
 /// Readout::all  h_t of every step: y (B, T, O), exactly 0 beyond a sequence's length.
 /// Readout::last  the last layer's final h: at each sequence's last real step and, of a
 ///   bidirectional layer, beside it the reverse direction's after reading back to step 0.
@@ -33,7 +36,7 @@ class PEEPHOLE_API Network {
   const NetworkConfig& config() const noexcept;
   Parameters<T>& parameters() noexcept;
   const Parameters<T>& parameters() const noexcept;
-  /// The stack inside, over the same parameters.
+  /// The stack inside, over the same parameters. Its input_size is D with a dense layer before it.
   std::shared_ptr<LSTM<T>> lstm() const noexcept;
 
   /// outputs.y       (B, T, O), or (B, 1, O)

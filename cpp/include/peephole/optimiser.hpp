@@ -58,8 +58,8 @@ struct RMSprop {
 
 using OptimiserRule = std::variant<Adam, AdamW, SGD, RMSprop>;
 
-/// Moves a model's parameters by one of the rules above. Weight decay acts on weights, peepholes
-/// and head.weight, never on biases (tensors of one dimension). Masked weights stay 0.
+/// Moves a model's parameters by one of the rules above. Weight decay acts on weights, peepholes,
+/// head.weight and input.weight, never on biases (tensors of one dimension). Masked weights stay 0.
 template <class T>
 class PEEPHOLE_API Optimiser {
  public:

@@ -122,9 +122,11 @@ inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"layer_norm_epsilon", &LSTMConfig::layer_norm_epsilon, InFiles::unless_default},
     Option{"projection_size", &LSTMConfig::projection_size, InFiles::unless_default},
     Option{"projection_clip", &LSTMConfig::projection_clip, InFiles::unless_default});
-inline constexpr auto kNetworkOptions =
-    std::make_tuple(Option{"head", &NetworkConfig::head, InFiles::always},
-                    Option{"readout", &NetworkConfig::readout, InFiles::always});
+inline constexpr auto kNetworkOptions = std::make_tuple(
+    Option{"head", &NetworkConfig::head, InFiles::always},
+    Option{"readout", &NetworkConfig::readout, InFiles::always},
+    Option{"input_dense_size", &NetworkConfig::input_dense_size, InFiles::unless_default},
+    Option{"input_activation", &NetworkConfig::input_activation, InFiles::unless_default});
 
 /// visit(row, value) for each row of one list, in its order; `value` is the member of `config`.
 template <class List, class Config, class Visitor>

@@ -26,7 +26,8 @@ std::string state_text(Index batch, Index recurrent_size, Index hidden_size) {
   return "h" + h + " and c " + shape_text({batch, hidden_size});
 }
 
-/// That N rows of 4H gates, the largest arrays of a pass, can be addressed.
+}  // namespace
+
 void check_extent(const LSTMConfig& config, Index batch, Index time) {
   const Index H = *std::max_element(config.hidden_sizes.begin(), config.hidden_sizes.end());
   const Index widest = std::max(config.input_size, 2 * kGates * H);  // below 2^31: see validate
@@ -36,8 +37,6 @@ void check_extent(const LSTMConfig& config, Index batch, Index time) {
            shape_text({batch, time, config.input_size}));
   }
 }
-
-}  // namespace
 
 void check_lengths(Span<const Index> lengths, Index batch, Index time) {
   if (lengths.empty()) return;

@@ -16,6 +16,9 @@ void check_shape(const char* argument, const SequenceView<T>& view, Index batch,
 /// Empty, or one of 0..time per sequence.
 void check_lengths(Span<const Index> lengths, Index batch, Index time);
 
+/// That N rows of the largest arrays of a pass can be addressed.
+void check_extent(const LSTMConfig& config, Index batch, Index time);
+
 /// What a call reads.
 template <class T>
 void check_inputs(const LSTMConfig& config, const Call<T>& call);

@@ -167,17 +167,24 @@ class DualPasses {
   Tape<Dual> tape_;
 };
 
+/// x of the call that filled a tape, (N, I).
+template <class T>
+const T* x_rows(const typename Tape<T>::Impl& tape) noexcept {
+  return tape.x_size > 0 ? tape.x.data() : tape.stack.x.data();
+}
+
 /// What the call that filled a tape was given, in the caller's order.
 template <class T>
 class KeptCall {
  public:
-  KeptCall(const LSTMConfig& config, const StackTape<T>& tape)
+  /// x: its rows (N, I).
+  KeptCall(const LSTMConfig& config, const StackTape<T>& tape, const T* x)
       : x_(contiguous(
             memory_.reserve(tape.schedule.batch() * tape.schedule.time() * config.input_size),
             tape.schedule.batch(), tape.schedule.time(), config.input_size)),
         lengths_(static_cast<std::size_t>(tape.schedule.batch())) {
     const Schedule& schedule = tape.schedule;
-    scatter(schedule, Rows<const T>{tape.x.data(), config.input_size}, x_);
+    scatter(schedule, Rows<const T>{x, config.input_size}, x_);
     for (Index rank = 0; rank < schedule.batch(); ++rank) {
       lengths_[static_cast<std::size_t>(schedule.sequence(rank))] = schedule.length(rank);
     }
@@ -242,7 +249,7 @@ void backward_jvp_of(const Config& config, const Parameters<T>& parameters, cons
   check_tangents(stack, tangents, B, time, parameters.flat_size());
   check_results("values", config, values, B, time, parameters.flat_size());
   check_results("derivatives", config, derivatives, B, time, parameters.flat_size());
-  const KeptCall<T> kept(stack, tape.impl().stack);
+  const KeptCall<T> kept(stack, tape.impl().stack, x_rows<T>(tape.impl()));
   DualPasses<Model, Config> passes(config, parameters, tangents.parameters, B, time);
   passes.forward(kept.call(), tangents, tape.impl().stack.seed);
   passes.backward(gradient, gradient_tangents, parameters, values, derivatives);

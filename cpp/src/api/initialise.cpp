@@ -64,17 +64,17 @@ std::vector<double> draw(const ParameterSpec& spec, Index H, Initialisation recu
     // They begin at 0.
   } else if (begins_with(spec.name, "bias")) {
     std::fill_n(values.begin() + index(Gate::forget) * H, H, 1.0);
-  } else if (spec.name != "head.bias") {
+  } else if (spec.name != "head.bias" && spec.name != "input.bias") {
     const double bound = 1 / std::sqrt(static_cast<double>(H));
     for (double& value : values) value = bound * (2 * random.uniform() - 1);
   }
   return values;
 }
 
-/// The first `count` parameters, those of a stack coming layer by layer.
+/// The first `count` parameters, those of a stack coming layer by layer. config: of the stack.
 template <class T>
 void initialise(const LSTMConfig& config, Parameters<T>& parameters, std::size_t count,
-                std::uint64_t seed, Initialisation recurrent) {
+                std::uint64_t seed, Initialisation recurrent, Index input_size = 0) {
   Random random(seed);
   std::size_t i = 0;
   const auto next = [&](Index H) {
@@ -88,7 +88,10 @@ void initialise(const LSTMConfig& config, Parameters<T>& parameters, std::size_t
   for (Index H : config.hidden_sizes) {
     for (std::size_t j = 0; j < per_layer; ++j) next(H);
   }
-  while (i < count) next(config.hidden_sizes.back());
+  while (i < count) {
+    const bool of_input = begins_with(parameters.specs()[i].name, "input.");
+    next(of_input ? input_size : config.hidden_sizes.back());
+  }
 }
 
 }  // namespace
@@ -105,8 +108,8 @@ void initialise(LSTM<T>& lstm, std::uint64_t seed, Initialisation recurrent) {
 
 template <class T>
 void initialise(Network<T>& network, std::uint64_t seed, Initialisation recurrent) {
-  initialise(network.config().lstm, network.parameters(), network.parameters().specs().size(), seed,
-             recurrent);
+  initialise(network.config().stack(), network.parameters(), network.parameters().specs().size(),
+             seed, recurrent, network.config().lstm.input_size);
 }
 
 template void initialise(LSTM<float>&, std::uint64_t, Initialisation);

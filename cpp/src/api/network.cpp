@@ -6,6 +6,7 @@
 #include "api/checks.hpp"
 #include "api/tape.hpp"
 #include "base/errors.hpp"
+#include "compute/dense_input.hpp"
 #include "compute/head.hpp"
 #include "compute/readout.hpp"
 #include "layer/rows.hpp"
@@ -22,6 +23,9 @@ struct Network<T>::Impl {
   std::shared_ptr<LSTM<T>> lstm;
   Index weight, bias;  // of the head, in specs()
   HeadPacks<T> packs;
+  std::optional<DenseInputSpec> input;  // the dense layer before the stack
+  Index input_weight, input_bias;       // of that layer, in specs()
+  HeadPacks<T> input_packs;
 
   template <class U>
   HeadWeights<U> weights_in(U* flat) const noexcept {
@@ -29,6 +33,14 @@ struct Network<T>::Impl {
   }
   HeadWeights<const T> weights() const noexcept {
     return weights_in(ParametersAccess<T>::flat(stack->parameters()));
+  }
+  template <class U>
+  HeadWeights<U> input_weights_in(U* flat) const noexcept {
+    return {flat + stack->parameters().offset(input_weight),
+            flat + stack->parameters().offset(input_bias)};
+  }
+  HeadWeights<const T> input_weights() const noexcept {
+    return input_weights_in(ParametersAccess<T>::flat(stack->parameters()));
   }
   std::uint64_t revision() const noexcept {
     return ParametersAccess<T>::revision(stack->parameters());
@@ -63,6 +75,48 @@ struct Network<T>::Impl {
 
   void check_call(const Call<T>& call, const Outputs<T>& outputs) const {
     check_forward(config.lstm, call, outputs, reads_all() ? -1 : 1, head.output_size);
+    if (input) check_extent(stack->config(), call.x.batch, call.x.time);
+  }
+
+  /// The stack's output, in `tape`. x_rows: where the rows of x are left, with a dense layer before
+  /// the stack.
+  Rows<const T> run_stack(const Call<T>& call, Span<const StateView<T>> final, StackTape<T>& tape,
+                          Mode mode, Buffer<T>& x_rows) {
+    if (!input) return stack->forward_rows(call, final, tape, mode);
+    stack->begin(call, tape, mode);
+    const Index N = tape.schedule.packed_rows(), I = config.lstm.input_size;
+    const Rows<T> x{x_rows.reserve(N * I), I};
+    gather(tape.schedule, call.x, x);
+    const Head<T> product =
+        input_packs.forward(input->product, input_weights(), backend_for(tape.isa), revision());
+    dense_input_forward(*input, product, Rows<const T>{x.data, I}, N,
+                        tape.x.reserve(N * input->product.output_size));
+    return stack->forward_filled(call, final, tape, mode);
+  }
+
+  /// The stack's backward pass, and that of the dense layer before it.
+  void backward_stack(const typename Tape<T>::Impl& kept, Rows<const T> dtop,
+                      Span<const StateView<const T>> dfinal, const InputGradients<T>& inputs,
+                      T* dparameters, IsaChoice isa) {
+    if (!input) return stack->backward(kept.stack, dtop, dfinal, inputs, dparameters, isa);
+    const Index N = kept.stack.schedule.packed_rows(), I = config.lstm.input_size;
+    const Index D = input->product.output_size;
+    const auto du = stack->borrow_rows(), dx = stack->borrow_rows();
+    const Rows<T> du_rows{du->reserve(N * D), D};
+    stack->backward(kept.stack, dtop, dfinal, {{}, inputs.initial}, dparameters, isa, du_rows);
+
+    const bool wants_x = inputs.x.data != nullptr;
+    const Rows<T> dx_rows{wants_x ? dx->reserve(N * I) : nullptr, I};
+    Head<T> product = {input->product, input_weights(), backend_for(isa), nullptr};
+    if (wants_x) {
+      product = input_packs.backward(input->product, product.weights, product.backend, revision());
+    }
+    dense_input_backward(*input, product, Rows<const T>{kept.x.data(), I}, kept.stack.x.data(),
+                         du_rows.data, N, dx_rows, input_weights_in(dparameters));
+    if (wants_x) {
+      scatter(kept.stack.schedule, Rows<const T>{dx_rows.data, I}, inputs.x);
+    }
+    ParametersAccess<T>::mask_gradients(stack->parameters(), dparameters);
   }
 
   Head<T> forward_head(const StackTape<T>& tape) {
@@ -103,13 +157,20 @@ template <class T>
 Network<T>::Network(const NetworkConfig& config, Uninitialised) : impl_(std::make_unique<Impl>()) {
   validate(config);
   const auto parameters = std::make_shared<Parameters<T>>(parameter_specs(config));
-  impl_->stack = std::make_shared<Stack<T>>(config.lstm, parameters);
+  impl_->stack = std::make_shared<Stack<T>>(config.stack(), parameters);
   impl_->lstm.reset(new LSTM<T>(impl_->stack));
   impl_->config = config;
   impl_->config.lstm = impl_->stack->config();  // with the defaults filled in
+  impl_->config.lstm.input_size = config.lstm.input_size;
   impl_->head = {config.lstm.output_size(), config.output_size, config.head};
   impl_->weight = parameters->find("head.weight");
   impl_->bias = parameters->find("head.bias");
+  impl_->input_weight = parameters->find("input.weight");
+  impl_->input_bias = parameters->find("input.bias");
+  if (config.input_dense_size) {
+    impl_->input = {{config.lstm.input_size, *config.input_dense_size, HeadActivation::identity},
+                    config.input_activation};
+  }
 }
 
 template <class T>
@@ -146,7 +207,8 @@ void Network<T>::infer(const Call<T>& call, const Outputs<T>& outputs) const {
   const Stack<T>& stack = *impl_->stack;
   const auto tape = stack.borrow_tape();
   const auto output = stack.borrow_rows();
-  const Rows<const T> top = stack.forward_rows(call, outputs.final, *tape, Mode::inference);
+  // The head's rows may take the memory of those of x.
+  const Rows<const T> top = impl_->run_stack(call, outputs.final, *tape, Mode::inference, *output);
   if (impl_->writes_in_place(tape->schedule, outputs)) {
     return head_logits(impl_->forward_head(*tape), top, outputs.y);
   }
@@ -165,8 +227,9 @@ void Network<T>::forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>
   }
   const FlushDenormals flush;
   kept.set_up(/*has_head=*/true, seed.value_or(0));
-  kept.top = impl_->stack->forward_rows(call, outputs.final, kept.stack, Mode::training);
+  kept.top = impl_->run_stack(call, outputs.final, kept.stack, Mode::training, kept.x);
   const Schedule& schedule = kept.stack.schedule;
+  if (impl_->input) kept.x_size = schedule.packed_rows() * impl_->config.lstm.input_size;
   kept.y_size = readout_rows(impl_->config.readout, schedule) * impl_->head.output_size;
   impl_->run_head(kept.stack, kept.top, kept.y.reserve(kept.y_size), outputs);
 }
@@ -211,13 +274,14 @@ void Network<T>::backward(const Tape<T>& tape, const Gradient<T>& gradient, Span
     read_out_gradient(readout, schedule, config.directions(), F, kept.top, dread_rows,
                       Rows<T>{dtop_rows, F});
   }
-  stack.backward(kept.stack, {dtop_rows, F}, gradient.final(), inputs, dparameters.data, isa);
+  impl_->backward_stack(kept, {dtop_rows, F}, gradient.final(), inputs, dparameters.data, isa);
 }
 
 template <class T>
 void Network<T>::release_workspaces() const {
   impl_->stack->release_workspaces();
   impl_->packs.clear();
+  impl_->input_packs.clear();
 }
 
 template class Network<float>;

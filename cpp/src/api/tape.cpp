@@ -58,7 +58,8 @@ Index Tape<T>::recurrent_size(Index layer) const {
 
 template <class T>
 std::size_t Tape<T>::bytes() const noexcept {
-  return impl_->stack.kept_bytes + static_cast<std::size_t>(impl_->y_size) * sizeof(T);
+  return impl_->stack.kept_bytes +
+         static_cast<std::size_t>(impl_->x_size + impl_->y_size) * sizeof(T);
 }
 
 namespace {

@@ -196,12 +196,20 @@ void head_gradients(const Head<T>& head, Rows<const T> h, const SequenceView<con
   const kernels::HeadKernels<T>& kernels = kernels::head_kernels_of<T>(head.backend.isa);
   const kernels::HeadRows<T> rows = {dlogits.data, std::max<Index>(1, B), dlogits.batch_stride,
                                      dlogits.time_stride};
-  const kernels::HeadGradientTask<T> task = {
-      F,    O,       n,         head.packed->data(), h.data,       h.stride,
-      rows, dh.data, dh.stride, dweights.weight,     dweights.bias};
+  const kernels::HeadGradientTask<T> task = {F,
+                                             O,
+                                             n,
+                                             head.packed ? head.packed->data() : nullptr,
+                                             h.data,
+                                             h.stride,
+                                             rows,
+                                             dh.data,
+                                             dh.stride,
+                                             dweights.weight,
+                                             dweights.bias};
   const Index members = useful_members(2 * products(head.spec, n), num_threads());
   const bool by_sequence = time >= B;
-  const Index parts = by_sequence ? B : time;
+  const Index parts = dh.data == nullptr ? 0 : by_sequence ? B : time;
   const RowShares shares(by_sequence ? time : B, most_rows<T>(head.spec),
                          (members + parts - 1) / std::max<Index>(1, parts));
   const Blocks blocks(O, round_up(F, kernels.group_columns) / kernels.group_columns, members);

@@ -80,7 +80,8 @@ void head_activate_row(const HeadSpec& spec, const T* logits, T* y) noexcept;
 template <class T>
 void head_activation_gradient(const HeadSpec& spec, const T* y, const ReadRows<T>& dy, T* dlogits);
 
-/// dh (n, F) and dweights, all overwritten, from dlogits (n, O); with threads.
+/// dh (n, F) and dweights, all overwritten, from dlogits (n, O); with threads. dh.data may be null:
+/// then only the weights' gradients are computed, and the head needs no packed weights.
 template <class T>
 void head_gradients(const Head<T>& head, Rows<const T> h, const T* dlogits, Index n, Rows<T> dh,
                     HeadWeights<T> dweights);

@@ -3,7 +3,6 @@
 
 #include "compute/head.hpp"
 #include "compute/shares.hpp"
-#include "peephole/runtime.hpp"
 #include "reference/activations.hpp"
 #include "reference/eigen.hpp"
 
@@ -56,14 +55,8 @@ constexpr double kOperationsPerActivation = 40, kOperationsPerCopy = 4;
 /// Calls compute(begin, end) for shares of n rows of O values, with threads.
 template <class Compute>
 void for_shares(double per_value, const HeadSpec& spec, Index n, const Compute& compute) {
-  constexpr Index kMostRows = 96;
-  const double operations =
-      per_value * static_cast<double>(n) * static_cast<double>(spec.output_size);
-  const Index members = useful_members(operations, num_threads());
-  const RowShares shares(n, kMostRows, members);
-  Team team(static_cast<int>(members));
-  compute_shares(team, shares.count(),
-                 [&](Index nth) { compute(shares.begin(nth), shares.end(nth)); });
+  for_row_shares(per_value * static_cast<double>(n) * static_cast<double>(spec.output_size), n,
+                 compute);
 }
 
 }  // namespace

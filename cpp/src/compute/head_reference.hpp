@@ -25,8 +25,10 @@ void reference_gradients(const HeadSpec& spec, HeadWeights<const T> weights, Row
                          const T* dlogits, Index n, Rows<T> dh, HeadWeights<T> dweights) {
   const Index F = spec.input_size, O = spec.output_size;
   const auto ds = reference::matrix(dlogits, n, O);
-  reference::multiply(reference::Product::set, ds, reference::matrix(weights.weight, O, F),
-                      reference::matrix(dh, 0, n, F));
+  if (dh.data != nullptr) {
+    reference::multiply(reference::Product::set, ds, reference::matrix(weights.weight, O, F),
+                        reference::matrix(dh, 0, n, F));
+  }
   reference::multiply_transposed(reference::Product::set, ds, reference::matrix(h, 0, n, F),
                                  reference::matrix(dweights.weight, O, F));
   reference::row_vector(dweights.bias, O) = ds.colwise().sum();

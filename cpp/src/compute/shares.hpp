@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "compute/plan.hpp"
+#include "peephole/runtime.hpp"
 #include "runtime/flush_denormals.hpp"
 #include "runtime/interruption.hpp"
 #include "runtime/threads.hpp"
@@ -43,5 +44,16 @@ struct RowShares {
   Index begin(Index nth) const noexcept { return nth * share; }
   Index end(Index nth) const noexcept { return std::min(rows, begin(nth) + share); }
 };
+
+/// Calls compute(begin, end) for shares of n rows, with threads. operations: of all of them.
+template <class Compute>
+void for_row_shares(double operations, Index n, const Compute& compute) {
+  constexpr Index kMostRows = 96;
+  const Index members = useful_members(operations, num_threads());
+  const RowShares shares(n, kMostRows, members);
+  Team team(static_cast<int>(members));
+  compute_shares(team, shares.count(),
+                 [&](Index nth) { compute(shares.begin(nth), shares.end(nth)); });
+}
 
 }  // namespace peephole

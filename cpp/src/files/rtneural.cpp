@@ -1,3 +1,4 @@
+#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -37,14 +38,25 @@ std::string activation_of(const JsonValue& layer, const std::string& where) {
   return has ? entry(layer, "activation", JsonKind::string, where).text() : "";
 }
 
-HeadActivation head_of(const JsonValue& layer, const std::string& where) {
+/// The activation of a layer, one of `known`; the identity for none.
+template <class Enum>
+Enum activation_among(std::initializer_list<Enum> known, const JsonValue& layer,
+                      const std::string& where) {
   const std::string name = activation_of(layer, where);
-  if (name.empty()) return HeadActivation::identity;
-  for (const auto known :
-       {HeadActivation::tanh, HeadActivation::sigmoid, HeadActivation::softmax}) {
-    if (name == to_string(known)) return known;
+  if (name.empty()) return Enum::identity;
+  for (const Enum value : known) {
+    if (name == to_string(value)) return value;
   }
   throw FileError(where + ": activation: " + files::in_quotes(name) + " is not supported");
+}
+
+HeadActivation head_of(const JsonValue& layer, const std::string& where) {
+  return activation_among({HeadActivation::tanh, HeadActivation::sigmoid, HeadActivation::softmax},
+                          layer, where);
+}
+
+Activation input_of(const JsonValue& layer, const std::string& where) {
+  return activation_among({Activation::tanh, Activation::sigmoid, Activation::relu}, layer, where);
 }
 
 /// (columns, rows) of a list of `rows` lists of `columns` numbers.
@@ -80,6 +92,7 @@ class RTNeuralLayers {
   void add(const JsonValue& layer, const std::string& where) {
     const std::string& kind = entry(layer, "type", JsonKind::string, where).text();
     const bool has_lstm = !config_.lstm.hidden_sizes.empty();
+    const bool is_dense = kind == "dense" || kind == "time-distributed-dense";
     if (kind == "lstm" && !has_head_) {
       const std::string activation = activation_of(layer, where);
       if (activation != "tanh" && !activation.empty()) {
@@ -87,14 +100,24 @@ class RTNeuralLayers {
                         files::in_quotes(activation));
       }
       config_.lstm.hidden_sizes.push_back(add_weights(layer, where, kGates, 2));
-    } else if ((kind == "dense" || kind == "time-distributed-dense") && has_lstm && !has_head_) {
+    } else if (is_dense && !has_lstm && !config_.input_dense_size) {
+      config_.input_dense_size = add_weights(layer, where, 1, 1);
+      config_.input_activation = input_of(layer, where);
+      input_ = std::exchange(parameters_, {});
+    } else if (kind == "activation" && !has_lstm && config_.input_dense_size &&
+               config_.input_activation == Activation::identity) {
+      config_.input_activation = input_of(layer, where);
+    } else if (is_dense && has_lstm && !has_head_) {
+      parameters_.insert(parameters_.end(), input_.begin(), input_.end());
       config_.output_size = add_weights(layer, where, 1, 1);
       config_.head = head_of(layer, where);
       has_head_ = true;
     } else if (kind == "activation" && has_head_ && config_.head == HeadActivation::identity) {
       config_.head = head_of(layer, where);
     } else {
-      throw FileError(where + ": expected LSTM layers, then at most one dense layer; got " +
+      throw FileError(where +
+                      ": expected at most one dense layer, LSTM layers, then at most one dense "
+                      "layer; got " +
                       files::in_quotes(kind) + " at this place, which is not supported");
     }
   }
@@ -104,6 +127,9 @@ class RTNeuralLayers {
       files::refuse_value("layers", "at least one of type \"lstm\"", "none");
     }
     if (has_head_) return files::model_of<Network<T>>(config_, parameters_);
+    if (config_.input_dense_size) {
+      files::refuse_value("layers", "a dense layer after the LSTM where one is before it", "none");
+    }
     return files::model_of<LSTM<T>>(config_.lstm, parameters_);
   }
 
@@ -133,8 +159,9 @@ class RTNeuralLayers {
   }
 
   NetworkConfig config_;
-  std::vector<std::vector<T>> parameters_;
-  Index features_;  // that the next layer reads
+  std::vector<std::vector<T>> parameters_;  // in the order of parameter_specs
+  std::vector<std::vector<T>> input_;       // of the dense layer before the LSTM
+  Index features_;                          // that the next layer reads
   bool has_head_ = false;
 };
 

@@ -165,6 +165,13 @@ void check_projection(const LSTMConfig& config) {
   }
 }
 
+void check_input_dense(const NetworkConfig& config) {
+  if (!config.input_dense_size && config.input_activation != Activation::identity) {
+    refuse("input_activation", "identity without input_dense_size",
+           to_string(config.input_activation));
+  }
+}
+
 /// That all parameters together can be counted and addressed; no product overflows here.
 void check_total(const std::string& argument, const std::vector<ParameterSpec>& specs) {
   Index left = kMostParameters;
@@ -207,6 +214,12 @@ Index LSTMConfig::output_size() const noexcept {
   return directions() * recurrent_size(layers() - 1);
 }
 
+LSTMConfig NetworkConfig::stack() const {
+  LSTMConfig layers = lstm;
+  layers.input_size = input_dense_size.value_or(lstm.input_size);
+  return layers;
+}
+
 void validate(const LSTMConfig& config) {
   check_options(config);
   check_layers(config);
@@ -218,7 +231,8 @@ void validate(const NetworkConfig& config) {
   check_options(config);
   check_layers(config.lstm);
   check_projection(config.lstm);
-  check_total("hidden_size", parameter_specs(config.lstm));
+  check_input_dense(config);
+  check_total("hidden_size", parameter_specs(config.stack()));
   check_total("output_size", parameter_specs(config));
 }
 
@@ -250,7 +264,11 @@ std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config) {
 }
 
 std::vector<ParameterSpec> parameter_specs(const NetworkConfig& config) {
-  std::vector<ParameterSpec> specs = parameter_specs(config.lstm);
+  std::vector<ParameterSpec> specs = parameter_specs(config.stack());
+  if (config.input_dense_size) {
+    specs.push_back({"input.weight", *config.input_dense_size, config.lstm.input_size});
+    specs.push_back({"input.bias", *config.input_dense_size, 0});
+  }
   specs.push_back({"head.weight", config.output_size, config.lstm.output_size()});
   specs.push_back({"head.bias", config.output_size, 0});
   return specs;

@@ -20,8 +20,7 @@ void multiply_rows(Rows<const T> values, Index rows, Index columns, T* products)
 template <class T>
 void Stack<T>::backward(const StackTape<T>& tape, Rows<const T> dtop,
                         Span<const StateView<const T>> dfinal, const InputGradients<T>& inputs,
-                        T* dparameters, IsaChoice isa) const {
-  const SequenceView<T>& dx = inputs.x;
+                        T* dparameters, IsaChoice isa, Rows<T> dx) const {
   const Index N = tape.schedule.packed_rows();
   const auto work = backward_workspaces_.borrow();
   Rows<const T> dh = dtop;
@@ -35,7 +34,11 @@ void Stack<T>::backward(const StackTape<T>& tape, Rows<const T> dtop,
   for (Index layer = config_.layers() - 1; layer >= 0; --layer) {
     const Index I = config_.layer_input_size(layer);
     Rows<T> dinput{nullptr, I};
-    if (layer > 0 || dx.data != nullptr) dinput.data = work->dh[layer % 2].reserve(N * I);
+    if (layer == 0 && dx.data != nullptr) {
+      dinput = dx;
+    } else if (layer > 0 || inputs.x.data != nullptr) {
+      dinput.data = work->dh[layer % 2].reserve(N * I);
+    }
     Rows<const T> x{layer == 0 ? tape.x.data() : tape.h[at(layer - 1)].data(), I};
     const bool drops = layer > 0 && config_.dropout > 0;
     T* const factors = drops ? work->factors.reserve(N * I) : nullptr;
@@ -50,7 +53,7 @@ void Stack<T>::backward(const StackTape<T>& tape, Rows<const T> dtop,
     if (drops) multiply_rows(Rows<const T>{factors, I}, N, I, dinput.data);
     dh = {dinput.data, dinput.stride};
   }
-  if (dx.data != nullptr) scatter(tape.schedule, dh, dx);
+  if (inputs.x.data != nullptr) scatter(tape.schedule, dh, inputs.x);
   ParametersAccess<T>::mask_gradients(*parameters_, dparameters);
 }
 
@@ -124,7 +127,7 @@ void Stack<T>::backward_layer(Index layer, const StackTape<T>& tape, Rows<const 
 #define PEEPHOLE_INSTANTIATE(T)                                                                  \
   template void Stack<T>::backward(const StackTape<T>&, Rows<const T>,                           \
                                    Span<const StateView<const T>>, const InputGradients<T>&, T*, \
-                                   IsaChoice) const;
+                                   IsaChoice, Rows<T>) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)
 PEEPHOLE_INSTANTIATE(Dual)

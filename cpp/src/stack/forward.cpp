@@ -109,6 +109,14 @@ Rows<const T> Stack<T>::forward_rows(const Call<T>& call, Span<const StateView<T
 }
 
 template <class T>
+Rows<const T> Stack<T>::forward_filled(const Call<T>& call, Span<const StateView<T>> final,
+                                       StackTape<T>& tape, Mode mode) const {
+  const StepRows<const T> x{tape.x.data(), config_.input_size};
+  const StepRows<const T> top = forward_layers(x, {}, call.initial, final, tape, mode);
+  return {top.data, top.stride};
+}
+
+template <class T>
 Rows<const T> Stack<T>::forward_to_rows(const Call<T>& call, Span<const StateView<T>> final,
                                         StackTape<T>& tape, Mode mode) const {
   StepRows<const T> x{call.x.data, call.x.batch_stride, call.x.time_stride};
@@ -206,6 +214,9 @@ void Stack<T>::forward_layer(Index layer, StepRows<const T> input, StepRows<T> h
   template void Stack<T>::forward(const Call<T>&, const Outputs<T>&, StackTape<T>&, Mode) const; \
   template Rows<const T> Stack<T>::forward_rows(const Call<T>&, Span<const StateView<T>>,        \
                                                 StackTape<T>&, Mode) const;                      \
+  template void Stack<T>::begin(const Call<T>&, StackTape<T>&, Mode) const;                      \
+  template Rows<const T> Stack<T>::forward_filled(const Call<T>&, Span<const StateView<T>>,      \
+                                                  StackTape<T>&, Mode) const;                    \
   template void Stack<T>::reopen(Index, Index, Span<const Index>, bool, StackTape<T>&) const;
 PEEPHOLE_INSTANTIATE(float)
 PEEPHOLE_INSTANTIATE(double)

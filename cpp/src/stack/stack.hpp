@@ -120,14 +120,21 @@ class Stack {
   /// The same, but leaves h of the last layer, (N, output_size()), in `tape`, and returns it.
   Rows<const T> forward_rows(const Call<T>& call, Span<const StateView<T>> final,
                              StackTape<T>& tape, Mode mode) const;
+  /// The same in two parts, for a caller that fills `tape.x` (N, I) between them: of `call` only
+  /// the sizes and lengths are read, then the initial state.
+  void begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const;
+  Rows<const T> forward_filled(const Call<T>& call, Span<const StateView<T>> final,
+                               StackTape<T>& tape, Mode mode) const;
 
   /// Restores a tape whose memory was filled by forward, in training, over such sequences.
   void reopen(Index batch, Index time, Span<const Index> lengths, bool initial_given,
               StackTape<T>& tape) const;
 
   /// dtop (N, output_size()): gradient of what forward returned. isa: read once for the whole call.
+  /// dx (N, I), overwritten: the gradient of the rows of x; data null: `inputs.x` alone is given.
   void backward(const StackTape<T>& tape, Rows<const T> dtop, Span<const StateView<const T>> dfinal,
-                const InputGradients<T>& inputs, T* dparameters, IsaChoice isa) const;
+                const InputGradients<T>& inputs, T* dparameters, IsaChoice isa,
+                Rows<T> dx = {}) const;
 
   /// One layer of a stack of one direction, for callers that run single steps.
   StepLayer<T> step_layer(Index layer, IsaChoice isa) const;
@@ -209,8 +216,6 @@ class Stack {
   /// Sets a tape up for sequences of these lengths.
   void open(Index batch, Index time, Span<const Index> lengths, StackTape<T>& tape,
             Mode mode) const;
-  /// Sets a tape up for a forward pass that fills it.
-  void begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const;
   /// Leaves h of the last layer as packed rows in the tape. In inference x is read in place, if
   /// possible.
   Rows<const T> forward_to_rows(const Call<T>& call, Span<const StateView<T>> final,

@@ -60,11 +60,20 @@ StreamModel<T>::StreamModel(const Stack<T>& stack, const NetworkConfig& network,
   config = network;
   const HeadSpec spec = {network.lstm.output_size(), network.output_size, network.head};
   const Parameters<T>& parameters = stack.parameters();
-  const HeadWeights<const T> weights = {
-      values.data() + parameters.offset(parameters.find("head.weight")),
-      values.data() + parameters.offset(parameters.find("head.bias"))};
-  head = HeadPacks<T>().forward(spec, weights, backend_for(isa),
-                                ParametersAccess<T>::revision(parameters));
+  const auto tensor = [&](const char* name) {
+    return values.data() + parameters.offset(parameters.find(name));
+  };
+  const auto packed = [&](const HeadSpec& of, HeadWeights<const T> weights) {
+    return HeadPacks<T>().forward(of, weights, backend_for(isa),
+                                  ParametersAccess<T>::revision(parameters));
+  };
+  head = packed(spec, {tensor("head.weight"), tensor("head.bias")});
+  if (network.input_dense_size) {
+    const HeadSpec product = {network.lstm.input_size, *network.input_dense_size,
+                              HeadActivation::identity};
+    input = {{product, network.input_activation},
+             packed(product, {tensor("input.weight"), tensor("input.bias")})};
+  }
 }
 
 template <class T>
@@ -82,6 +91,13 @@ void StreamModel<T>::begin(Index layer, T* h, T* c) const noexcept {
   const LayerSpec& spec = layers[at(layer)].spec;
   begin_values(initial[at(layer)].h, spec.recurrent_size(), h);
   begin_values(initial[at(layer)].c, spec.hidden_size, c);
+}
+
+template <class T>
+Rows<const T> StreamModel<T>::input_rows(Rows<const T> x, Index n, T* memory) const noexcept {
+  if (!input) return x;
+  dense_input_forward_alone(input->spec, input->product, x, n, memory);
+  return {memory, stack_input_size()};
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "compute/dense_input.hpp"
 #include "compute/head.hpp"
 #include "compute/step.hpp"
 #include "stack/stack.hpp"
@@ -27,17 +28,30 @@ struct StreamModel {
   /// constructors.
   static std::shared_ptr<const StreamModel> of(const Stack<T>& stack, const NetworkConfig* network);
 
-  Index input_size() const noexcept { return layers.front().spec.input_size; }
+  Index input_size() const noexcept {
+    return input ? input->spec.product.input_size : stack_input_size();
+  }
+  /// What the first layer reads: x, or the output of the dense layer before it.
+  Index stack_input_size() const noexcept { return layers.front().spec.input_size; }
   Index output_size() const noexcept {
     return head ? head->spec.output_size : layers.back().spec.recurrent_size();
   }
 
   /// Sets h (P,) and c (H,) to the state in which a layer begins.
   void begin(Index layer, T* h, T* c) const noexcept;
+  /// What the first layer reads of x (n, I): x itself, or the output of the dense layer, in
+  /// `memory` (n, stack_input_size()).
+  Rows<const T> input_rows(Rows<const T> x, Index n, T* memory) const noexcept;
   /// y (n, O) of the top layer's h (n, P): the head's output, or h itself. y may be h.
   void output(Rows<const T> h, Rows<T> y, Index n) const noexcept;
 
   NetworkConfig config;  // without a head only config.lstm counts
+  /// The dense layer before the stack of a network.
+  struct DenseInput {
+    DenseInputSpec spec;
+    Head<T> product;
+  };
+  std::optional<DenseInput> input;
   std::vector<StepLayer<T>> layers;
   std::optional<Head<T>> head;
   Buffer<T> values;  // the parameters in their flat layout

@@ -55,6 +55,7 @@ SessionRows<T>::SessionRows(std::shared_ptr<const StreamModel<T>> model)
   }
   x_.reserve(many_rows_.batch() * model_->input_size());
   y_.reserve(many_rows_.batch() * model_->output_size());
+  if (model_->input) input_.reserve(many_rows_.batch() * model_->stack_input_size());
 }
 
 template <class T>
@@ -145,6 +146,7 @@ void SessionRows<T>::step(const SessionCall<T>& call, const Block& block, Index 
   } else {
     for (Index row = 0; row < rows; ++row) std::copy_n(x_of(row), I, x_.data() + row * I);
   }
+  x = model_->input_rows(x, rows, input_.data());
   for (LayerSteps<T>& layer : layers(block)) {
     layer.step(x, rows);
     x = layer.h();

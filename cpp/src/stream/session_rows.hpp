@@ -70,6 +70,7 @@ class SessionRows {
   Schedule one_row_, many_rows_;
   std::vector<LayerSteps<T>> one_, many_;
   Buffer<T> x_, y_;  // (most rows, I) and (most rows, O): of a step, with an order
+  Buffer<T> input_;  // (most rows, D): the output of the dense layer before the stack, of a step
 };
 
 extern template class SessionRows<float>;

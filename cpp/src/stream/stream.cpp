@@ -20,6 +20,7 @@ struct Stream<T>::Impl {
     one_step.assign(batch, 1, {});
     layers.reserve(model->layers.size());
     for (const auto& layer : model->layers) layers.emplace_back(layer, one_step);
+    if (model->input) input.reserve(batch * model->stack_input_size());
     reset();
   }
 
@@ -46,6 +47,7 @@ struct Stream<T>::Impl {
 
   /// x (B, I) and y (B, O), which may be x.
   void step(Rows<const T> x, Rows<T> y) noexcept {
+    x = model->input_rows(x, batch(), input.data());
     for (LayerSteps<T>& layer : layers) {
       layer.step(x);
       x = layer.h();
@@ -56,6 +58,7 @@ struct Stream<T>::Impl {
   const std::shared_ptr<const StreamModel<T>> model;
   Schedule one_step;
   std::vector<LayerSteps<T>> layers;
+  Buffer<T> input;  // (B, D): the output of the dense layer before them, if there is one
 };
 
 namespace {

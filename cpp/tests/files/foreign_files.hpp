@@ -24,12 +24,19 @@ inline const std::string kDense =
     R"(, {"type": "dense", "activation": "tanh", "shape": [null, null, 2], "weights": )"
     R"([[[17, 18]], [19, 20]]})";
 
+inline const std::string kRTNeuralLSTM =
+    R"({"type": "lstm", "activation": "tanh", "shape": [null, null, 1], "weights": )"
+    R"([[[1, 2, 3, 4], [5, 6, 7, 8]], [[9, 10, 11, 12]], [13, 14, 15, 16]]})";
+
 /// Two inputs, one unit, two outputs.
 inline const std::string kRTNeural =
-    R"({"in_shape": [null, null, 2], "in_skip": 0, "out_gain": 0.0, "layers": [{"type": "lstm", )"
-    R"("activation": "tanh", "shape": [null, null, 1], "weights": [[[1, 2, 3, 4], [5, 6, 7, 8]], )"
-    R"([[9, 10, 11, 12]], [13, 14, 15, 16]]})" +
+    R"({"in_shape": [null, null, 2], "in_skip": 0, "out_gain": 0.0, "layers": [)" + kRTNeuralLSTM +
     kDense + "]}";
+
+/// Before the LSTM, as many units as inputs.
+inline const std::string kFirstDense =
+    R"({"type": "dense", "activation": "relu", "shape": [null, null, 2], )"
+    R"("weights": [[[21, 22], [23, 24]], [25, 26]]})";
 
 struct HostileText {
   std::string name, text, said;
@@ -119,10 +126,17 @@ inline std::vector<HostileText> hostile_rtneural() {
   add("a layer that is a number", "\"layers\": [", "\"layers\": [3, ",
       "layers[0]: expected an object, got 3");
   add("no type", "\"type\": \"lstm\"", "\"kind\": \"lstm\"", "layers[0]: there is no \"type\"");
-  add("GRU", "\"lstm\"", "\"gru\"", "layers[0]: expected LSTM layers, then at most one dense");
-  add("dense first", "\"lstm\"", "\"dense\"", "got \"dense\" at this place");
+  add("GRU", "\"lstm\"", "\"gru\"", "layers[0]: expected at most one dense layer, LSTM layers");
+  add("dense for LSTM", "\"lstm\"", "\"dense\"", "layers[0]: weights: expected 2 arrays, got 3");
+  add("dense alone", kRTNeuralLSTM, kFirstDense,
+      "layers[1]: expected at most one dense layer, LSTM");
+  add("two dense layers first", kRTNeuralLSTM, kFirstDense + ", " + kFirstDense, "layers[1]: ");
+  add("no dense layer after", kRTNeuralLSTM + kDense, kFirstDense + ", " + kRTNeuralLSTM,
+      "layers: expected a dense layer after the LSTM where one is before it, got none");
+  add("softmax first", kRTNeuralLSTM, edit(kFirstDense, "relu", "softmax") + ", " + kRTNeuralLSTM,
+      "layers[0]: activation: \"softmax\" is not supported");
   add("LSTM last", "\"dense\"", "\"lstm\"", "layers[1]: weights: expected 3 arrays, got 2");
-  add("two dense layers", kDense, kDense + kDense, "layers[2]: expected LSTM layers, then");
+  add("two dense layers", kDense, kDense + kDense, "layers[2]: expected at most one dense");
   add("LSTM after dense", kDense, kDense + ", {\"type\": \"lstm\"}", "got \"lstm\" at this");
   add("two activations", kDense, kDense + ", {\"type\": \"activation\", \"activation\": \"tanh\"}",
       "got \"activation\" at this place");

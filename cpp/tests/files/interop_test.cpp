@@ -113,6 +113,27 @@ void test_rtneural() {
   check_parameter(std::get<LSTM<double>>(alone).parameters(), "bias_l0", {13, 14, 15, 16});
 }
 
+void test_dense_input() {
+  const auto read = [](const std::string& first) {
+    auto model = rtneural_of<double>(edit(kRTNeural, kRTNeuralLSTM, first + ", " + kRTNeuralLSTM));
+    return std::get<Network<double>>(std::move(model));
+  };
+  const Network<double> network = read(kFirstDense);
+  CHECK(network.config().lstm.input_size == 2 && network.config().input_dense_size == Index{2});
+  CHECK(network.config().input_activation == Activation::relu);
+  check_parameter(network.parameters(), "input.weight", {21, 23, 22, 24});
+  check_parameter(network.parameters(), "input.bias", {25, 26});
+  check_parameter(network.parameters(), "weight_ih_l0", {1, 5, 2, 6, 3, 7, 4, 8});
+  check_parameter(network.parameters(), "head.weight", {17, 18});
+
+  const std::string bare = edit(edit(kFirstDense, ", [25, 26]", ""), "relu", "");
+  const Network<double> without_bias = read(bare);
+  CHECK(without_bias.config().input_activation == Activation::identity);
+  check_parameter(without_bias.parameters(), "input.bias", {0, 0});
+  const std::string activation = R"(, {"type": "activation", "activation": "tanh"})";
+  CHECK(read(bare + activation).config().input_activation == Activation::tanh);
+}
+
 void test_heads() {
   const std::string dense = R"("activation": "tanh", "shape": [null, null, 2])";
   const auto head_of = [&](const std::string& activation, const std::string& after) {
@@ -203,6 +224,7 @@ int main() {
   test_nam_without_extras();
   test_rtneural();
   test_heads();
+  test_dense_input();
   test_forms_of_json();
   test_from_a_file();
   for (const HostileText& file : hostile_nam()) check_refused(file, nam_of<float>);

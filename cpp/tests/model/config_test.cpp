@@ -240,17 +240,46 @@ void the_list_of_options() {
   CHECK(members.size() == options.size());
   CHECK(options.count("peephole") == 1 && options.count("readout") == 1);
   for_each_option(config, [&](const auto& row, auto& value) {
-    const bool needs_projection = std::string(row.name) == "projection_clip";
-    if (needs_projection) config.lstm.projection_size = 1;
+    const std::string name = row.name;
+    if (name == "projection_clip") config.lstm.projection_size = 1;
+    if (name == "input_activation") config.input_dense_size = 1;
     change(value);
     validate(config);
     value = row.default_value();
     validate(config);
     config.lstm.projection_size.reset();
+    config.input_dense_size.reset();
   });
   std::size_t of_lstm = 0;
   for_each_option(config.lstm, [&](const auto&, const auto&) { ++of_lstm; });
-  CHECK(of_lstm + 2 + 3 == options.size());  // and head, readout and three sizes
+  CHECK(of_lstm + 4 + 3 == options.size());  // and four of networks, and three sizes
+}
+
+void dense_input() {
+  NetworkConfig config;
+  config.lstm = stack(5, {3});
+  config.output_size = 2;
+  CHECK(config.stack().input_size == 5);
+  const std::size_t without = parameter_specs(config).size();
+  config.input_dense_size = 7;
+  config.input_activation = Activation::relu;
+  validate(config);
+  CHECK(config.stack().input_size == 7 && config.stack().hidden_sizes == config.lstm.hidden_sizes);
+  const auto specs = parameter_specs(config);
+  CHECK(specs.size() == without + 2);
+  check_spec(specs[0], "weight_ih_l0", 12, 7);
+  check_spec(specs[without - 2], "input.weight", 7, 5);
+  check_spec(specs[without - 1], "input.bias", 7, 0);
+  check_spec(specs[without], "head.weight", 2, 3);
+
+  for (const Index size : {Index{0}, Index{-1}, Index{1} << 28}) {
+    config.input_dense_size = size;
+    CHECK_THROWS(validate(config), "input_dense_size: expected an integer in 1..");
+  }
+  config.input_dense_size.reset();
+  CHECK_THROWS(validate(config), "input_activation: expected identity without input_dense_size");
+  config.input_activation = static_cast<Activation>(99);
+  CHECK_THROWS(validate(config), "input_activation: expected one of sigmoid");
 }
 
 void projection() {
@@ -303,6 +332,7 @@ int main() {
   parameters_of_a_bidirectional_stack();
   gains();
   validation();
+  dense_input();
   projection();
   gate_sets();
   all_names();

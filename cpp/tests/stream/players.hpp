@@ -60,6 +60,10 @@ Network<T> any_network(Random& random) {
   config.output_size = 1 + static_cast<Index>(random.uniform(0, 4));
   config.head = static_cast<HeadActivation>(static_cast<int>(random.uniform(0, 4)));
   config.readout = random.uniform(0, 1) < 0.5 ? Readout::all : Readout::last;
+  if (random.uniform(0, 3) < 1) {
+    config.input_dense_size = 1 + static_cast<Index>(random.uniform(0, 20));
+    config.input_activation = static_cast<Activation>(static_cast<int>(random.uniform(0, 8)));
+  }
   return random_network<T>(config, random, random.uniform(0, 3) < 1);
 }
 

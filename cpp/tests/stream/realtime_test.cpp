@@ -63,6 +63,14 @@ NetworkConfig zoned() {
   return config;
 }
 
+NetworkConfig after_dense() {
+  NetworkConfig config = filter();
+  config.lstm.input_size = 2;
+  config.input_dense_size = 24;
+  config.input_activation = Activation::tanh;
+  return config;
+}
+
 Network<float> random_network(const NetworkConfig& config, Random& random) {
   Network<float> network(config, uninitialised);
   randomise(network.parameters(), random);
@@ -151,14 +159,16 @@ struct Players {
   Random random(1);
   Players players;
   std::vector<Player>& all = players.streams;
-  all.reserve(6);
+  all.reserve(8);
   all.emplace_back(filter(), 1, random);
   all.emplace_back(filter(), 2, random);
   all.emplace_back(classifier(), 1, random);
   all.emplace_back(chainer(), 1, random);
   all.emplace_back(zoned(), 1, random);
   all.emplace_back(zoned(), 2, random);
-  for (const NetworkConfig& config : {filter(), classifier(), chainer(), zoned()}) {
+  all.emplace_back(after_dense(), 1, random);
+  all.emplace_back(after_dense(), 2, random);
+  for (const NetworkConfig& config : {filter(), classifier(), chainer(), zoned(), after_dense()}) {
     players.pools.emplace_back(config, random);
   }
   return players;

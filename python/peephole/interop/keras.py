@@ -11,7 +11,7 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from peephole._checks import path_text
 from peephole.interop import hdf5
 from peephole.interop.json_files import entry, parse_json
-from peephole.interop.keras_config import Cell, Chain, class_of, layers_of
-from peephole.interop.layers import Direction, Head, Layers, plain_layers, weight
+from peephole.interop.keras_config import ACTIVATIONS, Cell, Chain, class_of, layers_of
+from peephole.interop.layers import DenseInput, Direction, Head, Layers, plain_layers, weight
 from peephole.interop.packages import needed
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
@@ -34,7 +34,7 @@ _Read = Callable[[int, str, int, Sequence[tuple[Any, ...]]], list[NDArray[Any]]]
 
 
 def from_keras(source: Any) -> LSTM | Network:
-    """The model of a Keras model of LSTM layers and at most one Dense layer.
+    """The model of a Keras model of LSTM layers, and at most one Dense layer after and before them.
 
     Files are read by h5py alone; Keras is not needed, and nothing in a file is executed. Layers
     that act only in training, such as Dropout, are left out, and the dropout of layers is not taken
@@ -42,7 +42,8 @@ def from_keras(source: Any) -> LSTM | Network:
 
     Args:
         source: A Sequential or functional model in memory, or the path of a `.keras` or `.h5` file
-            of a whole model. Its layers form a chain: LSTM or Bidirectional(LSTM) with
+            of a whole model. Its layers form a chain: Dense or TimeDistributed(Dense), only with
+            one after the LSTM, too, and Activation; LSTM or Bidirectional(LSTM) with
             merge_mode="concat"; GlobalAveragePooling1D or GlobalMaxPooling1D; Dense or
             TimeDistributed(Dense); Activation.
 
@@ -69,8 +70,9 @@ def to_keras(model: LSTM | Network) -> Any:
     """The `keras.Sequential` that computes what a model without peepholes computes.
 
     Args:
-        model: An `LSTM` or a `Network` with peephole="none" and the default activations. Dropout is
-            not taken over; masked weights are written as zeros.
+        model: An `LSTM` or a `Network` with peephole="none" and the default activations. The
+            `input_activation` of a network is one that `from_keras` reads. Dropout is not taken
+            over; masked weights are written as zeros.
 
     Returns:
         A built `keras.Sequential`. That of an `LSTM` returns every step.
@@ -80,11 +82,15 @@ def to_keras(model: LSTM | Network) -> Any:
         ImportError: If keras is not installed, or its backend, which the environment variable
             KERAS_BACKEND names.
     """
-    layers = plain_layers(model, "keras.layers.LSTM")
+    layers = plain_layers(model, "keras.layers.LSTM", allowed=["input_dense_size"])
+    activation_before = _keras_activation(layers.dense_input)
     keras = needed("keras", "keras")
     head, options = layers.head, {"dtype": model.dtype.name}
     sequential = keras.Sequential([keras.Input((None, model.input_size), **options)])
     values: list[list[NDArray[Any] | None]] = []
+    if (dense := layers.dense_input) is not None:
+        sequential.add(keras.layers.Dense(len(dense.weight), activation_before, **options))
+        values.append([dense.weight.T, dense.bias])
     for k, of_layer in enumerate(layers.directions):
         last = k == len(layers.directions) - 1 and head is not None and head.readout == "last"
         layer = keras.layers.LSTM(
@@ -103,13 +109,25 @@ def to_keras(model: LSTM | Network) -> Any:
         if head.readout == "max":
             sequential.add(keras.layers.GlobalMaxPooling1D(**options))
         activation = {"identity": "linear"}.get(head.activation, head.activation)
-        dense = keras.layers.Dense(model.parameters.shape("head.bias")[0], activation, **options)
-        sequential.add(dense)
+        sequential.add(keras.layers.Dense(len(head.weight), activation, **options))
         values.append([head.weight.T, head.bias])
     with_weights = [layer for layer in sequential.layers if layer.weights]
     for layer, of_layer_values in zip(with_weights, values, strict=True):
         layer.set_weights([value for value in of_layer_values if value is not None])
     return sequential
+
+
+def _keras_activation(dense: DenseInput | None) -> str:
+    """Keras' name of the activation before the LSTM."""
+    names = {ours: theirs for theirs, ours in ACTIVATIONS.items()}
+    if dense is None:
+        return ""
+    if dense.activation not in names:
+        raise ValueError(
+            f"input_activation: keras.layers.Dense has one of {', '.join(names)}, "
+            f"and the model has {dense.activation!r}"
+        )
+    return names[dense.activation]
 
 
 def _in_memory(model: Any) -> LSTM | Network:
@@ -226,14 +244,22 @@ def _model(layers: Sequence[Any], version: str, read: _Read) -> LSTM | Network:
             ]
         )
         activations.append(cells[0].activations)
-    head = None
+    head = dense_input = None
     if chain.dense is not None:
-        number, config = chain.dense
-        shapes = [(None, config["units"]), (config["units"],)][: 1 + config.get("use_bias", True)]
-        part = "layer" if config["time_distributed"] else ""
-        kernel, *bias = read(number, part, 0, shapes)
-        head = Head(kernel.T, bias[0] if bias else None, chain.activation, chain.readout)
-    return Layers(directions, head, {"activations": activations}).model(chain.dtype)
+        head = Head(*_dense(*chain.dense, read), chain.activation, chain.readout)
+    if chain.dense_input is not None:
+        dense_input = DenseInput(*_dense(*chain.dense_input, read), chain.input_activation)
+    options = {"activations": activations}
+    return Layers(directions, head, options, dense_input).model(chain.dtype)
+
+
+def _dense(
+    number: int, config: Mapping[str, Any], read: _Read
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The weight and bias of a dense layer."""
+    shapes = [(None, config["units"]), (config["units"],)][: 1 + config.get("use_bias", True)]
+    kernel, *bias = read(number, "layer" if config["time_distributed"] else "", 0, shapes)
+    return kernel.T, bias[0] if bias else None
 
 
 def _direction(cell: Cell, number: int, part: str, which: int, read: _Read) -> Direction:

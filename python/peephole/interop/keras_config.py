@@ -10,7 +10,7 @@ from peephole.interop.json_files import entry
 # Layers that act only in training.
 _OF_TRAINING = ("Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout")
 _POOLING = {"GlobalAveragePooling1D": "mean", "GlobalMaxPooling1D": "max"}
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "linear": "identity",
     **{name: name for name in ("sigmoid", "tanh", "relu", "softsign", "softplus")},
 }
@@ -46,7 +46,7 @@ class Cell:
         for key, plain in {"go_backwards": backwards, "time_major": False}.items():
             if bool(config.get(key, False)) != plain:
                 raise ValueError(f"{where}: {key}={config.get(key)} is not supported here")
-        cell = _activation(config.get("activation"), where, _ACTIVATIONS)
+        cell = _activation(config.get("activation"), where, ACTIVATIONS)
         gates = config.get("recurrent_activation")
         if gates == "hard_sigmoid" and keras_2:
             gate = "hard_sigmoid"
@@ -56,7 +56,7 @@ class Cell:
                 "supported; that of Keras 2, 0.2 x + 0.5, is"
             )
         else:
-            gate = _activation(gates, where, _ACTIVATIONS)
+            gate = _activation(gates, where, ACTIVATIONS)
         self.activations = {"i": gate, "f": gate, "o": gate, "g": cell, "c": cell}
 
 
@@ -66,8 +66,10 @@ class Chain:
     Attributes:
         recurrent: Of each LSTM layer its number in the model, and its cells: one, or forward and
             backward.
-        dense: The number of the dense layer and its config, or None.
+        dense: The number of the dense layer after them and its config, or None.
         activation: Of the dense layer, in our names.
+        dense_input: The same of a dense layer before them.
+        input_activation: Of that layer.
         readout: What the dense layer reads.
     """
 
@@ -75,6 +77,8 @@ class Chain:
         self.recurrent: list[tuple[int, list[Cell]]] = []
         self.dense: tuple[int, Mapping[str, Any]] | None = None
         self.activation = "identity"
+        self.dense_input: tuple[int, Mapping[str, Any]] | None = None
+        self.input_activation = "identity"
         self.readout = ""
         self._keras_2 = keras_2
         for number, layer in enumerate(layers):
@@ -115,27 +119,41 @@ class Chain:
                 raise ValueError(f"{where}: keepdims=True is not supported")
             self.readout = _POOLING[name]
         elif name in ("Dense", "TimeDistributed") and self.recurrent and self.dense is None:
-            self._add_dense(number, name, config, where)
+            self.dense = _dense(number, name, config, where)
+            self.activation = _activation(self.dense[1].get("activation"), where, _HEADS)
+        elif name in ("Dense", "TimeDistributed") and not self.recurrent and not self.dense_input:
+            self.dense_input = _dense(number, name, config, where)
+            activation = self.dense_input[1].get("activation")
+            self.input_activation = _activation(activation, where, ACTIVATIONS)
+        elif name == "Activation" and self._activates_input():
+            self.input_activation = _activation(config.get("activation"), where, ACTIVATIONS)
         elif name in ("Activation", "Softmax") and self.dense and self.activation == "identity":
             value = "softmax" if name == "Softmax" else config.get("activation")
             self.activation = _activation(value, where, _HEADS)
         else:
             hint = f"; {_HINTS[name]}" if name in _HINTS else ""
             raise ValueError(
-                f"{where}: expected LSTM layers, then at most one Dense; got {name} at this "
-                f"place, which is not supported{hint}"
+                f"{where}: expected at most one Dense, LSTM layers, then at most one Dense; got "
+                f"{name} at this place, which is not supported{hint}"
             )
 
-    def _add_dense(self, number: int, name: str, config: Mapping[str, Any], where: str) -> None:
-        if name == "TimeDistributed":
-            inner = entry(config, "layer", dict, where)
-            if class_of(inner, where) != "Dense":
-                raise ValueError(f"{where}: only TimeDistributed of Dense is supported")
-            config = entry(inner, "config", dict, where)
-        if entry(config, "units", int, where) < 1:
-            raise ValueError(f"{where}: units: expected at least 1, got {config['units']}")
-        self.dense = (number, {**config, "time_distributed": name == "TimeDistributed"})
-        self.activation = _activation(config.get("activation"), where, _HEADS)
+    def _activates_input(self) -> bool:
+        """Whether an activation at this place is that of the dense layer before the LSTM."""
+        begun = self.dense_input is not None and not self.recurrent
+        return begun and self.input_activation == "identity"
+
+
+def _dense(
+    number: int, name: str, config: Mapping[str, Any], where: str
+) -> tuple[int, Mapping[str, Any]]:
+    if name == "TimeDistributed":
+        inner = entry(config, "layer", dict, where)
+        if class_of(inner, where) != "Dense":
+            raise ValueError(f"{where}: only TimeDistributed of Dense is supported")
+        config = entry(inner, "config", dict, where)
+    if entry(config, "units", int, where) < 1:
+        raise ValueError(f"{where}: units: expected at least 1, got {config['units']}")
+    return number, {**config, "time_distributed": name == "TimeDistributed"}
 
 
 def layers_of(config: Any) -> list[Any]:

@@ -27,6 +27,7 @@ _PLAIN = {
     "layer_norm": None,
     "projection_size": None,
     "projection_clip": None,
+    "input_dense_size": None,
 }
 
 
@@ -71,12 +72,25 @@ class Head:
 
 
 @dataclass(frozen=True)
+class DenseInput:
+    """A dense layer before the first LSTM layer."""
+
+    weight: NDArray[Any]
+    """(D, I)"""
+    bias: NDArray[Any] | None
+    """(D,)"""
+    activation: str = "identity"
+
+
+@dataclass(frozen=True)
 class Layers:
     """A stack of foreign layers: of each layer one direction, or two, forward first."""
 
     directions: Sequence[Sequence[Direction]]
     head: Head | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    dense_input: DenseInput | None = None
+    """Only with a head."""
 
     def model(self, dtype: str) -> LSTM | Network:
         """The model with these weights and options.
@@ -101,11 +115,17 @@ class Layers:
             "seed": 0,
             **self.options,
         }
-        sizes = (int(first[0].weight_ih.shape[1]), [layer[0].units for layer in self.directions])
+        inputs = first[0].weight_ih if self.dense_input is None else self.dense_input.weight
+        sizes = (int(inputs.shape[1]), [layer[0].units for layer in self.directions])
         model: LSTM | Network
         if self.head is None:
+            if self.dense_input is not None:
+                raise ValueError("a dense layer before the LSTM is read only with one after it")
             model = LSTM(*sizes, **options)
         else:
+            if self.dense_input is not None:
+                options["input_dense_size"] = len(self.dense_input.weight)
+                options["input_activation"] = self.dense_input.activation
             model = Network(
                 *sizes,
                 len(self.head.weight),
@@ -130,7 +150,7 @@ class Layers:
         return sizes.pop()
 
     def _check_sizes(self) -> None:
-        width = 0
+        width = 0 if self.dense_input is None else len(self.dense_input.weight)
         for k, of_layer in enumerate(self.directions):
             for d in of_layer:
                 if d.units != of_layer[0].units:
@@ -139,7 +159,7 @@ class Layers:
                         f"got {of_layer[0].units} and {d.units}"
                     )
                 inputs = d.weight_ih.shape[1]
-                expected = width if k else of_layer[0].weight_ih.shape[1]
+                expected = width or of_layer[0].weight_ih.shape[1]
                 if inputs != expected:
                     raise ValueError(
                         f"layer {k}: expected input weights for {expected} features, "
@@ -167,14 +187,11 @@ class Layers:
                 if (bias := f"bias_l{k}{suffix}") in parameters:
                     zeros = np.zeros(len(direction.weight_ih), model.dtype)
                     parameters[bias] = zeros if direction.bias is None else direction.bias
-        if self.head is not None:
-            parameters["head.weight"] = self.head.weight
-            bias_of_head = self.head.bias
-            parameters["head.bias"] = (
-                np.zeros(len(self.head.weight), model.dtype)
-                if bias_of_head is None
-                else bias_of_head
-            )
+        for name, dense in (("head", self.head), ("input", self.dense_input)):
+            if dense is not None:
+                zeros = np.zeros(len(dense.weight), model.dtype)
+                parameters[f"{name}.weight"] = dense.weight
+                parameters[f"{name}.bias"] = zeros if dense.bias is None else dense.bias
 
 
 def plain_layers(model: LSTM | Network, target: str, allowed: Sequence[str] = ()) -> Layers:
@@ -190,7 +207,7 @@ def plain_layers(model: LSTM | Network, target: str, allowed: Sequence[str] = ()
         raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
     options = model.options
     for name, plain in _PLAIN.items():
-        if options[name] != plain and name not in allowed:
+        if options.get(name, plain) != plain and name not in allowed:
             raise ValueError(f"{name}: {target} has none, and the model has {options[name]!r}")
     for k, activations in enumerate(options["activations"]):
         for key, name in activations.items():
@@ -201,7 +218,7 @@ def plain_layers(model: LSTM | Network, target: str, allowed: Sequence[str] = ()
                 )
     suffixes = ["", "_reverse"] if model.bidirectional else [""]
     directions = [[_direction(model, k, s) for s in suffixes] for k in range(model.num_layers)]
-    return Layers(directions, _head(model), options)
+    return Layers(directions, _head(model), options, _dense_input(model))
 
 
 def _direction(model: LSTM | Network, layer: int, suffix: str) -> Direction:
@@ -216,8 +233,18 @@ def _direction(model: LSTM | Network, layer: int, suffix: str) -> Direction:
 def _head(model: LSTM | Network) -> Head | None:
     if isinstance(model, LSTM):
         return None
-    weight, bias = (np.array(model.parameters[f"head.{name}"]) for name in ("weight", "bias"))
-    return Head(weight, bias, model.head, model.readout)
+    return Head(*_dense(model, "head"), model.head, model.readout)
+
+
+def _dense_input(model: LSTM | Network) -> DenseInput | None:
+    if model.options.get("input_dense_size") is None:
+        return None
+    return DenseInput(*_dense(model, "input"), model.options["input_activation"])
+
+
+def _dense(model: LSTM | Network, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    weight, bias = (np.array(model.parameters[f"{name}.{part}"]) for part in ("weight", "bias"))
+    return weight, bias
 
 
 def equal_sizes(model: LSTM | Network, target: str) -> int:

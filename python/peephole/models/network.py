@@ -37,6 +37,11 @@ class Network(Trainable, NetworkDerivatives, Generative):
 
         y = head(V r + v)
 
+    With `input_dense_size`, the first LSTM layer does not read x_t, but u_t, the output of a dense
+    layer before it::
+
+        u_t = input_activation(W x_t + b)
+
     Args:
         input_size: I, the features of a step of x.
         hidden_size: H, the units of each layer: an int, or one int per layer.
@@ -48,10 +53,17 @@ class Network(Trainable, NetworkDerivatives, Generative):
             the reverse direction's after reading back to step 0, as h_n of `torch.nn.LSTM`. "mean",
             "max": the mean or the maximum of each unit over the valid steps; a NaN at any step
             gives NaN. For a sequence of length 0, y is 0.
-        **lstm_options: The keyword options of `LSTM`.
+        input_dense_size: D, the units of a dense layer before the LSTM, which every step of x goes
+            through. None: no such layer.
+        input_activation: The activation of the dense layer before the LSTM: "sigmoid", "tanh",
+            "identity", "relu", "softsign", "softplus", "hard_sigmoid" or "one", as of `LSTM`.
+            Allowed only with `input_dense_size`.
+        **lstm_options: The keyword options of `LSTM`. With `input_dense_size`, `gate_inputs` and
+            the masks of weight_ih_l0 are of the D values of u_t.
 
     Attributes:
-        lstm: The `LSTM` inside, with the same parameters in the same memory.
+        lstm: The `LSTM` inside, with the same parameters in the same memory. With
+            `input_dense_size` its input_size is D, since it reads u_t.
         input_scaling, target_scaling: The scalings of the data that the network is trained on, kept
             with it and in its file; None where there is none. They are not applied.
         parameters: The parameters of the LSTM, and
@@ -59,6 +71,8 @@ class Network(Trainable, NetworkDerivatives, Generative):
             - head.weight  (O, H_last) or with a projection (O, P), twice as wide if
               bidirectional  V
             - head.bias  (O,)  v
+            - input.weight  (D, I)  W, with `input_dense_size`
+            - input.bias  (D,)  b, with `input_dense_size`
 
     Raises:
         ValueError, TypeError: If an option is out of its range; the message names it.
@@ -83,6 +97,17 @@ class Network(Trainable, NetworkDerivatives, Generative):
         *,
         head: Literal["identity", "sigmoid", "tanh", "softmax"] = "identity",
         readout: Literal["all", "last", "mean", "max"] = "all",
+        input_dense_size: int | None = None,
+        input_activation: Literal[
+            "sigmoid",
+            "tanh",
+            "identity",
+            "relu",
+            "softsign",
+            "softplus",
+            "hard_sigmoid",
+            "one",
+        ] = "identity",
         **lstm_options: Unpack[LSTMOptions],
     ) -> None:
         of_lstm = keyword_defaults(LSTM.__init__)
@@ -96,6 +121,8 @@ class Network(Trainable, NetworkDerivatives, Generative):
             output_size=output_size,
             head=head,
             readout=readout,
+            input_dense_size=input_dense_size,
+            input_activation=input_activation,
             **lstm_options,
         )
         self._adopt(core_network)

@@ -25,9 +25,10 @@ _CLASSES = {"float32": core.OptimiserFloat32, "float64": core.OptimiserFloat64}
 class Optimiser(ABC):
     """Base class of the optimisers; not for use by itself.
 
-    Optimisers update the model's own memory. Weight decay acts on weights, peepholes and
-    `head.weight`, never on biases. Masked weights always stay 0. An optimiser over some of the
-    parameters leaves the others unchanged: `Adam(net.parameters.select("head.*"))`.
+    Optimisers update the model's own memory. Weight decay acts on weights, peepholes,
+    `head.weight` and `input.weight`, never on biases. Masked weights always stay 0. An optimiser
+    over some of the parameters leaves the others unchanged:
+    `Adam(net.parameters.select("head.*"))`.
     """
 
     __slots__ = ("_core", "_frozen", "_parameters", "_rule")

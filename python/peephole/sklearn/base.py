@@ -59,6 +59,17 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         layer_norm_epsilon: float = 1e-5,
         projection_size: int | None = None,
         projection_clip: float | None = None,
+        input_dense_size: int | None = None,
+        input_activation: Literal[
+            "sigmoid",
+            "tanh",
+            "identity",
+            "relu",
+            "softsign",
+            "softplus",
+            "hard_sigmoid",
+            "one",
+        ] = "identity",
         dtype: Any = "float32",
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
         epochs: int = 50,
@@ -91,6 +102,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.layer_norm_epsilon = layer_norm_epsilon
         self.projection_size = projection_size
         self.projection_clip = projection_clip
+        self.input_dense_size = input_dense_size
+        self.input_activation = input_activation
         self.dtype = dtype
         self.recurrent_init = recurrent_init
         self.epochs = epochs

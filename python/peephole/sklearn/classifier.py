@@ -36,6 +36,7 @@ class LSTMClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             cell_clip, preactivation_clip, layer_norm, layer_norm_cell, layer_norm_epsilon,
             projection_size, projection_clip, dtype,
             recurrent_init: As in `peephole.LSTM`.
+        input_dense_size, input_activation: A dense layer before the LSTM, as in `peephole.Network`.
         n_steps: T of flat windows.
         class_weight: Weights of the labels in the loss: {label: weight}, other labels have 1;
             "balanced" for weights in inverse proportion to the labels' frequencies; None for 1.

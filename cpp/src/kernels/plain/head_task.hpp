@@ -1,5 +1,6 @@
 #pragma once
 
+#include "peephole/activation.hpp"
 #include "peephole/types.hpp"
 
 /// The arguments of the kernels for the dense head, logits = V h + v, and its gradient; see
@@ -70,6 +71,13 @@ template <class T>
 using HeadWeightGradientKernel = void (*)(const HeadGradientTask<T>& task,
                                           const HeadBlock& block) noexcept;
 
+/// n values, replaced by f of each. A value's bits do not depend on its place.
+template <class T>
+using ActivationKernel = void (*)(Activation activation, T* values, Index n) noexcept;
+/// gradient (n,) *= f'(a), from y (n,) = f(a).
+template <class T>
+using DerivativeKernel = void (*)(Activation activation, const T* y, T* gradient, Index n) noexcept;
+
 /// The head's kernels of one instruction set for one type.
 template <class T>
 struct HeadKernels {
@@ -78,6 +86,9 @@ struct HeadKernels {
   HeadKernel<T> logits;
   HeadInputGradientKernel<T> input_gradient;
   HeadWeightGradientKernel<T> weight_gradient;
+  // Of the dense layer before a stack:
+  ActivationKernel<T> activate;
+  DerivativeKernel<T> multiply_by_derivative;
 };
 
 }  // namespace peephole::kernels

@@ -53,6 +53,7 @@ struct Vec {
   }
   void store(T* p) const { __builtin_memcpy(p, &v, sizeof v); }
   void store(T* p, Index n) const {
+    if (n == lanes) return store(p);
     for (Index lane = 0; lane < n; ++lane) p[lane] = v[lane];
   }
 

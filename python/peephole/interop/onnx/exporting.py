@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from peephole._checks import flag, path_text
 from peephole.interop.onnx import initial, operator, scan
-from peephole.interop.onnx.layers import ALL_STEPS, Layer, Sequences, layers
+from peephole.interop.onnx.dense_input import write_dense_input
+from peephole.interop.onnx.layers import ALL_STEPS, Layer, Sequences, is_dense, layers
 from peephole.interop.onnx.metadata import metadata
 from peephole.interop.onnx.nodes import DOMAIN, Nodes
 from peephole.interop.onnx.package import onnx_package
@@ -138,8 +139,8 @@ def tensors(
     if form == "scan":
         others = {k: v for k, v in parameters.items() if not initial.is_initial(k)}
         return others | states
-    head = {name: value for name, value in parameters.items() if name.startswith("head.")}
-    return operator.tensors(options, parameters) | states | head
+    dense = {name: value for name, value in parameters.items() if is_dense(name)}
+    return operator.tensors(options, parameters) | states | dense
 
 
 def graph_of(
@@ -164,6 +165,8 @@ def graph_of(
     ]
     nodes.initialiser("lengths", np.array([ALL_STEPS]))
     sequences, y = _sequences(nodes, dtype)
+    if options.get("input_dense_size"):
+        y = write_dense_input(nodes, options, y, dtype)
     write = writer(form)
     outputs, final_h = [], [""]
     for layer in layers(options):

@@ -45,7 +45,7 @@ class Layer:
     def inputs(self) -> int:
         """I, the features of a step of its input."""
         if self.k == 0:
-            return int(self.options["input_size"])
+            return int(self.options.get("input_dense_size") or self.options["input_size"])
         return Layer(self.options, self.k - 1).outputs * len(self.suffixes)
 
 
@@ -83,10 +83,18 @@ def parameter_shapes(options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
             for name in gain_names(options):
                 shapes[f"{name}{suffix}"] = (units if name.endswith("_c") else 4 * units,)
         width = layer.outputs * len(layer.suffixes)
+    if options.get("input_dense_size"):
+        shapes["input.weight"] = (options["input_dense_size"], options["input_size"])
+        shapes["input.bias"] = (options["input_dense_size"],)
     if "output_size" in options:
         shapes["head.weight"] = (options["output_size"], width)
         shapes["head.bias"] = (options["output_size"],)
     return shapes
+
+
+def is_dense(name: str) -> bool:
+    """Whether a parameter is one of the dense layers after or before the LSTM."""
+    return name.startswith(("head.", "input."))
 
 
 @dataclass(frozen=True)

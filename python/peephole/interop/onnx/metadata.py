@@ -27,6 +27,7 @@ KEY = "peephole"
 FORMS = ("lstm", "scan")
 _FORMAT_VERSION = 1
 _FIELDS = {"format_version", "kind", "form", "options", "masks"}
+_OF_LSTM = core.LSTMFloat32(1, [1]).options.keys()
 _LONGEST = 200  # characters of a wrong value in a message
 
 
@@ -87,7 +88,10 @@ def read_description(texts: Mapping[str, str]) -> Description:
     if not isinstance(masks, dict) or not all(isinstance(mask, str) for mask in masks.values()):
         raise _wrong("masks as texts", masks)
     if isinstance(fields["options"], dict):
-        fields["options"] = {**_newer_defaults(), **fields["options"]}
+        newer = _newer_defaults()
+        if fields["kind"] == "LSTM":
+            newer = {name: value for name, value in newer.items() if name in _OF_LSTM}
+        fields["options"] = {**newer, **fields["options"]}
     _check_options(fields["options"], fields["kind"])
     scalings = {name: texts[name] for name in NAMES if name in texts}
     return Description(fields["kind"], fields["form"], fields["options"], masks, scalings)
@@ -96,14 +100,15 @@ def read_description(texts: Mapping[str, str]) -> Description:
 def _check_options(options: Any, kind: str) -> None:
     """Checks the names and those types that are used before a model checks them all."""
     expected = {*core.option_defaults(), "input_size", "hidden_size", "dtype"}
-    of_network = {"output_size", "head", "readout"}
+    of_network = {"output_size", *(core.option_defaults().keys() - _OF_LSTM)}
     expected = expected | of_network if kind == "Network" else expected - of_network
     if not isinstance(options, dict) or options.keys() != expected:
         raise _wrong(f"the options {', '.join(sorted(expected))}", options)
     sizes, layers = options["hidden_size"], options["activations"]
     numbers = [options["input_size"], *(sizes if isinstance(sizes, list) and sizes else [None])]
     numbers += [options["output_size"]] if kind == "Network" else []
-    numbers += [] if options["projection_size"] is None else [options["projection_size"]]
+    optional = [options.get(name) for name in ("projection_size", "input_dense_size")]
+    numbers += [size for size in optional if size is not None]
     if not all(type(size) is int and size > 0 for size in numbers):
         raise _wrong("sizes of 1 or more", options)
     if not isinstance(layers, list) or len(layers) != len(sizes):

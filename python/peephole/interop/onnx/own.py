@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from peephole.interop.onnx import initial, operator
 from peephole.interop.onnx.exporting import graph_of, opsets
-from peephole.interop.onnx.layers import parameter_shapes
+from peephole.interop.onnx.layers import is_dense, parameter_shapes
 from peephole.interop.onnx.metadata import KEY, Description, read_description, unpacked
 from peephole.interop.onnx.tensors import array_of
 from peephole.models.lstm import LSTM
@@ -67,8 +67,8 @@ def _tensor_shapes(options: Mapping[str, Any], form: str) -> dict[str, tuple[int
     shapes = parameter_shapes(options)
     of_weights = {k: s for k, s in shapes.items() if not initial.is_initial(k)}
     if form == "lstm":
-        head = {name: shape for name, shape in shapes.items() if name.startswith("head.")}
-        of_weights = operator.tensor_shapes(options) | head
+        dense = {name: shape for name, shape in shapes.items() if is_dense(name)}
+        of_weights = operator.tensor_shapes(options) | dense
     return of_weights | initial.tensor_shapes(shapes)
 
 
@@ -85,8 +85,8 @@ def _model(about: Description, arrays: Mapping[str, NDArray[Any]]) -> LSTM | Net
         if about.form == "lstm":
             if reason := operator.why_not(about.options):
                 raise ValueError(f"the LSTM operator cannot express {reason}")
-            head = {name: value for name, value in arrays.items() if name.startswith("head.")}
-            parameters = operator.parameters_of(about.options, arrays) | states | head
+            dense = {name: value for name, value in arrays.items() if is_dense(name)}
+            parameters = operator.parameters_of(about.options, arrays) | states | dense
         model: LSTM | Network = make._restored(about.options, masks, parameters)
         if about.scalings:
             set_scalings(model, about.scalings)

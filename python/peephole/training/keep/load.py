@@ -66,6 +66,8 @@ _NEWER_OPTIONS = (
     "layer_norm_epsilon",
     "projection_size",
     "projection_clip",
+    "input_dense_size",
+    "input_activation",
 )
 
 

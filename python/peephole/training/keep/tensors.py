@@ -45,14 +45,18 @@ def check_sizes(options: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]])
     counts = [options["input_size"], options["output_size"], *(sizes or [0])]
     if not isinstance(sizes, list) or any(type(n) is not int or n < 1 for n in counts):
         raise ValueError("options: expected sizes of 1 or more")
-    projection = options["projection_size"]
-    if projection is not None and (type(projection) is not int or projection < 1):
-        raise ValueError("options: expected a projection_size of 1 or more, or null")
+    for name in ("projection_size", "input_dense_size"):
+        size = options[name]
+        if size is not None and (type(size) is not int or size < 1):
+            raise ValueError(f"options: expected {name} of 1 or more, or null")
+    projection, dense_input = options["projection_size"], options["input_dense_size"]
     layers = sum(n.startswith("weight_ih_l") and "_reverse" not in n for n in weights_of(tensors))
     if layers != len(sizes):
         raise ValueError(f"options: expected {layers} layers, as the file has, got {len(sizes)}")
     rows = {"head.weight": options["output_size"]}
-    columns = {"weight_ih_l0": options["input_size"]}
+    columns = {"weight_ih_l0": dense_input or options["input_size"]}
+    if dense_input is not None:
+        rows["input.weight"], columns["input.weight"] = dense_input, options["input_size"]
     for k, size in enumerate(sizes):
         rows |= {f"weight_ih_l{k}": 4 * size, f"weight_hh_l{k}": 4 * size}
         columns[f"weight_hh_l{k}"] = projection or size

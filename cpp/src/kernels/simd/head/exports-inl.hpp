@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/simd/head/activation-inl.hpp"
 #include "kernels/simd/head/gradient-inl.hpp"
 #include "kernels/simd/head/logits-inl.hpp"
 
@@ -9,8 +10,9 @@ namespace {
 
 template <class V>
 constexpr HeadKernels<typename V::Scalar> head_kernels_of() {
-  return {kGroupColumns<V>, kMostDotProducts<V>, &head_logits<V>, &head_input_gradient<V>,
-          &head_weight_gradient<V>};
+  return {kGroupColumns<V>,          kMostDotProducts<V>,      &head_logits<V>,
+          &head_input_gradient<V>,   &head_weight_gradient<V>, &activate_values<V>,
+          &multiply_by_derivative<V>};
 }
 
 }  // namespace
