@@ -62,7 +62,7 @@ if(APPLE AND CMAKE_OSX_ARCHITECTURES)
 endif()
 
 peephole_instruction_set(baseline)
-if(processor MATCHES "^(x86_64|AMD64|amd64)$")
+if(processor MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)  # and not by -m32
   if(avx2 IN_LIST PEEPHOLE_KERNELS)
     peephole_instruction_set(avx2 -mavx2 -mfma)
   endif()
