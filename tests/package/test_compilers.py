@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,29 @@ def test_flags_of_clang_cl(tmp_path):
     said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert '"-ffp-contract=off"' in said
     assert "unknown argument" not in said
+
+
+def test_public_headers_by_the_rules_of_visual_cpp(tmp_path):
+    """Clang with Microsoft's rules, and the C++ library of this system, which lacks its own macros."""
+    if shutil.which("clang++") is None or sys.platform != "linux":
+        pytest.skip("needs clang++ on Linux")
+    (tmp_path / "peephole").mkdir()
+    version = (ROOT / "cmake" / "version.h.in").read_text()
+    (tmp_path / "peephole" / "version.h").write_text(re.sub("@[A-Z_]+@", "0", version))
+    source = tmp_path / "a.cpp"
+    headers = sorted((ROOT / "cpp" / "include" / "peephole").glob("*.h*"))
+    source.write_text("".join(f'#include "peephole/{header.name}"\n' for header in headers))
+    types = "BOOL CHAR CHAR16_T CHAR32_T CHAR8_T WCHAR_T SHORT INT LONG LLONG POINTER"
+    macros = [f"-D__GCC_ATOMIC_{name}_LOCK_FREE=2" for name in types.split()]
+    rules = "-fms-compatibility -fms-extensions -fms-compatibility-version=19.30"
+    command = [
+        *("clang++", "-std=c++17", "-fsyntax-only", "-fdelayed-template-parsing"),
+        *(*rules.split(), *macros, "-D__GCC_ATOMIC_TEST_AND_SET_TRUEVAL=1"),
+        *("-Wall", "-Wextra", "-Wmicrosoft", "-Wgnu", "-pedantic", "-Wno-error=#warnings"),
+        *("-Werror", f"-I{ROOT / 'cpp' / 'include'}", f"-I{tmp_path}", source),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="needs an x86 compiler")
