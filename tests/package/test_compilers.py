@@ -63,7 +63,7 @@ def test_flags_of_clang_cl(tmp_path):
 
 
 def test_public_headers_by_the_rules_of_visual_cpp(tmp_path):
-    """Clang with Microsoft's rules, and the C++ library of this system, which lacks its own macros."""
+    """Clang with Microsoft's rules, and this system's C++ library, which lacks some macros then."""
     if shutil.which("clang++") is None or sys.platform != "linux":
         pytest.skip("needs clang++ on Linux")
     (tmp_path / "peephole").mkdir()
