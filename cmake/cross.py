@@ -370,6 +370,7 @@ def main() -> int:
             passed = passed and bool(row["passed"])
     text = table()
     print(text)
+    TREES.mkdir(parents=True, exist_ok=True)
     (TREES / "table.md").write_text(text)
     if arguments.table:
         page = arguments.table.read_text()
