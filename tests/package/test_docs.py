@@ -122,6 +122,13 @@ def test_what_is_not_run():
             ast.parse(block.code)
 
 
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in pages()[1:]])
+def test_blocks_have_fences(page):
+    """A block by indentation has no language, so no test would run it."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    assert not re.findall(r"\n\n(    \S.*)", text)
+
+
 def test_there_are_programs():
     assert len(SCRIPTS) >= 25
     assert len(COMPILED) >= 3
