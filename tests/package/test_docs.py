@@ -75,6 +75,8 @@ def built(tmp_path_factory):
         pytest.skip("needs cmake")
     if not any(map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])):
         pytest.skip("needs a C++ compiler")
+    if not (cmake_dir() / "peephole-config.cmake").is_file():
+        pytest.skip("needs the C++ library, which a build from source installs")
     folder = tmp_path_factory.mktemp("compiled")
     lines = ["cmake_minimum_required(VERSION 3.21)", "project(pages C CXX)"]
     lines += ["find_package(peephole CONFIG REQUIRED)"]
