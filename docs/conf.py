@@ -45,6 +45,8 @@ python_maximum_signature_line_length = 88
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_mock_imports = [name for name in ("torch", "jax", "sklearn") if find_spec(name) is None]
+if "jax" in autodoc_mock_imports:
+    autodoc_mock_imports.append("peephole.jax.primitives")  # assigns to items of what is mocked
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True

@@ -75,6 +75,8 @@ def built(tmp_path_factory):
         pytest.skip("needs cmake")
     if not any(map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])):
         pytest.skip("needs a C++ compiler")
+    if not (cmake_dir() / "peephole-config.cmake").is_file():
+        pytest.skip("needs the C++ library, which a build from source installs")
     folder = tmp_path_factory.mktemp("compiled")
     lines = ["cmake_minimum_required(VERSION 3.21)", "project(pages C CXX)"]
     lines += ["find_package(peephole CONFIG REQUIRED)"]
@@ -125,6 +127,13 @@ def test_what_is_not_run():
     for block in marked:
         if block.language == "python":
             ast.parse(block.code)
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in pages()[1:]])
+def test_blocks_have_fences(page):
+    """A block by indentation has no language, so no test would run it."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    assert not re.findall(r"\n\n(    \S.*)", text)
 
 
 def test_there_are_programs():
