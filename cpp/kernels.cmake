@@ -9,11 +9,11 @@
 #   PEEPHOLE_KERNEL_DEFINITIONS   what the other sources of the library must know of them
 #   PEEPHOLE_KERNEL_OBJECTS       the objects, which are part of the library
 
-set(PEEPHOLE_KERNELS "avx2;avx512" CACHE STRING
+set(PEEPHOLE_KERNELS "avx2;avx512;neon" CACHE STRING
   "Instruction sets to compile kernels for, besides baseline, where the processor's family has them")
 foreach(set IN LISTS PEEPHOLE_KERNELS)
-  if(NOT set MATCHES "^(avx2|avx512|baseline|reference)$")  # the last two are in every build
-    message(FATAL_ERROR "PEEPHOLE_KERNELS: expected some of avx2 and avx512, got ${set}")
+  if(NOT set MATCHES "^(avx2|avx512|neon|baseline|reference)$")  # the last two are in every build
+    message(FATAL_ERROR "PEEPHOLE_KERNELS: expected some of avx2, avx512 and neon, got ${set}")
   endif()
 endforeach()
 set(PEEPHOLE_INSTRUCTION_SETS "")
@@ -37,7 +37,7 @@ macro(peephole_instruction_set set)
   list(APPEND PEEPHOLE_INSTRUCTION_SETS ${set})
   string(TOUPPER PEEPHOLE_HAS_${set} has_set)
   list(APPEND PEEPHOLE_KERNEL_DEFINITIONS ${has_set})
-  set(PEEPHOLE_KERNEL_FLAGS_${set} ${PEEPHOLE_KERNEL_FLAGS} ${ARGN})
+  peephole_gnu_flags(PEEPHOLE_KERNEL_FLAGS_${set} ${PEEPHOLE_KERNEL_FLAGS} ${ARGN})
   foreach(part IN ITEMS forward backward step)
     set(kernels peephole_kernels_${set}_${part})
     string(TOUPPER ${part} part)
@@ -54,8 +54,15 @@ macro(peephole_instruction_set set)
   endforeach()
 endmacro()
 
+# A compiler for macOS may be told another architecture than the machine's, or several at once, for
+# which no flags are right: then there is only the baseline.
+set(processor ${CMAKE_SYSTEM_PROCESSOR})
+if(APPLE AND CMAKE_OSX_ARCHITECTURES)
+  set(processor ${CMAKE_OSX_ARCHITECTURES})
+endif()
+
 peephole_instruction_set(baseline)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+if(processor MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)  # and not by -m32
   if(avx2 IN_LIST PEEPHOLE_KERNELS)
     peephole_instruction_set(avx2 -mavx2 -mfma)
   endif()
@@ -64,6 +71,10 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     peephole_instruction_set(avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
       -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized)
   endif()
+elseif(processor MATCHES "^(aarch64|arm64|ARM64)$" AND neon IN_LIST PEEPHOLE_KERNELS)
+  # All of these processors have NEON, so it needs no flag. GCC would reorder instructions before it
+  # assigns registers, and a tile's sums would no longer fit.
+  peephole_instruction_set(neon $<$<CXX_COMPILER_ID:GNU>:-fno-schedule-insns>)
 endif()
 
 target_sources(peephole PRIVATE ${PEEPHOLE_KERNEL_OBJECTS})

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <mutex>
 #include <utility>
 
 #include "base/buffer.hpp"
@@ -39,8 +38,7 @@ struct Parameters<T>::Impl {
 
   const std::uint64_t identity = next_identity();
   std::atomic<std::uint64_t> revision{1};
-  std::mutex
-      mutex;  // of what follows, of the masks, and of writing, but through a writer's pointer
+  Mutex mutex;  // of what follows, of the masks, and of writing, but through a writer's pointer
   std::vector<Watched> watched;
   std::atomic<bool> watches{false};
 

@@ -29,6 +29,9 @@ constexpr Row kTable[] = {
               PEEPHOLE_PROCESSOR_HAS("fma");
      }},
 #endif
+#if defined(PEEPHOLE_HAS_NEON)
+    {Isa::neon, "neon", [] { return true; }},  // every 64-bit ARM processor has it
+#endif
 };
 
 std::vector<Isa> detect() {

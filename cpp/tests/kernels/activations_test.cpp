@@ -20,6 +20,7 @@ namespace peephole::test {
 extern const ActivationFunctions activations_baseline;
 extern const ActivationFunctions activations_avx2;
 extern const ActivationFunctions activations_avx512;
+extern const ActivationFunctions activations_neon;
 
 namespace {
 
@@ -40,6 +41,9 @@ constexpr Row kTable[] = {
 #endif
 #if defined(PEEPHOLE_HAS_AVX512)
     {Isa::avx512, activations_avx512},
+#endif
+#if defined(PEEPHOLE_HAS_NEON)
+    {Isa::neon, activations_neon},
 #endif
 };
 

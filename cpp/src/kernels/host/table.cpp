@@ -13,8 +13,14 @@ namespace peephole::kernels {
 #else
 #define PEEPHOLE_AVX512(f, ...)
 #endif
-#define PEEPHOLE_FOR_EACH_SET(f, ...) \
-  f(baseline, __VA_ARGS__) PEEPHOLE_AVX2(f, __VA_ARGS__) PEEPHOLE_AVX512(f, __VA_ARGS__)
+#if defined(PEEPHOLE_HAS_NEON)
+#define PEEPHOLE_NEON(f, ...) f(neon, __VA_ARGS__)
+#else
+#define PEEPHOLE_NEON(f, ...)
+#endif
+#define PEEPHOLE_FOR_EACH_SET(f, ...)                                                    \
+  f(baseline, __VA_ARGS__) PEEPHOLE_AVX2(f, __VA_ARGS__) PEEPHOLE_AVX512(f, __VA_ARGS__) \
+      PEEPHOLE_NEON(f, __VA_ARGS__)
 
 /// The exports of kernels/isa/<set>.cpp. Each part of the work has a table of its own for each
 /// type, so that a program which is linked with --gc-sections holds only the kernels that it may

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/simd/by_lane-inl.hpp"
 #include "peephole/types.hpp"
 
 /// The matrix product of all forward kernels: a few rows times a few panels of weights, with the
@@ -14,8 +15,8 @@ template <class V>
 inline constexpr Index kPanelRow = kGates * V::lanes;
 
 /// Rows of the largest tile. The sums of 6 rows take 24 of 32 registers, beside 4 weights and one
-/// factor; those of 3 rows take 12 of 16, beside 3 factors and one weight. 2 rows leave room for
-/// the product where it is not fused with the sum.
+/// factor, or 6 vectors of factors and a weight or two; those of 3 rows take 12 of 16, beside 3
+/// factors and one weight. 2 rows leave room for the product where it is not fused with the sum.
 template <class V>
 inline constexpr int kTileRows = V::registers == 32 ? 6
                                  : V::fused         ? 3
@@ -52,11 +53,46 @@ struct Ahead {
   Index step;
 };
 
+/// accumulate() with factors taken from lanes.
+template <class V, int R, int P, bool kAhead, class T = typename V::Scalar>
+[[gnu::always_inline]] inline void accumulate_by_lane(V (&sums)[R][P][kGates],
+                                                      const T* const (&factors)[R], Index size,
+                                                      const T* panel, Index panel_stride,
+                                                      Ahead<T> ahead) {
+  const T* panels[P];
+#pragma GCC unroll 4
+  for (int p = 0; p < P; ++p) panels[p] = panel + p * panel_stride;
+  const auto sum = [&](int r, int n) __attribute__((always_inline)) -> V& {
+    return sums[r][n / kGates][n % kGates];
+  };
+  const auto vector = [&](int n) __attribute__((always_inline)) {
+    return V::load(panels[n / kGates] + n % kGates * V::lanes);
+  };
+  const auto next = [&]() __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) panels[p] += kPanelRow<V>;
+    if constexpr (kAhead) {
+      __builtin_prefetch(ahead.data, 0, 2);
+      ahead.data += ahead.step;
+    }
+  };
+  Index k = 0;
+  for (; k + V::lanes <= size; k += V::lanes) {
+    add_lanes<P * kGates, V>(factors, k, vector, next, sum);
+  }
+#pragma GCC unroll 1
+  for (; k < size; ++k) add_one<P * kGates, V>(factors, k, vector, next, sum);
+}
+
 /// sums += factors * panel, for `size` terms.
 template <class V, int R, int P, bool kAhead = false, class T = typename V::Scalar>
 [[gnu::always_inline]] inline void accumulate(V (&sums)[R][P][kGates], const T* const (&factors)[R],
                                               Index size, const T* panel, Index panel_stride,
                                               Ahead<T> ahead = {}) {
+  if constexpr (V::by_lane) {
+    accumulate_by_lane<V, R, P, kAhead>(sums, factors, size, panel, panel_stride, ahead);
+    return;
+  }
 #pragma GCC unroll 4
   for (Index k = 0; k < size; ++k, panel += kPanelRow<V>) {
     if constexpr (kAhead) __builtin_prefetch(ahead.data + k * ahead.step, 0, 2);
@@ -150,11 +186,6 @@ template <class V, int R, int P, bool kAhead = false, class T = typename V::Scal
                  __attribute__((always_inline)) { (V::load(to(r, at)) + sum).store(to(r, at)); });
   }
 }
-
-template <int N>
-struct Int {
-  static constexpr int value = N;
-};
 
 /// f(Int<n>()), for 1 <= n <= kMax.
 template <int kMax, class F>

@@ -18,6 +18,7 @@ struct Vec<float> {
   static constexpr int registers = 16;
   static constexpr bool fused = true;
   static constexpr bool quarters = false;
+  static constexpr bool by_lane = false;
   __m256 v;
 
   static Vec zero() { return {_mm256_setzero_ps()}; }
@@ -80,6 +81,7 @@ struct Vec<double> {
   static constexpr int registers = 16;
   static constexpr bool fused = true;
   static constexpr bool quarters = false;
+  static constexpr bool by_lane = false;
   __m256d v;
 
   static Vec zero() { return {_mm256_setzero_pd()}; }

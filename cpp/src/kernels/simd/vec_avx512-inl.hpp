@@ -104,6 +104,7 @@ struct Vec<float> {
   static constexpr int registers = 32;
   static constexpr bool fused = true;     // fma rounds once
   static constexpr bool quarters = true;  // there are parts, and operations on them
+  static constexpr bool by_lane = false;  // there is fma_by_lane<n>(a, b, c): a b[n] + c
   using Half = Part<8>;
   using Quarter = Part<4>;
   __m512 v;
@@ -210,6 +211,7 @@ struct Vec<double> {
   static constexpr int registers = 32;
   static constexpr bool fused = true;
   static constexpr bool quarters = false;
+  static constexpr bool by_lane = false;
   __m512d v;
 
   static Vec zero() { return {_mm512_setzero_pd()}; }

@@ -37,6 +37,7 @@ struct Vec {
   static constexpr int registers = 16;
   static constexpr bool fused = false;
   static constexpr bool quarters = false;
+  static constexpr bool by_lane = false;
   Values v;
 
   static Vec zero() { return {Values{}}; }

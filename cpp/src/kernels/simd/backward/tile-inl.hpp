@@ -70,11 +70,85 @@ struct Upcoming {
 /// not neighbours, so the processor does not prefetch them by itself.
 inline constexpr Index kLinesAhead = 2;
 
+/// add_product() with factors taken from lanes.
+template <bool kTransposed, bool kTail, class V, int R, int C, class T>
+[[gnu::always_inline]] inline void add_product_by_lane(V (&sums)[R][C], const Left<T>& left,
+                                                       const Right<T>& right, Index terms,
+                                                       const Upcoming<T>& upcoming) {
+  constexpr int kGroups = (C + kGroupVectors - 1) / kGroupVectors;
+  const T* groups[kGroups];
+#pragma GCC unroll 4
+  for (int g = 0; g < kGroups; ++g) groups[g] = right.data + g * right.group_stride;
+  const auto sum = [&](int r, int c) __attribute__((always_inline)) -> V& { return sums[r][c]; };
+  const auto vector = [&](int c) __attribute__((always_inline)) {
+    const T* const from = groups[c / kGroupVectors] + c % kGroupVectors * V::lanes;
+    return kTail && c == C - 1 ? V::load(from, right.tail) : V::load(from);
+  };
+  const auto next = [&]() __attribute__((always_inline)) {
+#pragma GCC unroll 4
+    for (int g = 0; g < kGroups; ++g) groups[g] += right.stride;
+  };
+  if constexpr (kTransposed) {
+    const T* factors = left.data;
+    const auto add = [&]() __attribute__((always_inline)) {
+      add_neighbours<R, C, V>(factors, vector, sum);
+      factors += left.stride;
+      next();
+    };
+    // Two terms at a time, as the other instructions of a loop would take a fifth of the time.
+    static_assert(kGroupVectors % 2 == 0);  // only the first may be one that prefetches
+    Index k = 0;
+    for (; k + 2 <= terms; k += 2) {
+      upcoming.template fetch<V>(k);
+      add();
+      add();
+    }
+    if (k < terms) {
+      upcoming.template fetch<V>(k);
+      add();
+    }
+  } else {
+    const T* rows[R];
+#pragma GCC unroll 6
+    for (int r = 0; r < R; ++r) rows[r] = left.data + r * left.stride;
+    constexpr Index kLanes = V::lanes, kLine = kLineValues<T>;
+    static_assert(kGroupVectors % kLanes == 0 && kLine % kLanes == 0);  // as above
+    if (left.line_stride == kLine) {
+      Index k = 0;
+      for (; k + kLanes <= terms; k += kLanes) {
+        upcoming.template fetch<V>(k);
+        add_lanes<C, V>(rows, k, vector, next, sum);
+      }
+#pragma GCC unroll 1
+      for (; k < terms; ++k) {
+        upcoming.template fetch<V>(k);
+        add_one<C, V>(rows, k, vector, next, sum);
+      }
+      return;
+    }
+    for (Index k = 0, line = 0; k < terms; k += kLine, line += left.line_stride) {
+#pragma GCC unroll 6
+      for (int r = 0; r < R; ++r) {
+        __builtin_prefetch(rows[r] + line + kLinesAhead * left.line_stride);
+      }
+#pragma GCC unroll 1
+      for (Index at = 0; at < kLine; at += kLanes) {
+        upcoming.template fetch<V>(k + at);
+        add_lanes<C, V>(rows, line + at, vector, next, sum);
+      }
+    }
+  }
+}
+
 /// sums += left * right over `terms`, in order.
 template <bool kTransposed, bool kTail, class V, int R, int C, class T>
 [[gnu::always_inline]] inline void add_product(V (&sums)[R][C], const Left<T>& left,
                                                const Right<T>& right, Index terms,
                                                const Upcoming<T>& upcoming) {
+  if constexpr (V::by_lane) {
+    add_product_by_lane<kTransposed, kTail>(sums, left, right, terms, upcoming);
+    return;
+  }
   const T* rows[R];
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r) rows[r] = left.data + (kTransposed ? r : r * left.stride);
