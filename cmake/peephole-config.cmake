@@ -1,5 +1,4 @@
-include(CMakeFindDependencyMacro)
-find_dependency(Threads)
+find_package(Threads QUIET)  # a build with PEEPHOLE_THREADS=OFF needs none
 # The component cpp has peephole::peephole, the component c has peephole::c; both may be installed.
 foreach(targets IN ITEMS peephole-targets peephole-c-targets)
   include("${CMAKE_CURRENT_LIST_DIR}/${targets}.cmake" OPTIONAL)

@@ -17,7 +17,8 @@ endif()
 add_library(peephole_c SHARED ${c_interface})
 add_library(peephole::c ALIAS peephole_c)
 peephole_warnings(peephole_c)
-target_compile_definitions(peephole_c PRIVATE PEEPHOLE_SHARED)
+target_compile_definitions(peephole_c PRIVATE PEEPHOLE_SHARED
+  ${PEEPHOLE_PLATFORM_DEFINITIONS})
 target_include_directories(peephole_c
   INTERFACE
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
@@ -31,6 +32,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 endif()
 set_target_properties(peephole_c PROPERTIES
   EXPORT_NAME c
+  WINDOWS_EXPORT_ALL_SYMBOLS ON
   CXX_EXTENSIONS OFF
   CXX_VISIBILITY_PRESET hidden
   VISIBILITY_INLINES_HIDDEN ON

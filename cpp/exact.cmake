@@ -4,13 +4,30 @@
 #
 # These flags are for the files of the library. A program that is linked with -ffast-math may still
 # treat denormal numbers as zeros, as a mode of the whole process; calls of models do so anyway.
-set(PEEPHOLE_EXACT_FLAGS
-  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-fno-fast-math>
-  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-fno-unsafe-math-optimizations>
-  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-fno-associative-math>
-  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-fno-reciprocal-math>
-  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-fno-finite-math-only>
-  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-fsigned-zeros>
-  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-ffp-contract=off>
-  $<$<CXX_COMPILER_ID:IntelLLVM>:-fp-model=precise>
-  $<$<CXX_COMPILER_ID:MSVC>:/fp:precise>)
+#
+# Sets
+#   PEEPHOLE_EXACT_FLAGS   as above
+# and defines
+#   peephole_gnu_flags(<variable> <flag> ...)   flags of GCC and Clang as this compiler takes them
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "MSVC")
+  message(FATAL_ERROR "peephole: cl cannot compile the kernels, clang-cl can: configure with "
+    "-T ClangCL (Visual Studio) or -D CMAKE_CXX_COMPILER=clang-cl (Ninja)")
+endif()
+
+# clang-cl has the command line of cl. It takes Clang's own flags after /clang: and only warns of others.
+function(peephole_gnu_flags variable)
+  set(flags ${ARGN})
+  if(CMAKE_CXX_COMPILER_FRONTEND_VARIANT STREQUAL "MSVC")
+    list(TRANSFORM flags REPLACE "(^|,|>:)-" "\\1/clang:-")  # in generator expressions, too
+  endif()
+  set(${variable} ${flags} PARENT_SCOPE)
+endfunction()
+
+set(PEEPHOLE_EXACT_FLAGS "")
+if(CMAKE_CXX_COMPILER_ID MATCHES "^(GNU|Clang|AppleClang)$")
+  peephole_gnu_flags(PEEPHOLE_EXACT_FLAGS -fno-fast-math -fno-unsafe-math-optimizations
+    -fno-associative-math -fno-reciprocal-math -fno-finite-math-only -fsigned-zeros -ffp-contract=off)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "IntelLLVM")
+  set(PEEPHOLE_EXACT_FLAGS -fp-model=precise)
+endif()

@@ -15,6 +15,11 @@ endif()
 # sqrt as an instruction, several at once. Setting errno, which is not used, would need a call.
 set(PEEPHOLE_FLAGS_model -fno-math-errno)
 
+# Compiled alone by Clang: where one file of a unit instantiates a class, and others members of it, Clang takes
+# the members for instantiated twice.
+set(PEEPHOLE_ALONE_api derivatives)
+set(PEEPHOLE_ALONE_stack stack)
+
 # peephole_unit(<name> <variable>): the sources in the variable as one unit, if PEEPHOLE_UNITY
 function(peephole_unit name variable)
   if(PEEPHOLE_UNITY)
@@ -31,13 +36,20 @@ file(GLOB c_interface CONFIGURE_DEPENDS src/api/c_*.cpp)
 file(GLOB folders RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR}/src/*)
 foreach(folder IN LISTS folders)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS src/${folder}/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "/kernels/isa/")  # see kernels.cmake
+  list(FILTER sources EXCLUDE REGEX "${PEEPHOLE_LEFT_OUT}")
   list(REMOVE_ITEM sources ${c_interface})
+  set(alone "")
+  if(PEEPHOLE_ALONE_${folder} AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    set(alone ${CMAKE_CURRENT_SOURCE_DIR}/src/${folder}/${PEEPHOLE_ALONE_${folder}}.cpp)
+    list(REMOVE_ITEM sources ${alone})
+  endif()
   peephole_unit(${folder} sources)
+  list(APPEND sources ${alone})
   target_sources(peephole PRIVATE ${sources})
   set(released $<AND:$<CONFIG:Release,RelWithDebInfo>,$<CXX_COMPILER_ID:GNU,Clang,AppleClang>>)
+  peephole_gnu_flags(flags ${PEEPHOLE_FLAGS_${folder}})
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS
-    "$<${released}:${PEEPHOLE_FLAGS_${folder}}>;${PEEPHOLE_SANITIZER_FLAGS_${folder}}")
+    "$<${released}:${flags}>;${PEEPHOLE_SANITIZER_FLAGS_${folder}}")
 endforeach()
 peephole_unit(c_interface c_interface)
 target_sources(peephole PRIVATE ${c_interface})

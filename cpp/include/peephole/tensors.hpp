@@ -25,7 +25,8 @@ struct TensorSpec {
   std::vector<std::uint64_t> shape;
 };
 
-/// An array in memory that is only read: C-contiguous, little-endian.
+/// An array in memory that is only read: C-contiguous, in the byte order of the machine.
+/// In files values are little-endian.
 struct TensorView {
   TensorSpec spec;
   const void* data = nullptr;
@@ -65,7 +66,7 @@ class PEEPHOLE_API TensorFile {
 
   /// Bytes of an array. Throws std::invalid_argument for a name that the file does not have.
   std::size_t bytes(const std::string& name) const;
-  /// Copies the bytes of an array to `target`. Throws as above and as the constructor.
+  /// Copies the values of an array to `target`. Throws as above and as the constructor.
   void read(const std::string& name, void* target) const;
 
  private:

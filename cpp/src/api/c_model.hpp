@@ -49,8 +49,10 @@ peephole_status create(Result** result, const void* from, const char* name, F&& 
     return fail(PEEPHOLE_BAD_ENVIRONMENT, error.what());
   } catch (const std::invalid_argument& error) {  // what a stream refuses
     return fail(PEEPHOLE_BAD_FILE, error.what());
+#ifndef PEEPHOLE_NO_FILES
   } catch (const std::filesystem::filesystem_error& error) {
     return fail(PEEPHOLE_CANNOT_READ, error.what());
+#endif
   } catch (const std::bad_alloc&) {
     return fail(PEEPHOLE_NO_MEMORY, "no memory left");
   } catch (const std::exception& error) {

@@ -1,12 +1,12 @@
 #include "base/fork_gate.hpp"
 
-#ifndef _WIN32
+#ifdef PEEPHOLE_FORKS
 #include <pthread.h>
 #endif
 
 namespace peephole {
 
-#ifdef _WIN32
+#ifndef PEEPHOLE_FORKS
 
 ForkGate::ForkGate() noexcept {}
 ForkGate::~ForkGate() {}

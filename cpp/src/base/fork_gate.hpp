@@ -1,6 +1,6 @@
 #pragma once
 
-#include <mutex>
+#include "base/mutex.hpp"
 
 /// fork() copies the memory of a process while its other threads run. In the child these threads
 /// do not exist: a mutex that one of them held stays locked, and what it was changing stays half
@@ -21,11 +21,12 @@ class ForkGate {
 /// outlive a call are locked in this way.
 class Locked {
  public:
-  explicit Locked(std::mutex& mutex) : lock_(mutex) {}
+  explicit Locked(Mutex& mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~Locked() { mutex_.unlock(); }
 
  private:
-  const ForkGate gate_;  // passed first: who waits for the mutex holds up fork() as its owner does
-  const std::lock_guard<std::mutex> lock_;
+  const ForkGate gate_;  // passed first: a thread that waits for the mutex holds up fork(), too
+  Mutex& mutex_;
 };
 
 }  // namespace peephole

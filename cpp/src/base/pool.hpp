@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "base/fork_gate.hpp"
@@ -56,7 +55,7 @@ class Pool {
     idle_.push_back(std::move(workspace));
   }
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::vector<std::unique_ptr<Workspace>> idle_;
   std::size_t made_ = 0;
 };

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 
 #include "base/dual.hpp"
 #include "base/fork_gate.hpp"
@@ -39,7 +38,7 @@ class PackCache {
  private:
   static constexpr std::uint64_t kNone = 0;  // no parameters have this revision
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::shared_ptr<Packed> packed_;
   std::uint64_t revision_ = kNone;
   Isa isa_ = Isa::baseline;

@@ -22,8 +22,4 @@ constexpr const char* dtype_of<double>() {
   return "F64";
 }
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "Model files are little-endian, and values are copied as they are"
-#endif
-
 }  // namespace peephole::files

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "files/byte_order.hpp"
 #include "files/format.hpp"
 #include "files/header.hpp"
 #include "files/metadata.hpp"
@@ -98,8 +99,8 @@ void check_mask(Source& source, const Parts& parts, const ParameterSpec& spec, c
   for (std::uint64_t begin = 0; begin < size; begin += kPiece) {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, size - begin));
     source.read(parts.header.data_at + mask.begin + begin, connected.data(), count);
-    source.read(parts.header.data_at + tensor.begin + begin * sizeof(T), values.data(),
-                count * sizeof(T));
+    files::read_values(source, parts.header.data_at + tensor.begin + begin * sizeof(T),
+                       values.data(), count * sizeof(T), sizeof(T));
     for (std::size_t j = 0; j < count; ++j) {
       if (connected[j] == 0 && !(values[j] == T{0})) {
         throw FileError("tensor " + in_quotes(spec.name) + " is not 0 where its mask says so");
@@ -147,9 +148,9 @@ void read_parameters(Source& source, const Parts& parts, Parameters<T>& paramete
   for (Index i = 0; i < static_cast<Index>(parts.specs.size()); ++i) {
     const std::string& name = parts.specs[static_cast<std::size_t>(i)].name;
     const Tensor& tensor = parts.header.tensors.at(name);
-    source.read(parts.header.data_at + tensor.begin,
-                ParametersAccess<T>::mutable_flat(parameters) + parameters.offset(i),
-                static_cast<std::size_t>(tensor.end - tensor.begin));
+    files::read_values(source, parts.header.data_at + tensor.begin,
+                       ParametersAccess<T>::mutable_flat(parameters) + parameters.offset(i),
+                       static_cast<std::size_t>(tensor.end - tensor.begin), sizeof(T));
     const auto mask = parts.header.tensors.find(files::kMasks + name);
     if (mask != parts.header.tensors.end()) {
       parameters.mask(i, read_mask(source, parts, mask->second).get());

@@ -2,6 +2,7 @@
 #include <string>
 #include <type_traits>
 
+#include "files/byte_order.hpp"
 #include "files/format.hpp"
 #include "files/header.hpp"
 #include "files/metadata.hpp"
@@ -52,8 +53,8 @@ void write_values(files::Sink& sink, const std::vector<ParameterSpec>& specs,
   static_assert(sizeof(bool) == 1, "BOOL in files is a byte");
   ParametersAccess<T>::refresh(parameters);  // masked weights are 0 in the file
   for (const ParameterSpec& spec : specs) {
-    sink.write(parameters.data(parameters.find(spec.name)),
-               static_cast<std::size_t>(spec.size()) * sizeof(T));
+    files::write_values(sink, parameters.data(parameters.find(spec.name)),
+                        static_cast<std::size_t>(spec.size()) * sizeof(T), sizeof(T));
   }
   for (const ParameterSpec& spec : specs) {
     const bool* const mask = parameters.mask(parameters.find(spec.name));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/errors.hpp"
+#include "files/byte_order.hpp"
 #include "files/header.hpp"
 #include "files/replace.hpp"
 #include "files/source.hpp"
@@ -72,7 +73,9 @@ void write_tensors(const std::filesystem::path& path,
     sink.write(beginning.data(), beginning.size());
     for (const Named* named : order) {
       const files::Tensor& tensor = header.tensors.at(named->first);
-      sink.write(named->second.data, static_cast<std::size_t>(tensor.end - tensor.begin));
+      files::write_values(sink, named->second.data,
+                          static_cast<std::size_t>(tensor.end - tensor.begin),
+                          dtype_size(tensor.dtype));
     }
   });
 }
@@ -114,8 +117,8 @@ std::size_t TensorFile::bytes(const std::string& name) const {
 
 void TensorFile::read(const std::string& name, void* target) const {
   const files::Tensor& tensor = parts_->find(name);
-  parts_->source.read(parts_->header.data_at + tensor.begin, target,
-                      static_cast<std::size_t>(tensor.end - tensor.begin));
+  files::read_values(parts_->source, parts_->header.data_at + tensor.begin, target,
+                     static_cast<std::size_t>(tensor.end - tensor.begin), dtype_size(tensor.dtype));
 }
 
 }  // namespace peephole

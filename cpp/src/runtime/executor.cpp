@@ -1,8 +1,9 @@
 #include <atomic>
 
+#include "base/mutex.hpp"
 #include "peephole/runtime.hpp"
 
-#ifndef _WIN32
+#ifdef PEEPHOLE_FORKS
 #include <pthread.h>
 #endif
 
@@ -18,7 +19,7 @@ struct OfThread {
 thread_local OfThread of_thread{nullptr, false};
 std::atomic<int> forks{0};  // that led from the first process to this one
 
-#ifndef _WIN32
+#ifdef PEEPHOLE_FORKS
 /// A forked child has none of an executor's threads.
 [[gnu::constructor]] void forget_executor_in_forks() {
   pthread_atfork(nullptr, nullptr, [] {

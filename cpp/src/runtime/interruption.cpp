@@ -5,6 +5,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kInterval{100};
 
+/// Its address tells threads apart.
 thread_local ScopedInterrupt* innermost = nullptr;
 
 }  // namespace
@@ -20,11 +21,11 @@ ScopedInterrupt::~ScopedInterrupt() { innermost = previous_; }
 
 Interruption::Interruption() noexcept
     : scope_(innermost != nullptr && innermost->interrupt_ != nullptr ? innermost : nullptr),
-      caller_(std::this_thread::get_id()) {}
+      caller_(&innermost) {}
 
 bool Interruption::ask() noexcept {
   if (scope_->stopped()) return true;
-  if (std::this_thread::get_id() != caller_) return false;
+  if (&innermost != caller_) return false;
   const auto now = std::chrono::steady_clock::now();
   if (now < scope_->next_) return false;
   scope_->next_ = now + kInterval;

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <thread>
-
 #include "peephole/interrupt.hpp"
 
 namespace peephole {
@@ -28,7 +26,7 @@ class Interruption {
   bool ask() noexcept;
 
   ScopedInterrupt* const scope_;
-  const std::thread::id caller_;
+  const void* const caller_;
 };
 
 }  // namespace peephole

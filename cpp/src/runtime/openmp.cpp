@@ -5,7 +5,11 @@
 
 #include "peephole/runtime.hpp"
 
-#ifdef __linux__
+#if defined(__linux__) && !defined(PEEPHOLE_SINGLE_THREADED)
+#define PEEPHOLE_OPENMP
+#endif
+
+#ifdef PEEPHOLE_OPENMP
 #include <dlfcn.h>
 #include <link.h>
 #include <unistd.h>
@@ -14,7 +18,7 @@
 namespace peephole {
 namespace {
 
-#ifdef __linux__
+#ifdef PEEPHOLE_OPENMP
 
 /// The process that loaded this library. OpenMP libraries do not know that threads are gone in a
 /// forked child, and would wait for them.
@@ -110,7 +114,9 @@ void check_not_forked() {}
 
 class OpenMPExecutor final : public Executor {
  public:
-  OpenMPExecutor() { throw std::runtime_error("executor \"openmp\": only Linux has it"); }
+  OpenMPExecutor() {
+    throw std::runtime_error("executor \"openmp\": only Linux has it, in a build with threads");
+  }
   int concurrency() noexcept override { return 1; }
   void run(int, Task task, void* context) noexcept override { task(context, 0); }
 };

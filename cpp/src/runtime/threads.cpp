@@ -55,6 +55,9 @@ void set_num_threads(int threads) {
 }
 
 Team::Team(int wanted) noexcept {
+#ifdef PEEPHOLE_SINGLE_THREADED
+  wanted = 1;  // on the calling thread, and not on an executor's
+#endif
   if (wanted <= 1) return;
   executor_ = executor();
   size_ = executor_ ? std::clamp(executor_->concurrency(), 1, wanted) : hire_workers(wanted);

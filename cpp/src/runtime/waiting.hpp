@@ -2,8 +2,11 @@
 
 #include <atomic>
 #include <chrono>
+
+#ifndef PEEPHOLE_SINGLE_THREADED
 #include <condition_variable>
 #include <mutex>
+#endif
 
 namespace peephole {
 
@@ -20,6 +23,21 @@ inline void spin_pause() noexcept {
 /// than a barrier whose members are on time; short next to a time slice of the system. A waiting
 /// thread that sleeps leaves its core to the thread it waits for.
 inline constexpr std::chrono::microseconds kSpinTime{50};
+
+#ifdef PEEPHOLE_SINGLE_THREADED
+
+/// There is no other thread to wait for: whatever could be waited for is ready.
+class Waiting {
+ public:
+  template <class Ready>
+  std::chrono::nanoseconds until(Ready&&) noexcept {
+    return std::chrono::nanoseconds{0};
+  }
+  void notify() noexcept {}
+  int asleep() const noexcept { return 0; }
+};
+
+#else
 
 /// Where threads wait until another one has changed an atomic variable.
 class Waiting {
@@ -60,5 +78,7 @@ class Waiting {
   std::mutex mutex_;
   std::condition_variable wake_;
 };
+
+#endif
 
 }  // namespace peephole

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -273,7 +272,7 @@ class Stack {
   mutable Pool<Buffer<T>> rows_;
   mutable Pool<ForwardWorkspace> forward_workspaces_;
   mutable Pool<BackwardWorkspace> backward_workspaces_;
-  mutable std::mutex shared_mutex_;
+  mutable Mutex shared_mutex_;
   mutable SharedByStreams shared_[2];
 };
 
