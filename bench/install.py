@@ -1,6 +1,6 @@
 """`python -m bench.install [WHEEL]`: the size of a wheel, the times of its installation and import.
 
-The wheel is installed into a new virtual environment in a temporary folder. Without a wheel, only the
+The wheel is installed into a new virtual environment. Without a wheel, only the
 import of the installed package is measured. Each time is the fastest of several.
 """
 

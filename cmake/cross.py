@@ -306,7 +306,7 @@ def build_and_test(target: Target, quick: bool) -> dict[str, object]:
     log.unlink(missing_ok=True)
     tests = target.tests or (QUICK_TESTS if quick else ())
     built = configure(target, tree, log) and run(
-        log, "cmake", "--build", tree, "--parallel", 4,
+        log, "cmake", "--build", tree, "--parallel", os.cpu_count() or 1,
         *(["--target", *tests] if tests else []),
     )  # fmt: skip
     row["compiler"] = compiler_text(target, tree)

@@ -14,6 +14,7 @@ from sphinx.util import logging
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from docstrings import restructured  # noqa: E402
+from headers import with_documentation  # noqa: E402
 from links import INCLUDE, REPOSITORY, with_links  # noqa: E402
 
 project = "peephole"
@@ -40,6 +41,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 default_role = "literal"  # docstrings have names in single backquotes
+python_maximum_signature_line_length = 88
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_mock_imports = [name for name in ("torch", "jax", "sklearn") if find_spec(name) is None]
@@ -61,8 +63,7 @@ breathe_default_project = "peephole"
 _NO_DOXYGEN = (
     "*Doxygen was not available when this manual was built. The headers have all of it:*\n"
 )
-_DOXYFILE = f"""
-INPUT = {HERE.parent / "cpp/include/peephole"}
+_DOXYFILE = """
 FILE_PATTERNS = *.hpp *.h
 GENERATE_HTML = NO
 GENERATE_LATEX = NO
@@ -84,7 +85,10 @@ def read_headers(app: Sphinx) -> None:
         return
     folder = Path(app.doctreedir) / "doxygen"
     folder.mkdir(parents=True, exist_ok=True)
-    settings = f"{_DOXYFILE}OUTPUT_DIRECTORY = {folder}\n"
+    for header in (HERE.parent / "cpp/include/peephole").glob("*.h*"):
+        documented = with_documentation(header.read_text(encoding="utf-8"), header.suffix)
+        (folder / header.name).write_text(documented, encoding="utf-8")
+    settings = f'{_DOXYFILE}INPUT = "{folder}"\nOUTPUT_DIRECTORY = "{folder}"\n'
     subprocess.run(["doxygen", "-"], input=settings, text=True, check=True)
     app.config.breathe_projects = {"peephole": str(folder / "xml")}
 

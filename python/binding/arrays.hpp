@@ -39,6 +39,13 @@ py::array_t<T> numbers(py::handle object, const std::string& argument, bool c_co
 template <class T>
 py::array_t<T> numbers(py::handle object, const std::string& argument, const Shape& shape);
 
+/// A copy of a dict, to go through: another thread may change the caller's meanwhile.
+inline py::dict copy_of(py::handle dict) {
+  auto copy = py::reinterpret_steal<py::dict>(PyDict_Copy(dict.ptr()));
+  if (!copy) throw py::error_already_set();
+  return copy;
+}
+
 /// `object` as booleans of exactly `shape`; nothing but bool is taken for one.
 py::array_t<bool> booleans(py::handle object, const std::string& argument, const Shape& shape);
 

@@ -72,7 +72,7 @@ class TangentsIn {
     }
     flat_ = named.new_flat();
     std::fill_n(flat_.mutable_data(), flat_.size(), T{0});
-    for (const auto& [name, value] : py::reinterpret_borrow<py::dict>(parameters)) {
+    for (const auto& [name, value] : copy_of(parameters)) {
       if (!py::isinstance<py::str>(name)) {
         refuse_type("tangents.parameters", "names as keys", type_text(name));
       }

@@ -92,9 +92,10 @@ std::string utf8(py::handle object, const std::string& argument) {
   return {data, static_cast<std::size_t>(size)};
 }
 
+/// A dict, copied.
 py::dict mapping(py::handle object, const std::string& argument, const char* expected) {
   if (!py::isinstance<py::dict>(object)) refuse_type(argument, expected, type_text(object));
-  return py::reinterpret_borrow<py::dict>(object);
+  return copy_of(object);
 }
 
 /// `value` as an array that a file can hold, C-contiguous and of this machine's byte order.

@@ -1,6 +1,7 @@
 #include "bindings.hpp"
 
-PYBIND11_MODULE(_core, module) {
+// docs/guide/free-threading.md says what may be called from several threads at once.
+PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   module.doc() = "The binding of peephole's C++ core; see _core.pyi.";
   module.attr("__version__") = PEEPHOLE_VERSION;
   peephole::binding::bind_options(module);

@@ -63,9 +63,10 @@ py::tuple evaluate(const Network<T>& self, py::handle x, py::handle state, py::h
   return py::make_tuple(std::move(y), std::move(logits), final.tuple());
 }
 
-template <class T>
-py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::handle lengths,
-                  py::handle seed_object, bool recompute) {
+/// (y, logits, state, tape) of what fill(call, outputs, tape) computes.
+template <class T, class Fill>
+py::tuple fill_tape(const Network<T>& self, py::handle x, py::handle state, py::handle lengths,
+                    bool recompute, const Fill& fill) {
   const NetworkConfig& config = self.config();
   const Inputs<T> in(config.lstm, x, state, lengths);
   const Index B = in.x.batch(), time = in.x.time();
@@ -74,11 +75,28 @@ py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::ha
   const StateOut<T> final(in.shapes);
   const Outputs<T> outputs{output_view<T>(config, y, B, time), final.span(),
                            output_view<T>(config, logits, B, time)};
-  const std::optional<std::uint64_t> seed = seed_of(seed_object);
   auto tape = std::make_unique<TapeOf<T>>(in.x.batched(), recompute);
-  without_gil([&] { self.forward(in.call(), outputs, tape->tape, seed); });
+  without_gil([&] { fill(in.call(), outputs, tape->tape); });
   tape->logits = logits;
   return py::make_tuple(std::move(y), std::move(logits), final.tuple(), std::move(tape));
+}
+
+template <class T>
+py::tuple forward(const Network<T>& self, py::handle x, py::handle state, py::handle lengths,
+                  py::handle seed_object, bool recompute) {
+  const std::optional<std::uint64_t> seed = seed_of(seed_object);
+  return fill_tape(self, x, state, lengths, recompute,
+                   [&](const auto& call, const auto& outputs, Tape<T>& tape) {
+                     self.forward(call, outputs, tape, seed);
+                   });
+}
+
+template <class T>
+py::tuple trace(const Network<T>& self, py::handle x, py::handle state, py::handle lengths) {
+  return fill_tape(self, x, state, lengths, /*recompute=*/false,
+                   [&](const auto& call, const auto& outputs, Tape<T>& tape) {
+                     self.trace(call, outputs, tape);
+                   });
 }
 
 template <class T>
@@ -133,6 +151,7 @@ void bind_network_of(py::module_& module, const char* name) {
       .def("evaluate", &evaluate<T>, "x"_a, "state"_a = none, "lengths"_a = none)
       .def("forward", &forward<T>, "x"_a, "state"_a = none, "lengths"_a = none, "seed"_a = none,
            "recompute"_a = false)
+      .def("trace", &trace<T>, "x"_a, "state"_a = none, "lengths"_a = none)
       .def("release_workspaces", &Network<T>::release_workspaces)
       .def("backward", &backward<T>, "tape"_a, "dy"_a = none, "dstate"_a = none, "dlogits"_a = none,
            "inputs"_a = true);

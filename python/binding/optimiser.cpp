@@ -1,3 +1,4 @@
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -6,6 +7,7 @@
 #include "gil.hpp"
 #include "options.hpp"
 #include "parameters.hpp"
+#include "pool_lock.hpp"
 
 namespace peephole::binding {
 namespace {
@@ -36,7 +38,8 @@ OptimiserRule rule_of(const std::string& name, const py::kwargs& given) {
   refuse_value("rule", "one of Adam, AdamW, SGD, RMSprop", '"' + name + '"');
 }
 
-/// An optimiser and the parameters that it moves, which it keeps alive.
+/// An optimiser and the parameters that it moves, which it keeps alive. Calls of several threads
+/// use it one after the other.
 template <class T>
 class OptimiserOf {
  public:
@@ -44,8 +47,19 @@ class OptimiserOf {
       : parameters_(parameters),
         optimiser_(*parameters.parameters, rule, learning_rate, parameters.count) {}
 
-  Optimiser<T>& core() noexcept { return optimiser_; }
-  const Optimiser<T>& core() const noexcept { return optimiser_; }
+  double learning_rate() {
+    const PoolLock::Turn turn(lock_, kName);
+    return optimiser_.learning_rate();
+  }
+  void set_learning_rate(py::handle value) {
+    const double rate = real(value, "learning_rate");
+    const PoolLock::Turn turn(lock_, kName);
+    optimiser_.set_learning_rate(rate);
+  }
+  Index steps() {
+    const PoolLock::Turn turn(lock_, kName);
+    return optimiser_.steps();
+  }
 
   void step(const py::object& gradients) {
     std::vector<py::array_t<T>> arrays;
@@ -54,11 +68,13 @@ class OptimiserOf {
       arrays.push_back(item(gradients, "gradients", parameters_.spec(i).name, i));
       tensors.push_back(arrays.back().data());
     }
+    const PoolLock::Turn turn(lock_, kName);
     const WithoutGil release;
     optimiser_.step(tensors);
   }
 
   py::dict state() {
+    const PoolLock::Turn turn(lock_, kName);
     py::dict state;
     for_each_entry([&](const std::string& name, Index i, Span<T> values) {
       state[py::str(name)] = py::array_t<T>(parameters_.shape(i), values.data);
@@ -72,6 +88,7 @@ class OptimiserOf {
     for_each_entry([&](const std::string& name, Index i, Span<T>) {
       arrays.push_back(item(state, "state", name, i));
     });
+    const PoolLock::Turn turn(lock_, kName);
     optimiser_.set_steps(steps);
     auto next = arrays.begin();
     for_each_entry([&](const std::string&, Index, Span<T> values) {
@@ -80,6 +97,8 @@ class OptimiserOf {
   }
 
  private:
+  static constexpr const char* kName = "optimiser";  // in messages
+
   /// mapping[name], shaped as parameter i.
   py::array_t<T> item(const py::object& mapping, const std::string& argument,
                       const std::string& name, Index i) const {
@@ -104,6 +123,7 @@ class OptimiserOf {
 
   ParametersOf<T> parameters_;
   Optimiser<T> optimiser_;
+  PoolLock lock_;
 };
 
 template <class T>
@@ -113,15 +133,12 @@ void bind_optimiser_of(py::module_& module, const char* name) {
   new_class<Self>(module, name)
       .def(py::init([](const ParametersOf<T>& parameters, const std::string& rule,
                        py::handle learning_rate, const py::kwargs& options) {
-             return Self(parameters, rule_of(rule, options), real(learning_rate, "learning_rate"));
+             return std::make_unique<Self>(parameters, rule_of(rule, options),
+                                           real(learning_rate, "learning_rate"));
            }),
            "parameters"_a, "rule"_a, "learning_rate"_a)
-      .def_property(
-          "learning_rate", [](const Self& self) { return self.core().learning_rate(); },
-          [](Self& self, py::handle value) {
-            self.core().set_learning_rate(real(value, "learning_rate"));
-          })
-      .def_property_readonly("steps", [](const Self& self) { return self.core().steps(); })
+      .def_property("learning_rate", &Self::learning_rate, &Self::set_learning_rate)
+      .def_property_readonly("steps", &Self::steps)
       .def("step", &Self::step, "gradients"_a)
       .def("state", &Self::state)
       .def("set_state", &Self::set_state, "state"_a, "steps"_a);

@@ -19,7 +19,7 @@ Activations activations_of(py::handle mapping) {
     refuse_type("activations", "a mapping per layer", type_text(mapping));
   }
   Activations activations;
-  for (const auto& [key, name] : py::reinterpret_borrow<py::dict>(mapping)) {
+  for (const auto& [key, name] : copy_of(mapping)) {
     const std::string letter = text(key, "activations");
     Activation* const activation = letter.size() == 1 ? activations.find(letter[0]) : nullptr;
     if (!activation) refuse_value("activations", "keys among i, f, g, o, c", '"' + letter + '"');

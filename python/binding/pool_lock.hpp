@@ -11,7 +11,7 @@
 
 namespace peephole::binding {
 
-/// A lock that threads wait for without the GIL.
+/// A lock that threads wait for without the GIL, of an object whose calls take turns.
 ///
 /// It is not one of the core's, which hold up fork(): a call may hold this one for minutes. A child
 /// process that was forked meanwhile has no thread that would unlock it, and gets an error instead.

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 
@@ -33,14 +34,24 @@ class ExecutorScope {
   explicit ExecutorScope(py::handle name) : executor_(executor_of(name)) {}
 
   void enter() {
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (scope_) throw std::runtime_error("executor: entered twice");
     scope_.emplace(executor_);
+    thread_ = PyThread_get_thread_ident();
   }
-  void exit(const py::args&) { scope_.reset(); }
+  void exit(const py::args&) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (scope_ && thread_ != PyThread_get_thread_ident()) {
+      throw std::runtime_error("executor: entered by another thread");
+    }
+    scope_.reset();
+  }
 
  private:
   Executor* const executor_;
+  std::mutex mutex_;  // of what follows; held too shortly for a fork to matter
   std::optional<ScopedExecutor> scope_;
+  unsigned long thread_ = 0;
 };
 
 py::dict build_info() {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <vector>
 
 #include "arrays.hpp"
 #include "bindings.hpp"
@@ -89,6 +90,17 @@ py::array_t<T> step(StreamOf<T>& self, py::handle x, py::handle out) {
   return y;
 }
 
+/// Not by swapping the streams: other threads may be reading the sizes of `to`.
+template <class T>
+void copy_state(const Stream<T>& from, Stream<T>& to) {
+  for (Index layer = 0; layer < from.layers(); ++layer) {
+    const Index B = from.batch(), H = from.hidden_size(layer), P = from.recurrent_size(layer);
+    std::vector<T> h(static_cast<std::size_t>(B * P)), c(static_cast<std::size_t>(B * H));
+    from.get_state(layer, {h.data(), c.data(), B, H, P});
+    to.set_state(layer, {h.data(), c.data(), B, H, P});
+  }
+}
+
 template <class T>
 py::array_t<T> process(StreamOf<T>& self, py::handle x, py::handle out) {
   Stream<T>& stream = self.stream;
@@ -113,11 +125,11 @@ py::array_t<T> process(StreamOf<T>& self, py::handle x, py::handle out) {
     stream.process(from, to, time);
     return y;
   }
-  Stream<T> before = stream;
+  const Stream<T> before = stream;
   try {
     without_gil([&] { stream.process(from, to, time); });
   } catch (...) {
-    stream.swap(before);
+    copy_state(before, stream);
     throw;
   }
   return y;

@@ -260,6 +260,10 @@ class Network(_Model):
         recompute: bool = False,
     ) -> tuple[_Array, _Array, _StateOut, Tape]:
         """(y, logits, state, tape)."""
+    def trace(
+        self, x: ArrayLike, state: _State | None = None, lengths: ArrayLike | None = None
+    ) -> tuple[_Array, _Array, _StateOut, Tape]:
+        """As of `LSTM`."""
     def backward(
         self,
         tape: Tape,

@@ -1,5 +1,7 @@
 """ONNX graphs of other packages that no model here can express."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from support.onnx_files import refused
@@ -162,7 +164,26 @@ def growing_size():
     return builder.bytes(builder.add("Reshape", y, size))
 
 
+def before(*kinds, head=True, **attributes):
+    """Dense layers and activations before the LSTM node."""
+    builder, x = simple()
+    for kind in kinds:
+        if kind == "MatMul":
+            x = builder.add("MatMul", x, builder.random(INPUTS, INPUTS))
+        else:
+            x = builder.add(kind, x, **attributes)
+    y = builder.add("Squeeze", builder.lstm(x)[0], builder.integers(1))
+    return builder.bytes(builder.dense(y, UNITS) if head else y)
+
+
 FOREIGN = {
+    partial(before, "MatMul", "MatMul"): "a second dense layer after the first",
+    partial(before, "MatMul", "Tanh", "MatMul"): "a second dense layer after the first",
+    partial(before, "MatMul", "Tanh", "Relu"): "a second activation of the dense layer",
+    partial(before, "MatMul", "Softmax"): "unknown activation 'Softmax'",
+    partial(before, "MatMul", "HardSigmoid", alpha=0.5): "HardSigmoid with alpha=0.5",
+    partial(before, "Tanh"): "Tanh node",
+    partial(before, "MatMul", head=False): "only with one after them",
     after("Relu"): "Relu node",
     after("LayerNormalization", np.ones(UNITS)): "LayerNormalization node",
     after("Clip"): "Clip node",

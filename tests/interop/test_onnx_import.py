@@ -49,6 +49,43 @@ def test_one_node(direction, peephole_weights, coupled):
     compare(data, model(X)[0], X.transpose(1, 0, 2).copy(), rows)
 
 
+BEFORE = {
+    "": "identity",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Relu": "relu",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "HardSigmoid": "hard_sigmoid",
+}
+
+
+@pytest.mark.parametrize("kind", BEFORE)
+@pytest.mark.parametrize("by_gemm", [False, True])
+def test_a_dense_layer_first(kind, by_gemm):
+    """MatMul and Add, or Gemm of merged axes, then an activation, before the LSTM nodes."""
+    builder, width = Builder(), 6
+    x = batch_first(builder)
+    if by_gemm:
+        flat = builder.add("Reshape", x, builder.integers(-1, INPUTS))
+        weight, bias = builder.random(width, INPUTS), builder.random(width)
+        u = builder.add("Gemm", flat, weight, bias, transB=1)
+    else:
+        u = builder.add("MatMul", x, builder.random(INPUTS, width))
+        u = builder.add("Add", builder.random(width), u)
+    u = builder.add(kind, u) if kind else u
+    if by_gemm:
+        sizes = builder.add("Slice", builder.add("Shape", x), *map(builder.integers, (0, 2, 0)))
+        shape = builder.add("Concat", sizes, builder.integers(width), axis=0)
+        u = builder.add("Reshape", u, shape)
+    y = builder.add("Squeeze", builder.lstm(u, inputs=width)[0], builder.integers(1))
+    data = builder.bytes(builder.dense(builder.add("Transpose", y, perm=[1, 0, 2]), UNITS))
+    model = from_onnx(data)
+    assert (model.input_size, model.options["input_dense_size"]) == (INPUTS, width)
+    assert model.options["input_activation"] == BEFORE[kind]
+    compare(data, model.predict(X))
+
+
 ACTIVATIONS = [
     (["Sigmoid", "Tanh", "Tanh"], [], [], ["sigmoid", "tanh", "tanh"]),
     (["HardSigmoid", "Relu", "Softsign"], [], [], ["hard_sigmoid", "relu", "softsign"]),

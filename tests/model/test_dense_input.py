@@ -274,6 +274,49 @@ class TestBits:
         assert not any(value.any() for value in grads.parameters.values())
 
 
+class TestUses:
+    """What works with a network, and not with its LSTM alone."""
+
+    def test_gate_activities(self, rng):
+        net = peephole.Network(
+            3, [4, 5], 2, input_dense_size=6, input_activation="tanh", zoneout=0.2, seed=0
+        )
+        x = rng.standard_normal((7, 3)).astype(np.float32)
+        found = peephole.inspection.gate_activities(net, x, layer=0)
+        u = dense("tanh", {n: np.array(net.parameters[n]) for n in net.parameters}, x[None])[0]
+        expected = peephole.inspection.gate_activities(net.lstm, u, layer=0)
+        for name in ("i", "f", "g", "o", "c", "h"):
+            assert_close(getattr(found, name), getattr(expected, name), 1e-5, name)
+        last = peephole.inspection.gate_activities(net, x)
+        y = last.h @ net.parameters["head.weight"].T + net.parameters["head.bias"]
+        assert_close(net.predict(x), y, 1e-5, "y")
+        with pytest.raises(ValueError, match=r"x: expected \(time, 3\)"):
+            peephole.inspection.gate_activities(net, u)
+
+    def test_a_trace_has_no_gradients(self, rng):
+        net = peephole.Network(3, 4, 2, input_dense_size=6, dtype="float64", seed=0)
+        x = rng.standard_normal((2, 5, 3))
+        y, logits, _, tape = net._core.trace(x)
+        assert_identical(y, net.predict(x), "y")
+        assert_identical(logits, y, "logits")
+        with pytest.raises(ValueError, match="tape"):
+            net._core.backward(tape, dy=y)
+
+    def test_truncated_backpropagation_of_last_steps(self, rng):
+        """The steps before them are run for their state alone."""
+        net = peephole.Network(3, 4, 1, readout="last", input_dense_size=6, seed=0)
+        x, y = rng.standard_normal((6, 20, 3)), rng.standard_normal((6, 1))
+        losses = net.fit(x, y, epochs=3, tbptt=5, seed=0, progress=False).loss
+        assert losses[-1] < losses[0]
+
+    def test_generation(self, rng):
+        net = peephole.Network(2, 4, 2, input_dense_size=6, input_activation="relu", seed=0)
+        x = rng.standard_normal((3, 5, 2)).astype(np.float32)
+        y = net.generate(x, steps=4)
+        expected = net.predict(x)[:, -1:]
+        assert_close(np.asarray(y)[:, :1], expected, 1e-6, "first step")
+
+
 class TestFiles:
     def test_a_file_without_the_layer_says_nothing_of_it(self, tmp_path):
         peephole.Network(2, 3, 1, seed=0).save(tmp_path / "model")

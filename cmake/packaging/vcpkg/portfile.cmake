@@ -22,5 +22,6 @@ file(REMOVE_RECURSE "${CURRENT_PACKAGES_DIR}/debug/include")
 vcpkg_install_copyright(FILE_LIST
   "${SOURCE_PATH}/LICENSE"
   "${SOURCE_PATH}/cpp/src/files/LICENSE-nlohmann-json.txt"
+  "${SOURCE_PATH}/cpp/src/reference/LICENSE-eigen.txt"
 )
 file(INSTALL "${CMAKE_CURRENT_LIST_DIR}/usage" DESTINATION "${CURRENT_PACKAGES_DIR}/share/${PORT}")

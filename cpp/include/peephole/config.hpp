@@ -104,8 +104,8 @@ struct NetworkConfig {
   Index output_size = 1;
   HeadActivation head = HeadActivation::identity;
   Readout readout = Readout::all;
-  std::optional<Index> input_dense_size;               // D; none: no dense layer before the stack
-  Activation input_activation = Activation::identity;  // of that layer
+  std::optional<Index> input_dense_size = std::nullopt;  // D; none: no dense layer before the stack
+  Activation input_activation = Activation::identity;    // of that layer
 
   /// The layers alone: `lstm`, which with a dense layer before it reads its D values.
   LSTMConfig stack() const;

@@ -47,6 +47,9 @@ class PEEPHOLE_API Network {
   void forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape,
                std::optional<std::uint64_t> seed = {}) const;
 
+  /// As LSTM::trace.
+  void trace(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape) const;
+
   /// As LSTM::backward; the gradient may be of the logits.
   void backward(const Tape<T>& tape, const Gradient<T>& gradient, Span<T> dparameters,
                 const InputGradients<T>& inputs = {}) const;

@@ -98,8 +98,8 @@ PEEPHOLE_API Executor& openmp_executor();
 /// peephole does this by itself when it is unloaded (on Windows call this before FreeLibrary).
 PEEPHOLE_API bool shutdown_threads() noexcept;
 
-/// The instruction set that the kernels use: "avx512", "avx2" or "baseline"; or "reference", the
-/// readable path that they are tested against. At first PEEPHOLE_ISA, or else the best there is.
+/// The instruction set that the kernels use: "avx512", "avx2", "neon" or "baseline"; or
+/// "reference", the readable path that they are tested against. At first PEEPHOLE_ISA, or else the best there is.
 /// Results of different ones differ by rounding. Throws EnvironmentError for a PEEPHOLE_ISA that is
 /// none of isas().
 PEEPHOLE_API std::string isa();

@@ -145,6 +145,21 @@ struct Network<T>::Impl {
     head_activate(head, rows, n, rows);
     give(schedule, rows, outputs.y);
   }
+
+  /// A checked call, whose values are kept.
+  void fill(const Call<T>& call, const Outputs<T>& outputs, typename Tape<T>::Impl& kept,
+            std::uint64_t seed, Mode mode) {
+    if (kept.stack.memory.data != nullptr) {
+      refuse("tape", "one with memory of its own, for a network", "one in the caller's memory");
+    }
+    const FlushDenormals flush;
+    kept.set_up(/*has_head=*/true, seed);
+    kept.top = run_stack(call, outputs.final, kept.stack, mode, kept.x);
+    const Schedule& schedule = kept.stack.schedule;
+    if (input) kept.x_size = schedule.packed_rows() * config.lstm.input_size;
+    kept.y_size = readout_rows(config.readout, schedule) * head.output_size;
+    run_head(kept.stack, kept.top, kept.y.reserve(kept.y_size), outputs);
+  }
 };
 
 template <class T>
@@ -221,17 +236,13 @@ void Network<T>::forward(const Call<T>& call, const Outputs<T>& outputs, Tape<T>
                          std::optional<std::uint64_t> seed) const {
   impl_->check_call(call, outputs);
   check_seed(impl_->config.lstm, seed);
-  typename Tape<T>::Impl& kept = tape.impl();
-  if (kept.stack.memory.data != nullptr) {
-    refuse("tape", "one with memory of its own, for a network", "one in the caller's memory");
-  }
-  const FlushDenormals flush;
-  kept.set_up(/*has_head=*/true, seed.value_or(0));
-  kept.top = impl_->run_stack(call, outputs.final, kept.stack, Mode::training, kept.x);
-  const Schedule& schedule = kept.stack.schedule;
-  if (impl_->input) kept.x_size = schedule.packed_rows() * impl_->config.lstm.input_size;
-  kept.y_size = readout_rows(impl_->config.readout, schedule) * impl_->head.output_size;
-  impl_->run_head(kept.stack, kept.top, kept.y.reserve(kept.y_size), outputs);
+  impl_->fill(call, outputs, tape.impl(), seed.value_or(0), Mode::training);
+}
+
+template <class T>
+void Network<T>::trace(const Call<T>& call, const Outputs<T>& outputs, Tape<T>& tape) const {
+  impl_->check_call(call, outputs);
+  impl_->fill(call, outputs, tape.impl(), /*seed=*/0, Mode::trace);
 }
 
 template <class T>

@@ -38,7 +38,7 @@ struct Parameters<T>::Impl {
 
   const std::uint64_t identity = next_identity();
   std::atomic<std::uint64_t> revision{1};
-  Mutex mutex;  // of what follows
+  Mutex mutex;  // of what follows, of the masks, and of writing, but through a writer's pointer
   std::vector<Watched> watched;
   std::atomic<bool> watches{false};
 
@@ -46,6 +46,7 @@ struct Parameters<T>::Impl {
   Index size(Index i) const noexcept { return specs[at(i)].size(); }
   std::size_t bytes(Index i) const noexcept { return at(size(i)) * sizeof(T); }
 
+  /// With the mutex locked.
   void apply_mask(Index i) noexcept {
     const bool* const mask = masks[at(i)].get();
     if (mask == nullptr) return;
@@ -143,6 +144,7 @@ const T* Parameters<T>::data(Index i) const noexcept {
 
 template <class T>
 void Parameters<T>::assign(Index i, const T* values) {
+  const Locked lock(impl_->mutex);
   // What is packed of the same values stays as it is.
   if (std::memcmp(impl_->data(i), values, impl_->bytes(i)) == 0) return;
   // memmove: `values` may be a view of this very parameter.
@@ -159,12 +161,15 @@ ParameterWriter<T> Parameters<T>::write() {
 template <class T>
 void Parameters<T>::mask(Index i, const bool* connected) {
   const std::size_t size = at(impl_->size(i));
+  const Locked lock(impl_->mutex);
   std::unique_ptr<bool[]>& mask = impl_->masks[at(i)];
-  if (!mask) {
-    mask = std::make_unique<bool[]>(size);
-    std::fill_n(mask.get(), size, true);
+  if (mask) {
+    for (std::size_t j = 0; j < size; ++j) mask[j] = mask[j] && connected[j];
+  } else {
+    auto made = std::make_unique<bool[]>(size);
+    std::copy_n(connected, size, made.get());
+    mask = std::move(made);
   }
-  for (std::size_t j = 0; j < size; ++j) mask[j] = mask[j] && connected[j];
   impl_->apply_mask(i);
   ++impl_->revision;
 }
@@ -213,6 +218,7 @@ T* ParametersAccess<T>::mutable_flat(Parameters<T>& parameters) noexcept {
 template <class T>
 void ParametersAccess<T>::announce(Parameters<T>& parameters) noexcept {
   const auto count = static_cast<Index>(parameters.specs().size());
+  const Locked lock(parameters.impl_->mutex);
   for (Index i = 0; i < count; ++i) parameters.impl_->apply_mask(i);
   ++parameters.impl_->revision;
 }

@@ -2,7 +2,9 @@
 
 #include "runtime/isa.hpp"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "peephole/runtime.hpp"
 #include "runtime/flush_denormals.hpp"
@@ -24,12 +26,21 @@ int main() {
   CHECK_THROWS(set_isa(""), "baseline");
   CHECK(isa() == "reference");
 
-  volatile float smallest = 1.17549435e-38f;
+#if defined(PEEPHOLE_HAS_NEON)
+  const std::vector<std::string> names = isas();
+  CHECK(std::find(names.begin(), names.end(), "neon") != names.end());
+#endif
+
+  volatile float smallest = 1.17549435e-38f, tiny = 1e-39f, large = 1e30f;
   const auto half = [&] { return smallest * 0.5f; };
-  CHECK(half() != 0);
-#if defined(__SSE2__)
+  CHECK(half() != 0 && tiny * large != 0);
+#if defined(__SSE2__) || defined(__aarch64__)
   {
     const FlushDenormals flush;
+    CHECK(half() == 0 && tiny * large == 0);  // of results and of operands
+    {
+      const FlushDenormals again;
+    }
     CHECK(half() == 0);
   }
 #endif

@@ -35,7 +35,7 @@ class LSTM(LSTMDerivatives):
 
     with the input gate i, the forget gate f, the cell input g and the output gate o. The peepholes
     P let every gate, and the cell input, see the cell state of the previous step [1]_. In a stack,
-    the h_t of one layer is the x_t of the next. With `projection_size`, of P values [10]_::
+    the h_t of one layer is the x_t of the next. With `projection_size`, of P values [11]_::
 
         h_t = clip(W_hr (h(c_t) ⊙ o))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -22,7 +21,7 @@ _idle: dict[tuple[str, str], list[Any]] = {}
 _numbers = itertools.count()
 _slots: set[str] = set()  # of modules that live
 # Of programs without a module here, such as exported ones: so many are kept.
-_foreign: OrderedDict[tuple[str, str], list[Any]] = OrderedDict()
+_foreign: dict[tuple[str, str], list[Any]] = {}
 _MOST_FOREIGN = 16
 
 
@@ -126,8 +125,8 @@ def _list_of(slot: str, options: str) -> list[Any]:
     if slot in _slots:
         return _idle.setdefault(key, [])
     idle = _foreign.setdefault(key, [])
-    if len(_foreign) > _MOST_FOREIGN:
-        _foreign.pop(next(iter(_foreign)), None)
+    for old in list(_foreign)[:-_MOST_FOREIGN]:  # a copy, as other threads may add
+        _foreign.pop(old, None)
     return idle
 
 

@@ -51,7 +51,9 @@ def forward(
     if tbptt is not None and not batch.per_step and batch.x.shape[1] > tbptt:
         all_begin = state is None
         before, batch = batch.split_last(tbptt)
-        _, state = model.lstm(before.x, state, before.lengths)
+        # The head is needed for nothing here, but lstm does not read x after a dense layer.
+        run = model.lstm if model.options["input_dense_size"] is None else model
+        _, state = run(before.x, state, before.lengths)
         empty = before.lengths == 0
         begins = empty if all_begin else None if begins is None else begins & empty
     return batch, model.forward(batch.x, state, batch.lengths, seed, recompute), begins

@@ -47,7 +47,7 @@ def gate_activities(
     they are those of inference, where nothing is random.
 
     Args:
-        model: An `LSTM`, or a `Network`, of which its `lstm` is used.
+        model: An `LSTM` or a `Network`.
         x: (T, I), one sequence.
         layer: The number of the layer; negative numbers count from the last.
         reverse: Whether to use the reverse direction of a bidirectional layer. Row t still belongs
@@ -60,9 +60,9 @@ def gate_activities(
     values = array(x, "x")
     if not np.can_cast(values.dtype, lstm.dtype, "same_kind"):
         raise TypeError(f"x: expected values castable to {lstm.dtype}, got {values.dtype}")
-    if values.ndim != 2 or values.shape[1] != lstm.input_size or not len(values):
+    if values.ndim != 2 or values.shape[1] != model.input_size or not len(values):
         raise ValueError(
-            f"x: expected (time, {lstm.input_size}) with at least one step, got {values.shape}"
+            f"x: expected (time, {model.input_size}) with at least one step, got {values.shape}"
         )
     number = integer(layer, "layer")
     if not -lstm.num_layers <= number < lstm.num_layers:
@@ -71,7 +71,7 @@ def gate_activities(
         )
     if flag(reverse, "reverse") and not lstm.bidirectional:
         raise ValueError("reverse: expected False for a model that is not bidirectional, got True")
-    _, _, tape = lstm._core.trace(values)
+    tape = model._core.trace(values)[-1]
     which = number % lstm.num_layers
     gates = {k: a.astype(np.float64) for k, a in tape.gates(which, int(bool(reverse))).items()}
     return Activities(**gates, peepholes=_peepholes(lstm, which, bool(reverse), gates))

@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from peephole.interop.onnx.following import Graph
 from peephole.interop.onnx.operator import PEEPHOLES, direction_parameters
-from peephole.interop.onnx.values import Given, Head, Outputs, Pooled, Run, Unknown, Value
+from peephole.interop.onnx.values import (
+    DenseGiven,
+    Given,
+    Head,
+    Outputs,
+    Pooled,
+    Run,
+    Unknown,
+    Value,
+)
 from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
@@ -55,7 +65,7 @@ def _output(graph: Graph, name: str) -> Value:
     value = graph.values[name]
     if isinstance(value, Unknown):
         raise ValueError(f"the output {name!r} depends on {value.reason}{_HINT}")
-    if not isinstance(value, Value) or isinstance(value.content, Given):
+    if not isinstance(value, Value) or isinstance(value.content, (Given, DenseGiven)):
         raise ValueError(f"the output {name!r} does not depend on an LSTM node")
     if isinstance(value.content, Pooled):
         raise ValueError(
@@ -90,7 +100,7 @@ def _chain(graph: Graph, top: Layer) -> list[Layer]:
                 f"of the layer below{_HINT}"
             )
         _check_features(first, x)
-        if isinstance(x.content, Given):
+        if isinstance(x.content, (Given, DenseGiven)):
             break
         chain.insert(0, _checked(x.content.runs))
     used = {run for layer in chain for run in layer}
@@ -108,6 +118,13 @@ def _check_features(run: Run, x: Value) -> None:
     """Raises ValueError unless X is an input or the y of a layer, with its features last."""
     content, features = x.content, x.axes[2]
     inputs = run.arrays["W"].shape[1]
+    if isinstance(content, DenseGiven):
+        plain = not content.of.part and all(len(axis) <= 1 for axis in x.axes)
+        if plain and features == (content.outputs,) and content.outputs.size == inputs:
+            return
+        raise ValueError(
+            f"LSTM node {run.node!r}: X is not a dense layer's output of {inputs} values{_HINT}"
+        )
     if isinstance(content, Given):
         sizes = [atom.size for atom in features]
         simple = not content.part and all(len(axis) <= 1 for axis in x.axes)
@@ -180,10 +197,23 @@ def _model(chain: list[Layer], head: Head | None) -> Any:
         "dtype": dtype.name,
         "seed": 0,
     }
-    sizes = runs[0].arrays["W"].shape[1], [layer[0].units for layer in chain]
+    inputs, parameters = runs[0].arrays["W"].shape[1], {}
+    given = runs[0].x.content if isinstance(runs[0].x, Value) else None
+    if isinstance(given, DenseGiven):
+        if head is None:
+            raise ValueError(
+                "a dense layer before the LSTM nodes is read only with one after them, since an "
+                f"LSTM has none{_HINT}"
+            )
+        inputs = given.weight.shape[1]
+        options["input_dense_size"] = len(given.weight)
+        options["input_activation"] = given.activation or "identity"
+        parameters["input.weight"] = _checked_dtype("dense layer", given.weight, dtype)
+        zeros = np.zeros(len(given.weight), dtype)
+        parameters["input.bias"] = zeros if given.bias is None else given.bias
+    sizes = inputs, [layer[0].units for layer in chain]
     if not peepholes:
         del options["peephole_gates"], options["output_peephole"]
-    parameters = {}
     for k, layer in enumerate(chain):
         for run, suffix in zip(layer, ("", "_reverse"), strict=False):
             arrays = dict(run.arrays)
@@ -196,9 +226,7 @@ def _model(chain: list[Layer], head: Head | None) -> Any:
     if head is None:
         model: LSTM | Network = LSTM(*sizes, **options)
     else:
-        if head.weight.dtype != dtype:
-            raise ValueError(f"the head has weights of {head.weight.dtype}, the layers of {dtype}")
-        outputs = head.weight.shape[0]
+        outputs = _checked_dtype("head", head.weight, dtype).shape[0]
         activation: Any = head.activation or "identity"
         readout: Any = head.readout
         model = Network(*sizes, outputs, head=activation, readout=readout, **options)
@@ -207,3 +235,9 @@ def _model(chain: list[Layer], head: Head | None) -> Any:
     for name, value in parameters.items():
         model.parameters[name] = value
     return model
+
+
+def _checked_dtype(what: str, weight: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    if weight.dtype != dtype:
+        raise ValueError(f"the {what} has weights of {weight.dtype}, the layers of {dtype}")
+    return weight

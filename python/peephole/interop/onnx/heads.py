@@ -1,4 +1,7 @@
-"""Nodes of a head: MatMul or Gemm, Add, an activation, and what it reads."""
+"""Nodes of a head: MatMul or Gemm, Add, an activation, and what it reads.
+
+The same nodes on an input of the graph are the dense layer before the LSTM.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from peephole.interop.onnx.activations import of_operator
 from peephole.interop.onnx.values import (
     Anything,
     Atom,
+    DenseGiven,
+    Given,
     Head,
     Node,
     NotUnderstood,
@@ -41,10 +47,12 @@ def gemm(node: Node) -> list[Anything]:
 
 
 def _dense(given: Any, weight: NDArray[Any]) -> Value:
-    """V r, with V (O, F)."""
+    """V r, with V (O, F), or W x."""
     content = given.content if isinstance(given, Value) else None
-    if isinstance(content, Head):
+    if isinstance(content, (Head, DenseGiven)):
         raise NotUnderstood("a second dense layer after the first")
+    if isinstance(content, Given):
+        return _dense_given(given, content, weight)
     if isinstance(content, Pooled):
         of, readout = content.of, content.readout
     elif isinstance(content, Outputs) and content.kind != "c":
@@ -62,6 +70,15 @@ def _dense(given: Any, weight: NDArray[Any]) -> Value:
     return Value((*given.axes[:-1], (outputs,)), head)
 
 
+def _dense_given(value: Value, x: Given, weight: NDArray[Any]) -> Value:
+    """W x, with W (D, I)."""
+    sizes = [atom.size for atom in value.axes[-1]] or [1]
+    if x.part or len(sizes) > 1 or weight.ndim != 2 or sizes[0] not in (None, weight.shape[1]):
+        raise NotUnderstood("a product with an input along another axis than its features")
+    outputs = Atom(weight.shape[0])
+    return Value((*value.axes[:-1], (outputs,)), DenseGiven(x, weight, None, "", outputs))
+
+
 def add(node: Node) -> list[Anything]:
     """Add of a constant bias, from either side."""
     a, b = node.given(0), node.given(1)
@@ -73,7 +90,7 @@ def add(node: Node) -> list[Anything]:
 
 def _biased(value: Value, bias: NDArray[Any]) -> Value:
     head = value.content
-    if not isinstance(head, Head) or head.activation or head.bias is not None:
+    if not isinstance(head, (Head, DenseGiven)) or head.activation or head.bias is not None:
         raise NotUnderstood("a sum with something that is no dense layer without a bias")
     outputs = head.weight.shape[0]
     if bias.size not in (1, outputs) or bias.shape[-1:] not in ((), (1,), (outputs,)):
@@ -85,8 +102,12 @@ def _biased(value: Value, bias: NDArray[Any]) -> Value:
 
 
 def activation(node: Node) -> list[Anything]:
-    """Sigmoid, Tanh, or Softmax over the outputs."""
+    """Sigmoid, Tanh, or Softmax over the outputs; before the LSTM also others."""
     value = node.given(0)
+    if isinstance(value, Value) and isinstance(value.content, DenseGiven):
+        return [_activated(node, value, value.content)]
+    if node.kind not in _OF_HEADS:
+        raise NotUnderstood("an operator that LSTM models do not have")
     head = value.content if isinstance(value, Value) else None
     if not isinstance(value, Value) or not isinstance(head, Head) or head.activation:
         raise NotUnderstood("an activation of something that is no dense layer on LSTM outputs")
@@ -96,6 +117,20 @@ def activation(node: Node) -> list[Anything]:
         if axis != rank - 1 or value.axes[axis] != (head.outputs,):
             raise NotUnderstood("a softmax along another axis than the outputs")
     return [replace(value, content=replace(head, activation=node.kind.lower()))]
+
+
+def _activated(node: Node, value: Value, dense: DenseGiven) -> Value:
+    """The dense layer with its activation."""
+    if dense.activation:
+        raise NotUnderstood("a second activation of the dense layer before the LSTM")
+    alpha, beta = [], []
+    if node.kind == "HardSigmoid":
+        alpha, beta = [node.attributes.get("alpha", 0.2)], [node.attributes.get("beta", 0.5)]
+    try:
+        (name,) = of_operator([node.kind], alpha, beta, node.label)
+    except ValueError as error:
+        raise NotUnderstood(str(error)) from None
+    return replace(value, content=replace(dense, activation=name))
 
 
 def pool(node: Node) -> list[Anything]:
@@ -117,6 +152,8 @@ def pool(node: Node) -> list[Anything]:
     return [Value(axes_after, Pooled(readout, content))]
 
 
+_OF_HEADS = ("Sigmoid", "Tanh", "Softmax")
+
 HANDLERS: dict[str, Callable[[Node], list[Anything]]] = {
     "MatMul": matmul,
     "Gemm": gemm,
@@ -124,6 +161,10 @@ HANDLERS: dict[str, Callable[[Node], list[Anything]]] = {
     "Sigmoid": activation,
     "Tanh": activation,
     "Softmax": activation,
+    "Relu": activation,
+    "Softplus": activation,
+    "Softsign": activation,
+    "HardSigmoid": activation,
     "ReduceMean": pool,
     "ReduceMax": pool,
 }

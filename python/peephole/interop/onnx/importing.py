@@ -24,7 +24,9 @@ def from_onnx(
     Of any other file, the whole graph must be a model: one LSTM node, or a chain of them, with the
     nodes that PyTorch and tf2onnx write around them, such as Transpose, Squeeze, Reshape, Concat
     and Slice; with or without a head: MatMul and Add, or Gemm, then Sigmoid, Tanh or
-    Softmax, on y, on its last step or the final h, or on its mean or maximum over the steps.
+    Softmax, on y, on its last step or the final h, or on its mean or maximum over the steps. With a
+    head, x may go through such a dense layer first, with an activation that `Network` has as
+    `input_activation`.
     Peepholes P, both layouts, both directions, also as two nodes, float32 and float64 are read.
     With `node`, a single LSTM node is read out of any graph.
 

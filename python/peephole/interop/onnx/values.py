@@ -1,10 +1,10 @@
 """What the values of a foreign graph mean, as far as it concerns LSTM layers.
 
 The importer does not compute a graph. It follows its nodes and notes for each value what it holds:
-a constant, sizes, zeros, an input, outputs of LSTM nodes, what a head reads, or a head. The axes of
-a value are groups of atoms: an atom is one elementary axis, such as the steps or the units. So
-Transpose, Squeeze and Reshape only move, drop and regroup atoms, and the order of rows in merged
-axes stays known.
+a constant, sizes, zeros, an input, a dense layer on it, outputs of LSTM nodes, what a head reads,
+or a head. The axes of a value are groups of atoms: an atom is one elementary axis, such as the
+steps or the units. So Transpose, Squeeze and Reshape only move, drop and regroup atoms, and the
+order of rows in merged axes stays known.
 """
 
 from __future__ import annotations
@@ -96,11 +96,22 @@ class Head:
 
 
 @dataclass(frozen=True, eq=False)
+class DenseGiven:
+    """activation(W x + b) of an input x of the graph; the activation is "" until one follows."""
+
+    of: Given
+    weight: NDArray[Any]  # (D, I)
+    bias: NDArray[Any] | None
+    activation: str
+    outputs: Atom
+
+
+@dataclass(frozen=True, eq=False)
 class Value:
     """Content with its axes."""
 
     axes: Axes
-    content: Given | Outputs | Pooled | Head
+    content: Given | DenseGiven | Outputs | Pooled | Head
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _check_carry(net: NetworkLike, carry: Mapping[str, NDArray[Any]]) -> None:
             )
         _check_finite(tensor, f"carry/{name}")
     try:
-        net._core.lstm(np.zeros((batch, 0, net.input_size), net.dtype), state, None)
+        net._core(np.zeros((batch, 0, net.input_size), net.dtype), state, None)
     except (TypeError, ValueError) as error:
         raise ValueError(f"carry: {error}") from None
 
