@@ -9,7 +9,7 @@ import pytest
 from peephole import masks
 from support.tolerances import FINITE_DIFFERENCE, REFERENCE, assert_close, assert_identical
 
-PAGE = Path(__file__).parents[2] / "docs" / "ea-lstm.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guide" / "ea-lstm.md"
 DYNAMIC, STATIC, UNITS = 3, 4, 6
 
 

@@ -34,11 +34,14 @@ def test_script(program, tmp_path, monkeypatch):
         needed(code)
     for language, code in program.steps():
         own_process = len(program.languages) > 1 or "__main__" in code or "peephole.set_" in code
+        own_process |= "keras" in code  # its backend is chosen for the whole process
         if language == "sh":
             shell(code, tmp_path)
         elif own_process:  # it starts processes that import it, or changes settings of its process
             (tmp_path / "program.py").write_text(code, encoding="utf-8")
-            run(sys.executable, "program.py", cwd=tmp_path)
+            backend = os.environ.get("KERAS_BACKEND", "torch")
+            environment = {**os.environ, "KERAS_BACKEND": backend}
+            run(sys.executable, "program.py", cwd=tmp_path, env=environment)
         else:
             monkeypatch.chdir(tmp_path)
             exec(compile(code, str(program.blocks[0]), "exec"), {"__name__": "page"})
@@ -48,6 +51,8 @@ def needed(code):
     """Skips the test where an optional package is missing."""
     imported = re.findall(r"^\s*(?:import|from) (\w+)", code, re.MULTILINE)
     extras = [package for sign, package in NEEDS.items() if sign in code]
+    if "keras" in code:
+        extras.append(os.environ.get("KERAS_BACKEND", "torch"))
     for package in {*imported, *extras} - set(sys.stdlib_module_names) - {"peephole", "program"}:
         if find_spec(package) is None:
             pytest.skip(f"needs {package}")
