@@ -1,4 +1,4 @@
-"""The EA-LSTM of docs/guide/ea-lstm.md equals the published equations, and its gradients are exact."""
+"""The EA-LSTM of docs/guide/ea-lstm.md equals the published equations; its gradients are exact."""
 
 import re
 from pathlib import Path

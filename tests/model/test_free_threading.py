@@ -1,4 +1,4 @@
-"""What docs/guide/free-threading.md promises: threads that call at the same time, with and without a GIL.
+"""What docs/guide/free-threading.md promises of threads that call at the same time.
 
 On a free-threaded Python the calls really overlap. With a GIL they do while the core computes.
 """

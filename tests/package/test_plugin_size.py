@@ -59,7 +59,9 @@ def plugin(tmp_path_factory):
 
 
 def test_it_holds_no_training_and_no_other_type(plugin, tmp_path):
-    tables = re.findall(r"(\w+)_(?:baseline|avx2|avx512|neon)_(float|double)\b", run("nm", "-C", plugin))
+    tables = re.findall(
+        r"(\w+)_(?:baseline|avx2|avx512|neon)_(float|double)\b", run("nm", "-C", plugin)
+    )
     assert {part.split("::")[-1] for part, _ in tables} == {"forward", "step", "head"}
     assert {number for _, number in tables} == {"float"}
     stripped = tmp_path / "stripped.so"

@@ -5,7 +5,8 @@
 namespace peephole {
 
 /// The instruction sets that kernels are compiled for; those of one family of processors from the
-/// slowest to the fastest. `baseline` runs everywhere. Each has a row in isa.cpp, in kernels/host/table.cpp and in cpp/kernels.cmake.
+/// slowest to the fastest. `baseline` runs everywhere. Each has a row in isa.cpp, in
+/// kernels/host/table.cpp and in cpp/kernels.cmake.
 enum class Isa { baseline, avx2, avx512, neon };
 
 const char* to_string(Isa isa) noexcept;

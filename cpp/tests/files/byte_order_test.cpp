@@ -27,8 +27,11 @@ void test_model(const std::string& one) {
   const std::string bytes = serialise(model);
   CHECK(bytes.compare(bytes.size() - one.size(), one.size(), one) == 0);
   const auto again = load<LSTM<T>>(bytes.data(), bytes.size(), nullptr);
-  const T* const values = again.parameters().data(0);
-  CHECK(std::all_of(values, values + again.parameters().flat_size(), [](T v) { return v == 1; }));
+  for (Index i = 0; i < tensors; ++i) {
+    const T* const values = again.parameters().data(i);
+    const Index size = parameters.specs()[static_cast<std::size_t>(i)].size();
+    CHECK(std::all_of(values, values + size, [](T v) { return v == 1; }));
+  }
 }
 
 void test_reversed() {

@@ -15,8 +15,8 @@ template <class V>
 inline constexpr Index kPanelRow = kGates * V::lanes;
 
 /// Rows of the largest tile. The sums of 6 rows take 24 of 32 registers, beside 4 weights and one
-/// factor, or 6 vectors of factors and a weight or two; those of 3 rows take 12 of 16, beside 3 factors and one weight. 2 rows leave room for
-/// the product where it is not fused with the sum.
+/// factor, or 6 vectors of factors and a weight or two; those of 3 rows take 12 of 16, beside 3
+/// factors and one weight. 2 rows leave room for the product where it is not fused with the sum.
 template <class V>
 inline constexpr int kTileRows = V::registers == 32 ? 6
                                  : V::fused         ? 3
