@@ -1,7 +1,7 @@
 """Cross-builds the C++ core and its tests, runs them where an emulator can, and makes a table.
 
     python cmake/cross.py                       every target
-    python cmake/cross.py --quick               few targets and test programs, within 10 minutes
+    python cmake/cross.py --quick               few targets and test programs
     python cmake/cross.py --only windows-x64-gcc wasm32-wasi-zig
     python cmake/cross.py --table docs/guide/platforms.md
 
