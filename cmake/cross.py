@@ -1,7 +1,7 @@
 """Cross-builds the C++ core and its tests, runs them where an emulator can, and makes a table.
 
     python cmake/cross.py                       every target
-    python cmake/cross.py --quick               few targets and test programs, within 10 minutes
+    python cmake/cross.py --quick               few targets and test programs
     python cmake/cross.py --only windows-x64-gcc wasm32-wasi-zig
     python cmake/cross.py --table docs/guide/platforms.md
 
@@ -306,7 +306,7 @@ def build_and_test(target: Target, quick: bool) -> dict[str, object]:
     log.unlink(missing_ok=True)
     tests = target.tests or (QUICK_TESTS if quick else ())
     built = configure(target, tree, log) and run(
-        log, "cmake", "--build", tree, "--parallel", 4,
+        log, "cmake", "--build", tree, "--parallel", os.cpu_count() or 1,
         *(["--target", *tests] if tests else []),
     )  # fmt: skip
     row["compiler"] = compiler_text(target, tree)
