@@ -59,7 +59,8 @@ def version():
 
 def licences():
     """Those of the Python package, of which the data are not part of the C++ library."""
-    return set(metadata.metadata("peephole")["License-Expression"].split(" AND "))
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return set(re.search(r'^license = "(.*)"$', text, re.MULTILINE)[1].split(" AND "))
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
