@@ -11,7 +11,10 @@
 #include <utility>
 
 #ifdef _WIN32
+#define NOMINMAX 1
+#define WIN32_LEAN_AND_MEAN
 #include <io.h>
+#include <windows.h>
 #else
 #include <unistd.h>
 #endif
@@ -53,9 +56,17 @@ int create_to_write(const fs::path& path, const fs::path& target) {
 
 std::int64_t size_of(int descriptor) { return ::_filelengthi64(descriptor); }
 
+/// At a place of its own, so that several threads may read a file.
 std::int64_t read_some(int descriptor, std::uint64_t at, void* target, std::size_t count) {
-  if (::_lseeki64(descriptor, static_cast<std::int64_t>(at), SEEK_SET) < 0) return -1;
-  return ::_read(descriptor, target, static_cast<unsigned>(count));
+  OVERLAPPED place{};
+  place.Offset = static_cast<DWORD>(at);
+  place.OffsetHigh = static_cast<DWORD>(at >> 32);
+  DWORD got = 0;
+  const auto file = reinterpret_cast<HANDLE>(::_get_osfhandle(descriptor));
+  if (::ReadFile(file, target, static_cast<DWORD>(count), &got, &place)) return got;
+  if (::GetLastError() == ERROR_HANDLE_EOF) return 0;
+  errno = EIO;
+  return -1;
 }
 
 std::int64_t write_some(int descriptor, const void* data, std::size_t count) {
