@@ -11,7 +11,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 def padded(packed: PackedSequence) -> tuple[Tensor, Tensor]:
     """X (T, B, I) and lengths (B,), the longest sequence first."""
-    return pad_packed_sequence(PackedSequence(packed.data, packed.batch_sizes))
+    x, lengths = pad_packed_sequence(PackedSequence(packed.data, packed.batch_sizes))
+    return x, lengths
 
 
 def pack_again(
