@@ -20,6 +20,7 @@ The exit status is 1 if a target fails to build or a test fails.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -230,9 +231,7 @@ def runner_text(target: Target) -> str:
     if not target.runner:
         return "run on this machine"
     if "--run-wasm" in target.runner:
-        import wasmtime
-
-        return f"wasmtime {wasmtime.__version__}"
+        return f"wasmtime {importlib.metadata.version('wasmtime')}"
     return f"{target.runner[0]} {version(first_line(target.runner[0], '--version'))}"
 
 
