@@ -187,7 +187,11 @@ def test_by_fetchcontent_and_shared(tmp_path):
     fetched.mkdir()
     found.mkdir()
     fetch = FETCH.format(root=ROOT.as_posix())
-    assert build_app(fetched, fetch, KERNELS, "-DBUILD_SHARED_LIBS=ON") == expected()
+    options = (
+        "-DBUILD_SHARED_LIBS=ON",
+        "-DPEEPHOLE_INSTALL=ON",
+    )  # by default, only of a whole project
+    assert build_app(fetched, fetch, KERNELS, *options) == expected()
 
     check_exports(next(fetched.rglob("libpeephole.so")))
 
