@@ -1,6 +1,7 @@
 """`python -m bench.arm BUILD`: the NEON kernels of a build tree, without an ARM processor.
 
-    cmake -B build/aarch64 --toolchain cmake/toolchains/aarch64-linux-gnu.cmake
+    cmake -B build/aarch64 --toolchain cmake/toolchains/gcc.cmake \
+      -D PEEPHOLE_GCC_TARGET=aarch64-linux-gnu
     cmake --build build/aarch64
     python -m bench.arm build/aarch64
 

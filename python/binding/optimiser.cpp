@@ -7,7 +7,7 @@
 #include "gil.hpp"
 #include "options.hpp"
 #include "parameters.hpp"
-#include "pool_lock.hpp"
+#include "turn_lock.hpp"
 
 namespace peephole::binding {
 namespace {
@@ -48,16 +48,16 @@ class OptimiserOf {
         optimiser_(*parameters.parameters, rule, learning_rate, parameters.count) {}
 
   double learning_rate() {
-    const PoolLock::Turn turn(lock_, kName);
+    const TurnLock::Turn turn(lock_, kName);
     return optimiser_.learning_rate();
   }
   void set_learning_rate(py::handle value) {
     const double rate = real(value, "learning_rate");
-    const PoolLock::Turn turn(lock_, kName);
+    const TurnLock::Turn turn(lock_, kName);
     optimiser_.set_learning_rate(rate);
   }
   Index steps() {
-    const PoolLock::Turn turn(lock_, kName);
+    const TurnLock::Turn turn(lock_, kName);
     return optimiser_.steps();
   }
 
@@ -68,13 +68,13 @@ class OptimiserOf {
       arrays.push_back(item(gradients, "gradients", parameters_.spec(i).name, i));
       tensors.push_back(arrays.back().data());
     }
-    const PoolLock::Turn turn(lock_, kName);
+    const TurnLock::Turn turn(lock_, kName);
     const WithoutGil release;
     optimiser_.step(tensors);
   }
 
   py::dict state() {
-    const PoolLock::Turn turn(lock_, kName);
+    const TurnLock::Turn turn(lock_, kName);
     py::dict state;
     for_each_entry([&](const std::string& name, Index i, Span<T> values) {
       state[py::str(name)] = py::array_t<T>(parameters_.shape(i), values.data);
@@ -88,7 +88,7 @@ class OptimiserOf {
     for_each_entry([&](const std::string& name, Index i, Span<T>) {
       arrays.push_back(item(state, "state", name, i));
     });
-    const PoolLock::Turn turn(lock_, kName);
+    const TurnLock::Turn turn(lock_, kName);
     optimiser_.set_steps(steps);
     auto next = arrays.begin();
     for_each_entry([&](const std::string&, Index, Span<T> values) {
@@ -123,7 +123,7 @@ class OptimiserOf {
 
   ParametersOf<T> parameters_;
   Optimiser<T> optimiser_;
-  PoolLock lock_;
+  TurnLock lock_;
 };
 
 template <class T>

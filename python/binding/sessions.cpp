@@ -9,8 +9,8 @@
 #include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
-#include "pool_lock.hpp"
 #include "steps.hpp"
+#include "turn_lock.hpp"
 
 namespace peephole::binding {
 namespace {
@@ -19,7 +19,7 @@ namespace {
 template <class T>
 struct SessionsOf {
   Sessions<T> sessions;
-  PoolLock lock;
+  TurnLock lock;
 
   template <class Model>
   SessionsOf(const Model& model, Index capacity) : sessions(model, capacity) {}
@@ -27,9 +27,9 @@ struct SessionsOf {
 };
 
 template <class T>
-class SessionsTurn : public PoolLock::Turn {
+class SessionsTurn : public TurnLock::Turn {
  public:
-  explicit SessionsTurn(SessionsOf<T>& of) : PoolLock::Turn(of.lock, "sessions") {}
+  explicit SessionsTurn(SessionsOf<T>& of) : TurnLock::Turn(of.lock, "sessions") {}
 };
 
 using Ids = std::vector<SessionId>;

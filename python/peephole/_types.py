@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 State: TypeAlias = Sequence[tuple[ArrayLike, ArrayLike]]
 StateArrays: TypeAlias = tuple[tuple[NDArray[Any], NDArray[Any]], ...]
+Activation: TypeAlias = Literal[
+    "sigmoid", "tanh", "identity", "relu", "softsign", "softplus", "hard_sigmoid", "one"
+]
 Activations: TypeAlias = Mapping[str, str] | Sequence[Mapping[str, str]]
 Columns: TypeAlias = slice | ArrayLike
 Seed: TypeAlias = int | np.random.Generator | None

@@ -152,7 +152,7 @@ def test_assignments_of_one_parameter():
 
 
 def test_masks_of_one_parameter():
-    """Masks add up, whoever sets the first."""
+    """A weight stays only if every mask keeps it, in whatever order threads set them."""
     for _ in range(50):
         parameters = peephole.LSTM(4, 8, seed=0).parameters
         core = parameters._core

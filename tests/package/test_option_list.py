@@ -12,7 +12,7 @@ import re
 import numpy as np
 import peephole
 import pytest
-from peephole import _core
+from peephole import _core, _types
 
 DEFAULTS = _core.option_defaults()
 CHOICES = _core.option_choices()
@@ -86,7 +86,8 @@ def test_signature_and_docstring(name):
     doc = inspect.getdoc(class_of(name))
     assert re.search(rf"^ +{name}: \S", doc, re.MULTILINE)
     if name in CHOICES:
-        assert set(re.findall(r"['\"](\w+)['\"]", str(parameter.annotation))) == set(CHOICES[name])
+        annotation = vars(_types).get(parameter.annotation, parameter.annotation)  # of an alias
+        assert set(re.findall(r"['\"](\w+)['\"]", str(annotation))) == set(CHOICES[name])
         assert all(f'"{choice}"' in doc for choice in CHOICES[name])
 
 

@@ -135,15 +135,6 @@ def test_equals_streams(options, head, zoneout, capacity, dtype, isa, actions, s
         peephole.set_isa(chosen)
 
 
-@pytest.fixture
-def pool():
-    """Of 5 sessions, 4 are open and have state."""
-    pool = peephole.Network(2, [4, 3], 1, seed=1).sessions(5)
-    ids = [pool.open() for _ in range(4)]
-    pool.step(ids, np.ones((4, 2), np.float32))
-    return pool
-
-
 def test_many_blocks(rng):
     model = peephole.Network(3, 20, 2, seed=1)
     pool = model.sessions(1000)

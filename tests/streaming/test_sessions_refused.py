@@ -6,15 +6,6 @@ import pytest
 from support.refusals import refused
 
 
-@pytest.fixture
-def pool():
-    """Of 5 sessions, 4 are open and have state."""
-    pool = peephole.Network(2, [4, 3], 1, seed=1).sessions(5)
-    ids = [pool.open() for _ in range(4)]
-    pool.step(ids, np.ones((4, 2), np.float32))
-    return pool
-
-
 def unchanged(before, after):
     return all(np.array_equal(before[name], after[name]) for name in before)
 

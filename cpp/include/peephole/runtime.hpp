@@ -100,8 +100,8 @@ PEEPHOLE_API bool shutdown_threads() noexcept;
 
 /// The instruction set that the kernels use: "avx512", "avx2", "neon" or "baseline"; or
 /// "reference", the readable path that they are tested against. At first PEEPHOLE_ISA, or else the
-/// best there is. Results of different ones differ by rounding. Throws EnvironmentError for a
-/// PEEPHOLE_ISA that is none of isas().
+/// best there is. Results of different ones differ by rounding. Throws EnvironmentError if
+/// PEEPHOLE_ISA is not one of isas().
 PEEPHOLE_API std::string isa();
 
 /// Who computes layers by default, and why: "avx2 kernels: the best instruction set of this

@@ -2,6 +2,11 @@
 
 #include "base/mutex.hpp"
 
+// Where a process can fork while other threads of it run.
+#if !defined(_WIN32) && !defined(PEEPHOLE_SINGLE_THREADED)
+#define PEEPHOLE_FORKS
+#endif
+
 /// fork() copies the memory of a process while its other threads run. In the child these threads
 /// do not exist: a mutex that one of them held stays locked, and what it was changing stays half
 /// changed. So nothing is forked while a thread is in a critical section: fork() waits for those

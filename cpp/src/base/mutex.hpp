@@ -17,9 +17,4 @@ class Mutex {
 using Mutex = std::mutex;
 #endif
 
-/// Defined where a process can fork while other threads of it run.
-#if !defined(_WIN32) && !defined(PEEPHOLE_SINGLE_THREADED)
-#define PEEPHOLE_FORKS
-#endif
-
 }  // namespace peephole

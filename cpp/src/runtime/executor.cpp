@@ -1,6 +1,6 @@
 #include <atomic>
 
-#include "base/mutex.hpp"
+#include "base/fork_gate.hpp"
 #include "peephole/runtime.hpp"
 
 #ifdef PEEPHOLE_FORKS

@@ -13,7 +13,7 @@ from peephole._checks import at_least_one, flag, given, input_array
 from peephole._frames import framed
 from peephole._keywords import explains_keywords, unexpected
 from peephole._sequences import batches_of, gives_batches, is_ragged, read_sequences
-from peephole._types import Gradients, LSTMOptions, Seed, State, StateArrays
+from peephole._types import Activation, Gradients, LSTMOptions, Seed, State, StateArrays
 from peephole.models.build import build, keyword_defaults
 from peephole.models.derivatives import NetworkDerivatives
 from peephole.models.generation import Generative
@@ -98,16 +98,7 @@ class Network(Trainable, NetworkDerivatives, Generative):
         head: Literal["identity", "sigmoid", "tanh", "softmax"] = "identity",
         readout: Literal["all", "last", "mean", "max"] = "all",
         input_dense_size: int | None = None,
-        input_activation: Literal[
-            "sigmoid",
-            "tanh",
-            "identity",
-            "relu",
-            "softsign",
-            "softplus",
-            "hard_sigmoid",
-            "one",
-        ] = "identity",
+        input_activation: Activation = "identity",
         **lstm_options: Unpack[LSTMOptions],
     ) -> None:
         of_lstm = keyword_defaults(LSTM.__init__)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from peephole._checks import flag, without_mask
 from peephole._keywords import explains_keywords
-from peephole._types import Activations, LSTMOptions
+from peephole._types import Activation, Activations, LSTMOptions
 from peephole.models.network import Network
 from peephole.optim import Optimiser
 from peephole.parameters import Parameters
@@ -60,16 +60,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         projection_size: int | None = None,
         projection_clip: float | None = None,
         input_dense_size: int | None = None,
-        input_activation: Literal[
-            "sigmoid",
-            "tanh",
-            "identity",
-            "relu",
-            "softsign",
-            "softplus",
-            "hard_sigmoid",
-            "one",
-        ] = "identity",
+        input_activation: Activation = "identity",
         dtype: Any = "float32",
         recurrent_init: Literal["uniform", "orthogonal"] = "uniform",
         epochs: int = 50,

@@ -15,7 +15,7 @@ namespace peephole::binding {
 ///
 /// It is not one of the core's, which hold up fork(): a call may hold this one for minutes. A child
 /// process that was forked meanwhile has no thread that would unlock it, and gets an error instead.
-class PoolLock {
+class TurnLock {
  public:
   /// Held while it exists.
   class Turn {
@@ -23,7 +23,7 @@ class PoolLock {
     /// `name` is that of the argument or object in messages. Throws std::runtime_error if this
     /// thread holds the lock already, or no living thread, and what signal handlers raise while it
     /// waits.
-    Turn(PoolLock& lock, const char* name) : lock_(lock) {
+    Turn(TurnLock& lock, const char* name) : lock_(lock) {
       if (!lock.mutex_.try_lock()) wait(name);
       lock.owner_ = PyThread_get_thread_ident();
     }
@@ -57,7 +57,7 @@ class PoolLock {
       return frames.contains(owner);
     }
 
-    PoolLock& lock_;
+    TurnLock& lock_;
   };
 
  private:
