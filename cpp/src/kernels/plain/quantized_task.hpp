@@ -52,9 +52,14 @@ struct FactorRows {
   FactorRows from(Index row) const { return {pairs + row * words, scales + row, words}; }
 };
 
+/// Sums that are kept until their cells are computed: some 24 KB, so that they stay in L1; but at
+/// least those of a panel.
+inline constexpr Index kQuantizedSums = 6144;
+
 /// Scratch of one part of a team.
 struct QuantizedRows {
   FactorRows x, h, c;
+  float* sums;  // (rows, 4, lanes) of a panel, or of several: kQuantizedSums
 };
 
 }  // namespace peephole::kernels

@@ -123,8 +123,12 @@ class Forward : public ForwardPass<V, Forward<V>> {
       multiply<V, R, P>(Begin::zero, {}, from.of, w_.second_chain, w_.terms, weights, panel_size_,
                         sums);
     }
-    for (int p = 0; p < P; ++p) {
-      cells_.template finish<R>(now, row, panel + p, {memory + p * kSums, P * kSums});
+    if constexpr (R == 1 && P > 1) {
+      cells_.finish_row(now, row, panel, P, memory);
+    } else {
+      for (int p = 0; p < P; ++p) {
+        cells_.template finish<R>(now, row, panel + p, {memory + p * kSums, P * kSums});
+      }
     }
   }
 
