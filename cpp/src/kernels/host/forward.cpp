@@ -174,8 +174,7 @@ void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noex
 }
 
 template ForwardTask<float> prepare_forward(const LayerForward<float>&, const PackedForward<float>&,
-                                            ForwardWorkspace<float>&, RankRange,
-                                            Index);
+                                            ForwardWorkspace<float>&, RankRange, Index);
 template ForwardTask<double> prepare_forward(const LayerForward<double>&,
                                              const PackedForward<double>&,
                                              ForwardWorkspace<double>&, RankRange, Index);

@@ -8,9 +8,10 @@
 /// kernels.
 ///
 /// A matrix W is w / s_r, rounded, with a scale s_r for each of its rows; a row of factors f, of
-/// x, h or c, is f / s_f, rounded, with a scale of its own. A product is summed in integers, exactly, over
-/// a block of terms; blocks are added in float, in order, and the sum is multiplied by s_r s_f.
-/// So its bits depend neither on the instruction set nor on how rows and units are divided.
+/// x, h or c, is f / s_f, rounded, with a scale of its own. A product is summed in integers,
+/// exactly, over a block of terms; blocks are added in float, in order, and the sum is multiplied
+/// by s_r s_f. So its bits depend neither on the instruction set nor on how rows and units are
+/// divided.
 namespace peephole::kernels {
 
 /// The largest integers that stand for factors: a symmetric range.

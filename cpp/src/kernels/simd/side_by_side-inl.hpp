@@ -19,10 +19,12 @@ struct SideBySide {
   static constexpr bool fused = V::fused;
   V v[N];
 
-  // Vector by vector. Copied as a whole they would go through memory, in smaller pieces than those in which
-  // they are read again, which takes some 20 cycles.
+  // Vector by vector. Copied as a whole they would go through memory, in smaller pieces than those
+  // in which they are read again, which takes some 20 cycles.
   SideBySide() = default;
-  [[gnu::always_inline]] SideBySide(const SideBySide& a) { set([&](int n) { return a.v[n]; }); }
+  [[gnu::always_inline]] SideBySide(const SideBySide& a) {
+    set([&](int n) { return a.v[n]; });
+  }
   [[gnu::always_inline]] SideBySide& operator=(const SideBySide& a) {
     set([&](int n) { return a.v[n]; });
     return *this;
@@ -67,8 +69,8 @@ struct SideBySide {
   }
 
  private:
-  /// Without a loop: compilers keep arrays in registers only where all indices are constants from the
-  /// beginning.
+  /// Without a loop: compilers keep arrays in registers only where all indices are constants from
+  /// the beginning.
   template <class F>
   [[gnu::always_inline]] void set(const F& f) {
     static_assert(N <= 3);

@@ -21,9 +21,9 @@ struct OpenCell {
   V o;  // o, or the denominator of 1 / o
 };
 
-/// c_t = f ⊙ c_{t-1} + g ⊙ i, with one division for i and g together, from the default activations of
-/// the gates' sums: i, f and o are 1 + exp(-a). If the product of the denominators of i and g overflows, i
-/// is less than 1e-28, and counts as 0.
+/// c_t = f ⊙ c_{t-1} + g ⊙ i, with one division for i and g together, from the default activations
+/// of the gates' sums: i, f and o are 1 + exp(-a). If the product of the denominators of i and g
+/// overflows, i is less than 1e-28, and counts as 0.
 template <class V>
 [[gnu::always_inline]] inline OpenCell<V> standard_state(const V& i, const V& f, const V& o,
                                                          const Fraction<V>& g, const V& c) {
@@ -167,8 +167,8 @@ template <class V, class Diagonal>
 ///     c_t = f ⊙ c_{t-1} + g ⊙ i
 ///     h_t = h(c_t) ⊙ o
 ///
-/// sums: of each gate, by its index. diagonal: (4, lanes), P of this panel; or what gives a gate's P by
-/// its index.
+/// sums: of each gate, by its index. diagonal: (4, lanes), P of this panel; or what gives a gate's
+/// P by its index.
 template <class V, class Sigma, class Sums, class Diagonal, class T = typename V::Scalar>
 [[gnu::always_inline]] inline OpenCell<V> open_cell(const ForwardTask<T>& task, const Sigma& sigma,
                                                     const Sums& sums, const Diagonal& diagonal,

@@ -19,14 +19,13 @@ struct StepNow {
 
 inline Index panel_groups(Index panels) { return (panels + kGates - 1) / kGates; }
 
-/// Rows, or panels, whose cells are computed together: with 32 registers as many as those hold. With 16,
-/// some values of two go to memory and back, which costs less than to wait for a single cell: a
-/// processor looks ahead by about the operations of one. Activations chosen at run time take one vector
-/// at a time.
-template <class V, class Sigma>
-inline constexpr int kCellsAtOnce = !std::is_same_v<Sigma, StandardActivations> ? 1
-                                    : V::registers == 32                        ? 3
-                                                                                : 2;
+/// Rows, or panels of one row, whose cells are computed together. With 16 registers some values go
+/// to memory and back, which costs less than to wait for a single cell: a processor looks ahead by
+/// about the operations of one. Activations chosen at run time take one vector at a time.
+template <class Sigma>
+inline constexpr int kRowsAtOnce = std::is_same_v<Sigma, StandardActivations> ? 3 : 1;
+template <class Sigma>
+inline constexpr int kPanelsAtOnce = std::is_same_v<Sigma, StandardActivations> ? 2 : 1;
 
 template <class V>
 class ForwardCells {
@@ -53,8 +52,7 @@ class ForwardCells {
   }
 
   /// The same of one row and `count` panels. sums: (count, 4, lanes)
-  void finish_row(const StepNow<T>& now, Index row, Index panel, Index count,
-                  const T* sums) const {
+  void finish_row(const StepNow<T>& now, Index row, Index panel, Index count, const T* sums) const {
     if (task_.standard) {
       finish_row_with(StandardActivations(task_), now, row, panel, count, sums);
     } else {
@@ -82,7 +80,7 @@ class ForwardCells {
   template <int R, class Sigma>
   [[gnu::always_inline]] void finish_with(const Sigma& sigma, const StepNow<T>& now, Index row,
                                           Index panel, Sums<T> sums) const {
-    constexpr int kAtOnce = kCellsAtOnce<V, Sigma>;
+    constexpr int kAtOnce = kRowsAtOnce<Sigma>;
     int r = 0;
     for (; r + kAtOnce <= R; r += kAtOnce) {
       cells<kAtOnce, Beside::rows>(sigma, now, row + r, panel,
@@ -97,7 +95,7 @@ class ForwardCells {
   template <class Sigma>
   [[gnu::always_inline]] void finish_row_with(const Sigma& sigma, const StepNow<T>& now, Index row,
                                               Index panel, Index count, const T* sums) const {
-    constexpr int kAtOnce = kCellsAtOnce<V, Sigma>;
+    constexpr int kAtOnce = kPanelsAtOnce<Sigma>;
     for (; count >= kAtOnce; count -= kAtOnce, panel += kAtOnce, sums += kAtOnce * kPanelRow<V>) {
       cells<kAtOnce, Beside::panels>(sigma, now, row, panel, {sums, kPanelRow<V>});
     }

@@ -5,17 +5,15 @@
 #include "kernels/simd/quantized/product-inl.hpp"
 
 /// The forward pass of a layer with integer weights. It differs from Forward in the products alone:
-/// at each step the rows of x, h and, with dense peepholes, c are rounded to integers, which each part of
-/// a team does for itself.
+/// at each step the rows of x, h and, with dense peepholes, c are rounded to integers, which each
+/// part of a team does for itself.
 namespace peephole::kernels {
 namespace {
 
 template <class Integers>
-class QuantizedForward
-    : public ForwardPass<typename Integers::Float, QuantizedForward<Integers>> {
+class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedForward<Integers>> {
   using V = typename Integers::Float;
   using Base = ForwardPass<V, QuantizedForward<Integers>>;
-  using typename Base::Now;
   using Base::cells_;
   using Base::in_turn;
   using Base::kRows;
@@ -24,6 +22,7 @@ class QuantizedForward
   using Base::task_;
   using Base::w_;
   using Base::width_;
+  using typename Base::Now;
 
  public:
   QuantizedForward(const ForwardTask<float>& task, const TeamPart& team)
@@ -69,7 +68,8 @@ class QuantizedForward
   }
 
  private:
-  /// The sums of so many values are kept before their cells are computed, but at least those of a panel.
+  /// The sums of so many values are kept before their cells are computed, but at least those of a
+  /// panel.
   static constexpr Index kBlockSums = kQuantizedSums;
 
   /// The lowest panel of those from the first-th in turn up to the last.
@@ -108,8 +108,8 @@ class QuantizedForward
 
   Sums<const float> bias(Index panel) const { return {w_.bias + panel * kSums, 0}; }
 
-  /// sums (rows, 4, lanes) = begin + the product of one panel. A group of gates at a time, whose weights
-  /// then stay in L1 from tile to tile.
+  /// sums (rows, 4, lanes) = begin + the product of one panel. A group of gates at a time, whose
+  /// weights then stay in L1 from tile to tile.
   void multiply(const IntegerPanels& w, Index panel, const FactorRows& factors, Index rows,
                 Sums<const float> begin, Sums<float> sums) const {
     if (rows <= 2) {

@@ -9,8 +9,8 @@ namespace peephole::kernels {
 namespace {
 
 /// Gates whose weights stand side by side, and the rows of the largest tile. With 16 registers the
-/// sums of 6 rows and 2 gates take 12, beside 2 weights, a factor and a product; with 32, those of 6 rows
-/// and 4 gates take 24.
+/// sums of 6 rows and 2 gates take 12, beside 2 weights, a factor and a product; with 32, those of
+/// 6 rows and 4 gates take 24.
 template <class V>
 inline constexpr int kGateGroup = V::registers == 32 ? kGates : 2;
 inline constexpr int kIntegerRows = 6;
@@ -82,8 +82,8 @@ template <class Integers, int R, int G, class Weight>
   }
 }
 
-/// sums (R, 4, lanes) = begin + s_r s_f Σ w f, of G groups of one panel from `gate` on. begin and sums
-/// may be the same.
+/// sums (R, 4, lanes) = begin + s_r s_f Σ w f, of G groups of one panel from `gate` on. begin and
+/// sums may be the same.
 template <class Integers, int R, int G, class Weight>
 void add_typed_product(const IntegerPanels& w, Index panel, int gate, const RowsOfFactors& factors,
                        Sums<const float> begin, Sums<float> sums) {
@@ -98,7 +98,7 @@ void add_typed_product(const IntegerPanels& w, Index panel, int gate, const Rows
   for (Index first = 0; first < words; first += block) {
     const Index count = min_index(block, words - first);
     add_block<Integers, R, G>(weights, factors.pairs + first, factors.words, count, first > 0,
-                               totals);
+                              totals);
     weights.data += count * kWeights;
   }
   const float* const scales = w.scales + (panel * kGates + gate) * kLanes;
@@ -108,7 +108,7 @@ void add_typed_product(const IntegerPanels& w, Index panel, int gate, const Rows
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const Index at = (gate + v) * kLanes;
-      fma(V::load(totals + (r * kVectors + v) * kLanes) * of_row, V::load(scales + v * kLanes),
+      fma(V::load(totals + (r * kVectors + v) * kLanes) * V::load(scales + v * kLanes), of_row,
           V::load(begin.data + r * begin.stride + at))
           .store(sums.data + r * sums.stride + at);
     }
