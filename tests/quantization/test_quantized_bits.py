@@ -45,10 +45,10 @@ def threads():
 @pytest.mark.usefixtures("isa")
 def test_instruction_sets(options):
     rng = np.random.default_rng(0)
-    for B, T, I, H in [(1, 5, 3, 1), (7, 6, 40, 20), (13, 4, 300, 65), (2, 3, 17, 131)]:
-        x = rng.standard_normal((B, T, I)).astype("f4")
+    for B, T, inputs, H in [(1, 5, 3, 1), (7, 6, 40, 20), (13, 4, 300, 65), (2, 3, 17, 131)]:
+        x = rng.standard_normal((B, T, inputs)).astype("f4")
         lengths = rng.integers(0, T + 1, B)
-        for model in models(I, H, **options):
+        for model in models(inputs, H, **options):
             results = []
             for name in peephole.build_info()["isas"]:
                 peephole.set_isa(name)  # "reference" stands for baseline here
@@ -61,9 +61,9 @@ def test_instruction_sets(options):
 @pytest.mark.usefixtures("threads")
 def test_threads_batches_and_pieces(options):
     rng = np.random.default_rng(0)
-    for B, T, I, H in [(1, 9, 40, 160), (15, 8, 20, 20), (3, 7, 30, 150)]:
-        x = rng.standard_normal((B, T, I)).astype("f4")
-        for model in models(I, H, **options):
+    for B, T, inputs, H in [(1, 9, 40, 160), (15, 8, 20, 20), (3, 7, 30, 150)]:
+        x = rng.standard_normal((B, T, inputs)).astype("f4")
+        for model in models(inputs, H, **options):
             peephole.set_num_threads(1)
             y, state = model(x)
             peephole.set_num_threads(2)
@@ -82,9 +82,9 @@ def test_threads_batches_and_pieces(options):
 @pytest.mark.parametrize("options", [o for o in OPTIONS + FLOAT_PARTS if "bidirectional" not in o])
 def test_streams_and_sessions(options):
     rng = np.random.default_rng(0)
-    B, T, I = 3, 9, 30
-    x = rng.standard_normal((B, T, I)).astype("f4")
-    for model in models(I, 33, **options):
+    B, T, inputs = 3, 9, 30
+    x = rng.standard_normal((B, T, inputs)).astype("f4")
+    for model in models(inputs, 33, **options):
         y, _ = model(x)
         stream = model.stream(B)
         for t in range(3):

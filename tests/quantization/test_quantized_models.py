@@ -7,7 +7,6 @@ import numpy as np
 import peephole
 import pytest
 
-
 FORMATS = {"int16": ("int16", None), "int8": ("int8", None), "int8_fast": ("int8", "int8")}
 
 

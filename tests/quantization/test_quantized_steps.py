@@ -42,9 +42,9 @@ KINDS = ["normal", "one large", "alternating", "constant", "subnormal", "zeros"]
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_step(format, peephole_form, kind):
     rng = np.random.default_rng(1)
-    for I, H in [(17, 1), (40, 9), (300, 33), (2100, 5)]:
-        _, model = made(*format, I, H, peephole=peephole_form)
-        x = inputs(kind, rng, I)
+    for width, H in [(17, 1), (40, 9), (300, 33), (2100, 5)]:
+        _, model = made(*format, width, H, peephole=peephole_form)
+        x = inputs(kind, rng, width)
         h = rng.uniform(-1, 1, H).astype("f4")
         c = rng.uniform(-2, 2, H).astype("f4")
         y, ((h_next, c_next),) = model(x[None], [(h, c)])
@@ -101,9 +101,13 @@ def test_accuracy(format, bound):
     """Errors over RMS of y: the bounds that are stated in the manual."""
     rng = np.random.default_rng(2)
     for seed in range(6):
-        I, H, T = int(rng.integers(2, 80)), int(rng.integers(16, 130)), int(rng.integers(20, 120))
-        model = peephole.LSTM(I, H, seed=seed, dtype="float64", num_layers=1 + seed % 2)
-        x = rng.standard_normal((3, T, I))
+        width, H, T = (
+            int(rng.integers(2, 80)),
+            int(rng.integers(16, 130)),
+            int(rng.integers(20, 120)),
+        )
+        model = peephole.LSTM(width, H, seed=seed, dtype="float64", num_layers=1 + seed % 2)
+        x = rng.standard_normal((3, T, width))
         expected = model(x)[0]
         y = model.quantize(format[0], input_format=format[1])(x.astype("f4"))[0]
         error = np.sqrt(np.mean((y - expected) ** 2) / np.mean(expected**2))

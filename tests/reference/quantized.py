@@ -1,4 +1,4 @@
-"""A step of a quantized layer in NumPy, from the definition: rounding, exact sums, float64 cells."""
+"""A step of a quantized layer in NumPy, from the definition."""
 
 import numpy as np
 
