@@ -11,9 +11,10 @@ namespace peephole {
 /// See Quantization for what is rounded.
 ///
 /// Such a model infers, traces, streams, runs sessions and is saved as any other; LSTM::forward
-/// refuses it. Its results have the same bits on every instruction set, but for projections and for
-/// dense peepholes of the output gate that read c_t. A row of x with a NaN or an infinity makes all
-/// later results of its sequence NaN, and no other's.
+/// refuses it. The layers' results have the same bits on every instruction set, but for projections
+/// and for dense peepholes of the output gate that read c_t, which are computed in float, as heads
+/// are. A row of x with a NaN or an infinity makes all later results of its sequence NaN, and no
+/// other's.
 ///
 /// Values of double are rounded to float first.
 ///

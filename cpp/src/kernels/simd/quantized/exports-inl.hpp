@@ -13,7 +13,7 @@ void quantized_forward(const ForwardTask<float>& task, const TeamPart& team) noe
 
 template <class Integers>
 constexpr QuantizedKernels quantized_kernels_of() {
-  return {kGateGroup<typename Integers::Float>, &quantized_forward<Integers>};
+  return {kGateGroup<typename Integers::Float>, Integers::quads, &quantized_forward<Integers>};
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedF
     if (end <= s + 1) return s;
     Index count = 0;
     for (TaskRows<float> rows(task_, s); rows.step() < end; rows.next()) {
-      quantize_rows<Integers>(task_.x + rows.x(), 0, 1, task_.input_size, q_.input.most,
+      quantize_rows<Integers>(task_.x + rows.x(), 0, 1, task_.input_size, q_.input,
                               rows_.x.from(count++));
     }
     for (Index p = panels_.begin; p < panels_.end; ++p) {
@@ -48,13 +48,13 @@ class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedF
     const Index rows = now.step.rows;
     if (now.projected == nullptr && q_.input.data != nullptr) {
       quantize_rows<Integers>(task_.x + now.step.x, task_.x_stride, rows, task_.input_size,
-                              q_.input.most, rows_.x);
+                              q_.input, rows_.x);
     }
     quantize_rows<Integers>(task_.h_rows[now.parity], task_.h_width, rows, task_.recurrent_size,
-                            q_.recurrent.most, rows_.h);
+                            q_.recurrent, rows_.h);
     if (q_.dense.data != nullptr) {
-      quantize_rows<Integers>(task_.c_rows[now.parity], width_, rows, task_.hidden_size,
-                              q_.dense.most, rows_.c);
+      quantize_rows<Integers>(task_.c_rows[now.parity], width_, rows, task_.hidden_size, q_.dense,
+                              rows_.c);
     }
     // The cells of several panels follow each other, so that one need not wait for another.
     const Index count = panels_.end - panels_.begin;
