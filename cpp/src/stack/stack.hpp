@@ -168,6 +168,7 @@ class Stack {
     Index weight_ih, weight_hh, weight_ch, bias, h0, c0;
     Index gain, gain_ih, gain_hh, gain_c, shift_c;
     Index weight_hr;
+    Index weight_ih_scale, weight_hh_scale, weight_ch_scale, weight_hr_scale;
     std::unique_ptr<LayerPacks<T>> packs;
   };
   /// Of the directions of the layer at hand.

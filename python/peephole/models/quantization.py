@@ -1,0 +1,91 @@
+"""Models of integers, for inference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from peephole._checks import text
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Quantizable:
+    """The methods of `LSTM` and `Network` that round matrices; not for use by itself."""
+
+    __slots__ = ()
+
+    _core: Any
+
+    @property
+    def quantization(self) -> str | None:
+        """The integers of a quantized model, "int16", "int8" or "int8_fast"; or None."""
+        chosen: str | None = self._core.options["quantization"]
+        return chosen
+
+    def quantize(
+        self,
+        format: Literal["int16", "int8"],
+        *,
+        input_format: Literal["int16", "int8"] | None = None,
+    ) -> Self:
+        """A copy for inference that computes with integers: smaller and faster.
+
+        The matrices of the layers become integers, with a scale for each row. In each step the rows
+        of x, h and c, for dense peepholes, are rounded to integers, too, with a scale of their own. Sums of
+        products are exact, so the results have the same bits on every instruction set; only
+        projections, and dense peepholes of an output gate that reads c_t, are computed in
+        float32. W of the first layer and its x stay float32 where it has at most 16 inputs. So do
+        biases, diagonal peepholes, initial states and dense layers.
+
+        A quantized model can be called, streamed, saved, loaded and pickled as any other;
+        `forward`, and so training, raises ValueError. A value of x that is NaN or infinite
+        makes all later results of its sequence NaN, and those of no other.
+
+        Args:
+            format: "int16": matrices of 16 bits, x, h and c of 14 bits; half the bytes, and the error
+                of y is some 1e-4 of y. "int8": matrices, h and c of 8 bits; a quarter of the
+                bytes, and an error of some 1e-2.
+            input_format: What the x of a layer is rounded to, for the format "int8": "int16", the default,
+                14 bits; or "int8", which is the fastest and has two to three times the error.
+
+        Returns:
+            A model of this class and dtype float32. A model of float64 is rounded to float32 first.
+
+        Raises:
+            ValueError: For other formats, for a model that is quantized already, for one with
+                layer_norm, and for parameters that are not finite.
+        """
+        return self._with_core(self._core.quantize(quantization_of(format, input_format)))
+
+    def dequantize(self) -> Self:
+        """A model in float32 with the rounded matrices of a quantized one.
+
+        It can be trained and exported as any other. Its results differ a little from those of the quantized
+        model, which rounds x and h as well.
+
+        Raises:
+            ValueError: For a model that is not quantized.
+        """
+        if self.quantization is None:
+            raise ValueError("model: expected a quantized one, got one in floating point")
+        return self._with_core(self._core.dequantize())
+
+    def _with_core(self, core_model: Any) -> Self:
+        """A copy of this model over another core model."""
+        raise NotImplementedError
+
+
+def quantization_of(format: str, input_format: str | None) -> str:
+    """The option `quantization` for the arguments of `quantize`."""
+    text(format, "format")
+    if format not in ("int16", "int8"):
+        raise ValueError(f"format: expected int16 or int8, got {format!r}")
+    if input_format is None or (input_format == format == "int16"):
+        return format
+    text(input_format, "input_format")
+    if input_format not in ("int16", "int8"):
+        raise ValueError(f"input_format: expected int16 or int8, got {input_format!r}")
+    if format == "int16":
+        raise ValueError('input_format: expected int16 with format "int16", got int8')
+    return "int8_fast" if input_format == "int8" else "int8"
