@@ -48,9 +48,7 @@ class OnnxRuntimeOpened(Opened):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         x = np.ascontiguousarray(problem.x.transpose(1, 0, 2))
         T, B, _ = x.shape
         self.y = onnxruntime.OrtValue.ortvalue_from_numpy(
