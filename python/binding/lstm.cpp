@@ -83,7 +83,8 @@ void bind_lstm_of(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
   auto of_model = new_class<LSTM<T>, std::shared_ptr<LSTM<T>>>(module, name);
-  of_model.def(py::init([](py::handle input_size, py::handle hidden_sizes, const py::kwargs& options) {
+  of_model
+      .def(py::init([](py::handle input_size, py::handle hidden_sizes, const py::kwargs& options) {
              return std::make_shared<LSTM<T>>(lstm_config(input_size, hidden_sizes, options),
                                               uninitialised);
            }),

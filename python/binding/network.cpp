@@ -129,7 +129,8 @@ void bind_network_of(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
   auto of_model = new_class<Network<T>, std::shared_ptr<Network<T>>>(module, name);
-  of_model.def(py::init([](py::handle input_size, py::handle hidden_sizes, py::handle output_size,
+  of_model
+      .def(py::init([](py::handle input_size, py::handle hidden_sizes, py::handle output_size,
                        const py::kwargs& options) {
              return std::make_shared<Network<T>>(
                  network_config(input_size, hidden_sizes, output_size, options), uninitialised);

@@ -34,8 +34,8 @@ enum class LayerNorm { gates, products };
 enum class LayerNormCell { state, output, none };
 
 /// The integers of a quantized model, which is for inference only. Each matrix of a layer, W, R,
-/// dense P and W_hr, is stored in them with a scale for each row; x, h and c are rounded to integers, too,
-/// with a scale for each row and step, and products are summed exactly.
+/// dense P and W_hr, is stored in them with a scale for each row; x, h and c are rounded to
+/// integers, too, with a scale for each row and step, and products are summed exactly.
 ///
 ///   int16      matrices of 16 bits, multiplied with integers of 14 bits
 ///   int8       matrices of 8 bits; h in 8 bits, x and c in 14

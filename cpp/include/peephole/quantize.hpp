@@ -7,8 +7,8 @@
 
 namespace peephole {
 
-/// A copy for inference whose matrices are integers: half, or a quarter, of the bytes, and faster. See
-/// Quantization for what is rounded.
+/// A copy for inference whose matrices are integers: half, or a quarter, of the bytes, and faster.
+/// See Quantization for what is rounded.
 ///
 /// Such a model infers, traces, streams, runs sessions and is saved as any other; LSTM::forward
 /// refuses it. Its results have the same bits on every instruction set, but for projections and for
@@ -17,15 +17,15 @@ namespace peephole {
 ///
 /// Values of double are rounded to float first.
 ///
-/// Throws std::invalid_argument for a model that is quantized already, for one with layer_norm, and for
-/// parameters that are not finite.
+/// Throws std::invalid_argument for a model that is quantized already, for one with layer_norm, and
+/// for parameters that are not finite.
 template <class T>
 PEEPHOLE_API LSTM<float> quantize(const LSTM<T>& model, Quantization quantization);
 template <class T>
 PEEPHOLE_API Network<float> quantize(const Network<T>& model, Quantization quantization);
 
-/// A model in float with the rounded matrices of a quantized one. Throws std::invalid_argument for one that
-/// is not quantized.
+/// A model in float with the rounded matrices of a quantized one. Throws std::invalid_argument for
+/// one that is not quantized.
 PEEPHOLE_API LSTM<float> dequantize(const LSTM<float>& model);
 PEEPHOLE_API Network<float> dequantize(const Network<float>& model);
 

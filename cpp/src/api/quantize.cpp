@@ -60,9 +60,7 @@ void quantize_parameters(const Parameters<T>& from, Parameters<float>& to) {
     const std::vector<float> values = finite_values(from, source, spec);
     switch (spec.type) {
       case NumberType::real: to.assign(i, values.data()); break;
-      case NumberType::int8:
-        assign_rounded<std::int8_t>(values, spec, i, to);
-        break;
+      case NumberType::int8: assign_rounded<std::int8_t>(values, spec, i, to); break;
       case NumberType::int16: assign_rounded<std::int16_t>(values, spec, i, to); break;
     }
   }

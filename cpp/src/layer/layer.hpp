@@ -72,8 +72,8 @@ struct LayerWeights {
   T* gain_c = nullptr;     // (H,)
   T* shift_c = nullptr;    // (H,)
   T* weight_hr = nullptr;  // (P, H), with a projection
-  // Of a quantized layer, whose matrices are integers in the memory that the pointers above give: see
-  // integers_of(). W, and its scales, as quantizes_input says.
+  // Of a quantized layer, whose matrices are integers in the memory that the pointers above give:
+  // see integers_of(). W, and its scales, as quantizes_input says.
   T* weight_ih_scale = nullptr;  // (4H,)
   T* weight_hh_scale = nullptr;  // (4H,)
   T* weight_ch_scale = nullptr;  // (4H,), with dense peepholes

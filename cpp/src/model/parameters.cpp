@@ -32,8 +32,8 @@ std::size_t bytes_of(NumberType type) noexcept {
   return sizeof(T);
 }
 
-/// Sets values to 0 where the mask does not connect them. Writing only what is not yet 0 leaves memory that
-/// other threads are reading untouched.
+/// Sets values to 0 where the mask does not connect them. Writing only what is not yet 0 leaves
+/// memory that other threads are reading untouched.
 template <class Number>
 void cut(const bool* mask, Number* values, Index size) noexcept {
   for (Index j = 0; j < size; ++j) {

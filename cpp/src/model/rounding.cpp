@@ -21,7 +21,8 @@ double largest_sum(const float* row, Index columns, Index terms) noexcept {
   double most = 0;
   for (Index begin = 0; begin < columns; begin += terms) {
     double sum = 0;
-    for (Index k = begin; k < std::min(begin + terms, columns); ++k) sum += std::abs(double{row[k]});
+    for (Index k = begin; k < std::min(begin + terms, columns); ++k)
+      sum += std::abs(double{row[k]});
     most = std::max(most, sum);
   }
   return most;

@@ -17,8 +17,8 @@ struct SumBound {
 inline constexpr SumBound kInt16Bound = {128, 8191};
 inline constexpr SumBound kInt8Bound = {2048, 8191};
 
-/// to (columns,) = row / scale, rounded to the nearest integers, ties to even; returns the scale, as
-/// small as -32767..32767 and kInt16Bound allow. 0 for a row of zeros.
+/// to (columns,) = row / scale, rounded to the nearest integers, ties to even; returns the scale,
+/// as small as -32767..32767 and kInt16Bound allow. 0 for a row of zeros.
 float round_row(const float* row, Index columns, std::int16_t* to) noexcept;
 /// The same in -127..127.
 float round_row(const float* row, Index columns, std::int8_t* to) noexcept;

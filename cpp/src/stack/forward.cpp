@@ -1,11 +1,8 @@
 #include <algorithm>
 #include <functional>
-#include <stdexcept>
-#include <string>
 
 #include "layer/noise.hpp"
 #include "layer/rows.hpp"
-#include "peephole/options.hpp"
 #include "stack/stack.hpp"
 
 namespace peephole {
@@ -76,10 +73,7 @@ void Stack<T>::open(Index batch, Index time, Span<const Index> lengths, StackTap
 
 template <class T>
 void Stack<T>::begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const {
-  if (mode == Mode::training && config_.quantization) {
-    throw std::invalid_argument("a quantized model is for inference only, got quantization \"" +
-                                std::string(to_string(*config_.quantization)) + '"');
-  }
+  if (mode == Mode::training) refuse_training(config_);
   open(call.x.batch, call.x.time, call.lengths, tape, mode);
   if (tape.memory.data != nullptr) clear_unused(config_, tape);
 }

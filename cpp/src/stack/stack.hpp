@@ -103,6 +103,9 @@ void place(const LSTMConfig& config, StackTape<T>& tape);
 template <class T>
 void clear_unused(const LSTMConfig& config, StackTape<T>& tape);
 
+/// Throws std::invalid_argument for a quantized model.
+void refuse_training(const LSTMConfig& config);
+
 /// The layers of an LSTM over packed rows: what LSTM and Network have in common. Arguments are
 /// those of LSTM, already checked.
 template <class T>

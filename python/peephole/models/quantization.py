@@ -31,26 +31,29 @@ class Quantizable:
     ) -> Self:
         """A copy for inference that computes with integers: smaller and faster.
 
-        The matrices of the layers become integers, with a scale for each row. In each step the rows
-        of x, h and c, for dense peepholes, are rounded to integers, too, with a scale of their own. Sums of
-        products are exact, so the results have the same bits on every instruction set; only
-        projections, and dense peepholes of an output gate that reads c_t, are computed in
-        float32. W of the first layer and its x stay float32 where it has at most 16 inputs. So do
-        biases, diagonal peepholes, initial states and dense layers.
+        The matrices of the layers become integers, with a scale for each row. At each step, x, h
+        and, with dense peepholes, c are rounded to integers, too, each with a scale for its row of
+        the batch. Sums of products are exact, so the results have the same bits on every
+        instruction set, except those of projections and of dense peepholes with
+        output_peephole="current", which are computed in float32. W of the first layer and its x
+        stay float32 if it has at most 16 inputs. So do biases, diagonal peepholes, initial states
+        and dense layers.
 
-        A quantized model can be called, streamed, saved, loaded and pickled as any other;
-        `forward`, and so training, raises ValueError. A value of x that is NaN or infinite
-        makes all later results of its sequence NaN, and those of no other.
+        A quantized model can be called, streamed, saved, loaded and pickled as any other.
+        `forward`, and so training, raises ValueError. If a value of x is NaN or infinite, all later
+        results of its sequence are NaN; other sequences are not affected. (With at most 16 inputs
+        an infinity acts as in any model.)
 
         Args:
-            format: "int16": matrices of 16 bits, x, h and c of 14 bits; half the bytes, and the error
-                of y is some 1e-4 of y. "int8": matrices, h and c of 8 bits; a quarter of the
-                bytes, and an error of some 1e-2.
-            input_format: What the x of a layer is rounded to, for the format "int8": "int16", the default,
-                14 bits; or "int8", which is the fastest and has two to three times the error.
+            format: "int16": matrices of 16 bits; x, h and c of 14 bits. Half the bytes; the error
+                of y is some 1e-4 of y. "int8": matrices and h of 8 bits; x and c of 14 bits. A
+                quarter of the bytes; the error is below 1e-2 of y for most models.
+            input_format: What x of each layer is rounded to with format "int8": None or "int16" for
+                14 bits; or "int8", the fastest, with about twice the error.
 
         Returns:
-            A model of this class and dtype float32. A model of float64 is rounded to float32 first.
+            A model of this class, with dtype float32. Parameters of float64 are rounded to float32
+            first.
 
         Raises:
             ValueError: For other formats, for a model that is quantized already, for one with
@@ -61,8 +64,8 @@ class Quantizable:
     def dequantize(self) -> Self:
         """A model in float32 with the rounded matrices of a quantized one.
 
-        It can be trained and exported as any other. Its results differ a little from those of the quantized
-        model, which rounds x and h as well.
+        It can be trained and exported as any other. Its results differ a little from those of the
+        quantized model, which also rounds x and h.
 
         Raises:
             ValueError: For a model that is not quantized.

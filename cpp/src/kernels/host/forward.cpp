@@ -72,13 +72,14 @@ const QuantizedRows* carve_quantized(const ForwardTask<T>& task, Index lanes, In
   };
   const Index ahead = task.step_count > 1 ? std::max(rows, kChunkRows) : rows;
   const Place x = take(q.input, ahead), h = take(q.recurrent, rows), c = take(q.dense, rows);
+  const Index sums = carver.take(std::max(rows * kGates * lanes, kQuantizedSums));
   std::int32_t* of_part = workspace.pairs(parts * carver.size());
   QuantizedRows* const of_parts = workspace.quantized(parts);
   for (Index part = 0; part < parts; ++part, of_part += carver.size()) {
     const auto place = [&](const Place& at) -> FactorRows {
       return {of_part + at.pairs, reinterpret_cast<float*>(of_part + at.scales), at.words};
     };
-    of_parts[part] = {place(x), place(h), place(c)};
+    of_parts[part] = {place(x), place(h), place(c), reinterpret_cast<float*>(of_part + sums)};
   }
   return of_parts;
 }
@@ -173,8 +174,7 @@ void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noex
 }
 
 template ForwardTask<float> prepare_forward(const LayerForward<float>&, const PackedForward<float>&,
-                                            ForwardWorkspace<float>&, RankRange,
-                                            Index);
+                                            ForwardWorkspace<float>&, RankRange, Index);
 template ForwardTask<double> prepare_forward(const LayerForward<double>&,
                                              const PackedForward<double>&,
                                              ForwardWorkspace<double>&, RankRange, Index);

@@ -182,16 +182,15 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
     view_.narrow = narrow;
   }
   if (dense_output) {
-    const T* const dense = in_floating_point(spec, weights.weight_ch, weights.weight_ch_scale,
-                                             kGates * H, H, memory);
+    const T* const dense =
+        in_floating_point(spec, weights.weight_ch, weights.weight_ch_scale, kGates * H, H, memory);
     pack_outputs(dense + index(Gate::output) * H * H, H, H, lanes, peepholes);
     view_.dense_output = peepholes;
   }
   if (spec.projection_size) {
     T* const projection = norm - projection_size;
-    pack_outputs(
-        in_floating_point(spec, weights.weight_hr, weights.weight_hr_scale, P, H, memory), P, H,
-        lanes, projection);
+    pack_outputs(in_floating_point(spec, weights.weight_hr, weights.weight_hr_scale, P, H, memory),
+                 P, H, lanes, projection);
     view_.projection = projection;
   }
   view_.panel = panel;

@@ -23,7 +23,8 @@ struct PanelShape {
   /// The first term of a unit, and the distance from a pair of terms to the next.
   Index first(Index unit, Index gate) const noexcept {
     const Index panel = unit / lanes, lane = unit % lanes;
-    return (((panel * (kGates / group) + gate / group) * words) * group + gate % group) * lanes * 2 +
+    return (((panel * (kGates / group) + gate / group) * words) * group + gate % group) * lanes *
+               2 +
            lane * 2;
   }
   Index next_pair() const noexcept { return group * lanes * 2; }
@@ -87,8 +88,7 @@ void PackedIntegers::pack(const LayerSpec& spec, const LayerWeights<const float>
   unsigned dense = peephole_gates(spec, Peephole::dense);
   if (spec.output_reads_current()) dense &= ~(1u << index(Gate::output));
   if (dense != 0) {
-    view_.dense =
-        pack(weights.weight_ch, weights.weight_ch_scale, H, dense, kMostInt16, dense_);
+    view_.dense = pack(weights.weight_ch, weights.weight_ch_scale, H, dense, kMostInt16, dense_);
   }
 }
 

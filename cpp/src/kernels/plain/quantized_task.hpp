@@ -8,9 +8,10 @@
 /// kernels.
 ///
 /// A matrix W is w / s_r, rounded, with a scale s_r for each of its rows; a row of factors f, of
-/// x, h or c, is f / s_f, rounded, with a scale of its own. A product is summed in integers, exactly, over
-/// a block of terms; blocks are added in float, in order, and the sum is multiplied by s_r s_f.
-/// So its bits depend neither on the instruction set nor on how rows and units are divided.
+/// x, h or c, is f / s_f, rounded, with a scale of its own. A product is summed in integers,
+/// exactly, over a block of terms; blocks are added in float, in order, and the sum is multiplied
+/// by s_r s_f. So its bits depend neither on the instruction set nor on how rows and units are
+/// divided.
 namespace peephole::kernels {
 
 /// The largest integers that stand for factors: a symmetric range.
@@ -52,9 +53,14 @@ struct FactorRows {
   FactorRows from(Index row) const { return {pairs + row * words, scales + row, words}; }
 };
 
+/// Sums that are kept until their cells are computed: some 24 KB, so that they stay in L1; but at
+/// least those of a panel.
+inline constexpr Index kQuantizedSums = 6144;
+
 /// Scratch of one part of a team.
 struct QuantizedRows {
   FactorRows x, h, c;
+  float* sums;  // (rows, 4, lanes) of a panel, or of several: kQuantizedSums
 };
 
 }  // namespace peephole::kernels

@@ -39,9 +39,7 @@ struct Integers {
     return {sum.v + first(a.v) * first(b.v) + (a.v >> 16) * (b.v >> 16)};
 #endif
   }
-  friend Float to_float(Integers sum) {
-    return {__builtin_convertvector(sum.v, Float::Values)};
-  }
+  friend Float to_float(Integers sum) { return {__builtin_convertvector(sum.v, Float::Values)}; }
 
   static void store_rounded(Float a, std::int16_t* to) {
     // Adding it leaves the integer, which is far below 2^22, in the lowest bits.

@@ -9,7 +9,8 @@
 ///
 /// fma rounds twice: x86-64 has no fused operation in its baseline, and these files are compiled
 /// without contraction, so that the bits do not depend on the compiler. With `kFused` it rounds
-/// once, as on other instruction sets, for quantized models, which have the same bits on all of them.
+/// once, as on other instruction sets, for quantized models, which have the same bits on all of
+/// them.
 namespace peephole::baseline {
 namespace {
 
@@ -29,8 +30,8 @@ struct Bits<double> {
 };
 
 /// a b + c, rounded once. The product is exact in double, and the sum is rounded to odd before it
-/// is rounded to float (S. Boldo, G. Melquiond, "Emulation of a FMA and correctly rounded sums", IEEE
-/// Transactions on Computers 57 (2008), doi:10.1109/TC.2007.70819).
+/// is rounded to float (S. Boldo, G. Melquiond, "Emulation of a FMA and correctly rounded sums",
+/// IEEE Transactions on Computers 57 (2008), doi:10.1109/TC.2007.70819).
 template <class Values>
 inline Values fused_multiply_add(Values a, Values b, Values c) {
   typedef double Doubles __attribute__((vector_size(32)));
@@ -41,7 +42,8 @@ inline Values fused_multiply_add(Values a, Values b, Values c) {
   const Doubles of_addend = sum - product;
   const Doubles error = (product - (sum - of_addend)) + (addend - of_addend);  // exact
   const Bits64 bits = reinterpret_cast<Bits64>(sum);
-  // The even neighbour was chosen though it is not exact: take the odd one on the side of the error.
+  // The even neighbour was chosen though it is not exact: take the odd one on the side of the
+  // error.
   const Bits64 wrong = (error != 0) & (error == error) & ((bits & 1) == 0);
   const Bits64 away = (reinterpret_cast<Bits64>(error) ^ bits) < 0;  // -1: towards 0
   sum = reinterpret_cast<Doubles>(bits + (wrong & (1 + 2 * away)));

@@ -10,8 +10,6 @@ namespace {
 template <class V>
 class Forward : public ForwardPass<V, Forward<V>> {
   using Base = ForwardPass<V, Forward<V>>;
-  using typename Base::Now;
-  using typename Base::T;
   using Base::cells_;
   using Base::in_turn;
   using Base::kRows;
@@ -21,6 +19,8 @@ class Forward : public ForwardPass<V, Forward<V>> {
   using Base::team_;
   using Base::w_;
   using Base::width_;
+  using typename Base::Now;
+  using typename Base::T;
 
   // Weights of more bytes do not stay in L2 from step to step: the next block is then prefetched
   // while one is used. Blocks are short enough for two of them to fit into L2 beside the rows.
@@ -123,8 +123,12 @@ class Forward : public ForwardPass<V, Forward<V>> {
       multiply<V, R, P>(Begin::zero, {}, from.of, w_.second_chain, w_.terms, weights, panel_size_,
                         sums);
     }
-    for (int p = 0; p < P; ++p) {
-      cells_.template finish<R>(now, row, panel + p, {memory + p * kSums, P * kSums});
+    if constexpr (R == 1 && P > 1) {
+      cells_.finish_row(now, row, panel, P, memory);
+    } else {
+      for (int p = 0; p < P; ++p) {
+        cells_.template finish<R>(now, row, panel + p, {memory + p * kSums, P * kSums});
+      }
     }
   }
 

@@ -5,17 +5,15 @@
 #include "kernels/simd/quantized/product-inl.hpp"
 
 /// The forward pass of a layer with integer weights. It differs from Forward in the products alone:
-/// at each step the rows of x, h and, with dense peepholes, c are rounded to integers, which each part of
-/// a team does for itself.
+/// at each step the rows of x, h and, with dense peepholes, c are rounded to integers, which each
+/// part of a team does for itself.
 namespace peephole::kernels {
 namespace {
 
 template <class Integers>
-class QuantizedForward
-    : public ForwardPass<typename Integers::Float, QuantizedForward<Integers>> {
+class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedForward<Integers>> {
   using V = typename Integers::Float;
   using Base = ForwardPass<V, QuantizedForward<Integers>>;
-  using typename Base::Now;
   using Base::cells_;
   using Base::in_turn;
   using Base::kRows;
@@ -24,6 +22,7 @@ class QuantizedForward
   using Base::task_;
   using Base::w_;
   using Base::width_;
+  using typename Base::Now;
 
  public:
   QuantizedForward(const ForwardTask<float>& task, const TeamPart& team)
@@ -39,11 +38,8 @@ class QuantizedForward
                               rows_.x.from(count++));
     }
     for (Index p = panels_.begin; p < panels_.end; ++p) {
-      for_tiles(count, [&](auto R, Index row) {
-        add_product<Integers, R.value>(
-            q_.input, p, {rows_.x, row}, bias(p),
-            {task_.projected + (row * w_.panels + p) * kSums, w_.panels * kSums});
-      });
+      const Sums<float> sums = {task_.projected + p * kSums, w_.panels * kSums};
+      multiply(q_.input, p, rows_.x, count, bias(p), sums);
     }
     return end;
   }
@@ -60,14 +56,46 @@ class QuantizedForward
       quantize_rows<Integers>(task_.c_rows[now.parity], width_, rows, task_.hidden_size,
                               q_.dense.most, rows_.c);
     }
+    // The cells of several panels follow each other, so that one need not wait for another.
     const Index count = panels_.end - panels_.begin;
-    for (Index i = 0; i < count; ++i) {
-      const Index panel = in_turn(now, i, count);
-      for_tiles(rows, [&](auto R, Index row) { tile<R.value>(now, row, panel); });
+    const Index block = kBlockSums / (rows * kSums) > 1 ? kBlockSums / (rows * kSums) : 1;
+    for (Index first = 0; first < count; first += block) {
+      const Index last = min_index(first + block, count);
+      const Index panel = lowest_of(now, first, last, count);
+      for (Index p = 0; p < last - first; ++p) products(now, panel + p, sums_of(now, p));
+      cells(now, panel, last - first);
     }
   }
 
  private:
+  /// The sums of so many values are kept before their cells are computed, but at least those of a
+  /// panel.
+  static constexpr Index kBlockSums = kQuantizedSums;
+
+  /// The lowest panel of those from the first-th in turn up to the last.
+  Index lowest_of(const Now& now, Index first, Index last, Index count) const {
+    return now.parity == 0 ? in_turn(now, first, count) : in_turn(now, last - 1, count);
+  }
+
+  /// The cells of `count` panels, whose sums are complete.
+  void cells(const Now& now, Index panel, Index count) const {
+    if (now.step.rows == 1) return cells_.finish_row(now, 0, panel, count, rows_.sums);
+    for (Index p = 0; p < count; ++p) {
+      const Sums<float> sums = sums_of(now, p);
+      for_tiles(now.step.rows, [&](auto R, Index row) {
+        cells_.template finish<R.value>(now, row, panel + p, from(sums, row));
+      });
+    }
+  }
+
+  Sums<float> sums_of(const Now& now, Index nth) const {
+    return {rows_.sums + nth * now.step.rows * kSums, kSums};
+  }
+  template <class T>
+  static Sums<T> from(const Sums<T>& sums, Index row) {
+    return {sums.data + row * sums.stride, sums.stride};
+  }
+
   /// f(Int<R>(), row) for tiles of about equally many of `rows` rows, R from `row` on.
   template <class F>
   static void for_tiles(Index rows, const F& f) {
@@ -80,39 +108,50 @@ class QuantizedForward
 
   Sums<const float> bias(Index panel) const { return {w_.bias + panel * kSums, 0}; }
 
-  template <int R>
-  void tile(const Now& now, Index row, Index panel) const {
-    alignas(64) float memory[R * kSums];
-    const Sums<float> sums = {memory, kSums};
-    const Sums<const float> so_far = {memory, kSums};
-    Sums<const float> begin = bias(panel);
-    if (now.projected != nullptr) {
-      begin = {now.projected + (row * w_.panels + panel) * kSums, w_.panels * kSums};
-    } else if (q_.input.data != nullptr) {
-      add_product<Integers, R>(q_.input, panel, {rows_.x, row}, begin, sums);
-      begin = so_far;
-    } else {
-      input_in_float<R>(now, row, panel, memory);
-      begin = so_far;
+  /// sums (rows, 4, lanes) = begin + the product of one panel. A group of gates at a time, whose
+  /// weights then stay in L1 from tile to tile.
+  void multiply(const IntegerPanels& w, Index panel, const FactorRows& factors, Index rows,
+                Sums<const float> begin, Sums<float> sums) const {
+    if (rows <= 2) {
+      with_constant<2>(rows, [&](auto R) {
+        add_product<Integers, R.value, kTileGroups<V, R.value>>(w, panel, 0, {factors, 0}, begin,
+                                                                sums);
+      });
+      return;
     }
-    add_product<Integers, R>(q_.recurrent, panel, {rows_.h, row}, begin, sums);
-    if (q_.dense.data != nullptr) {
-      add_product<Integers, R>(q_.dense, panel, {rows_.c, row}, so_far, sums);
+    for (int gate = 0; gate < kGates; gate += kGateGroup<V>) {
+      for_tiles(rows, [&](auto R, Index row) {
+        add_product<Integers, R.value, 1>(w, panel, gate, {factors, row}, from(begin, row),
+                                          from(sums, row));
+      });
     }
-    cells_.template finish<R>(now, row, panel, sums);
   }
 
-  /// sums (R, 4, lanes) = b + W x
-  template <int R>
-  void input_in_float(const Now& now, Index row, Index panel, float* sums) const {
+  /// All sums of a step and a panel.
+  void products(const Now& now, Index panel, Sums<float> sums) const {
+    const Index rows = now.step.rows;
+    const Sums<const float> so_far = {sums.data, sums.stride};
+    Sums<const float> begin = so_far;
+    if (now.projected != nullptr) {
+      begin = {now.projected + panel * kSums, w_.panels * kSums};
+    } else if (q_.input.data != nullptr) {
+      multiply(q_.input, panel, rows_.x, rows, bias(panel), sums);
+    } else {
+      input_in_float(now, panel, sums);
+    }
+    multiply(q_.recurrent, panel, rows_.h, rows, begin, sums);
+    if (q_.dense.data != nullptr) multiply(q_.dense, panel, rows_.c, rows, so_far, sums);
+  }
+
+  /// sums (rows, 4, lanes) = b + W x
+  void input_in_float(const Now& now, Index panel, Sums<float> sums) const {
     const float* const weights = w_.panel + panel * w_.terms * kSums;
-#pragma GCC unroll 1
-    for (int first = 0; first < R; first += kRows) {
-      const Factors<float> x = {task_.x + now.step.x + (row + first) * task_.x_stride,
-                                task_.x_stride, task_.input_size};
-      with_constant<kRows>(min_index(R - first, kRows), [&](auto n) {
-        multiply<V, n.value, 1>(Begin::value, bias(panel), &x, 0, x.size, weights, 0,
-                                {sums + first * kSums, kSums});
+    for (Index row = 0; row < now.step.rows; row += kRows) {
+      const Factors<float> x = {task_.x + now.step.x + row * task_.x_stride, task_.x_stride,
+                                task_.input_size};
+      with_constant<kRows>(min_index(now.step.rows - row, kRows), [&](auto R) {
+        kernels::multiply<V, R.value, 1>(Begin::value, bias(panel), &x, 0, x.size, weights, 0,
+                                         from(sums, row));
       });
     }
   }
