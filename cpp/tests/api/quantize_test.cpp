@@ -135,6 +135,8 @@ void refuses_what_cannot_be() {
   config.lstm.quantization = Quantization::int16;
   CHECK_THROWS(Network<double>(config, uninitialised), "quantization");
   config.lstm.layer_norm = LayerNorm::gates;
+  validate(config);
+  config.lstm.zoneout = 0.1;
   CHECK_THROWS(validate(config), "quantization");
 }
 

@@ -34,8 +34,8 @@ class Quantizable:
         The matrices of the layers become integers, with a scale for each row. At each step, x, h
         and, with dense peepholes, c are rounded to integers, too, each with a scale for its row of
         the batch. Sums of products are exact, so the outputs of the LSTM layers have the same bits
-        on every instruction set, except with projections and with dense peepholes and
-        output_peephole="current", which are computed in float32. W of the first layer and its x
+        on every instruction set, except with projections, layer normalisation, and dense peepholes
+        with output_peephole="current", which are computed in float32. W of the first layer and its x
         stay float32 if it has at most 16 inputs. So do biases, diagonal peepholes, initial states
         and the dense layers of a network.
 
@@ -56,8 +56,9 @@ class Quantizable:
             first.
 
         Raises:
-            ValueError: For other formats, for a model that is quantized already, for one with
-                layer_norm, and for parameters that are not finite.
+            ValueError: For other formats, for a model that is quantized already, for parameters
+                that are not finite, and for layer_norm with dense peepholes, a projection, clips or
+                zoneout.
         """
         return self._with_core(self._core.quantize(quantization_of(format, input_format)))
 

@@ -167,7 +167,10 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
 template <class T>
 void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noexcept {
   if constexpr (std::is_same_v<T, float>) {
-    if (task.weights.quantized.any) return quantized_kernels_of(isa).forward(task, team);
+    if (task.weights.quantized.any) {
+      const QuantizedKernels& quantized = quantized_kernels_of(isa);
+      return task.norm.form.any ? quantized.norm_forward(task) : quantized.forward(task, team);
+    }
   }
   const ForwardKernels<T>& kernels = forward_kernels_of<T>(isa);
   if (task.norm.form.any) return kernels.norm_forward(task);

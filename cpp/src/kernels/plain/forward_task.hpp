@@ -133,6 +133,7 @@ struct QuantizedKernels {
   Index gate_group;  // see IntegerPanels
   bool quads;        // whether it multiplies them
   ForwardKernel<float> forward;
+  NormForwardKernel<float> norm_forward;
 };
 
 /// The forward kernels of one instruction set for one type.

@@ -161,5 +161,54 @@ template <class Integers, int R, int G>
   }
 }
 
+template <class T>
+[[gnu::always_inline]] inline Sums<T> rows_from(const Sums<T>& sums, Index row) {
+  return {sums.data + row * sums.stride, sums.stride};
+}
+
+/// f(Int<R>(), row) for tiles of about equally many of `rows` rows, R from `row` on.
+template <class F>
+[[gnu::always_inline]] inline void for_tiles(Index rows, const F& f) {
+  const Index tiles = (rows + kIntegerRows - 1) / kIntegerRows;
+  for (Index nth = 0; nth < tiles; ++nth) {
+    const Index row = rows * nth / tiles;
+    with_constant<kIntegerRows>(rows * (nth + 1) / tiles - row, [&](auto R) { f(R, row); });
+  }
+}
+
+/// sums (rows, 4, lanes) = begin + the product of one panel. A group of gates at a time, whose
+/// weights then stay in L1 from tile to tile.
+template <class Integers, class V = typename Integers::Float>
+void multiply_panel(const IntegerPanels& w, Index panel, const FactorRows& factors, Index rows,
+                    Sums<const float> begin, Sums<float> sums) {
+  if (rows <= 2) {
+    with_constant<2>(rows, [&](auto R) {
+      add_product<Integers, R.value, kTileGroups<V, R.value>>(w, panel, 0, {factors, 0}, begin,
+                                                              sums);
+    });
+    return;
+  }
+  for (int gate = 0; gate < kGates; gate += kGateGroup<V>) {
+    for_tiles(rows, [&](auto R, Index row) {
+      add_product<Integers, R.value, 1>(w, panel, gate, {factors, row}, rows_from(begin, row),
+                                        rows_from(sums, row));
+    });
+  }
+}
+
+/// sums (rows, 4, lanes) = begin + W x of one panel, where W is in float. x: the first of the rows.
+template <class V>
+void input_in_float(const ForwardTask<float>& task, const float* x, Index rows, Index panel,
+                    Sums<const float> begin, Sums<float> sums) {
+  const float* const weights = task.weights.panel + panel * task.weights.terms * kPanelRow<V>;
+  for (Index row = 0; row < rows; row += kTileRows<V>) {
+    const Factors<float> factors = {x + row * task.x_stride, task.x_stride, task.input_size};
+    with_constant<kTileRows<V>>(min_index(rows - row, kTileRows<V>), [&](auto R) {
+      multiply<V, R.value, 1>(Begin::value, rows_from(begin, row), &factors, 0, factors.size,
+                              weights, 0, rows_from(sums, row));
+    });
+  }
+}
+
 }  // namespace
 }  // namespace peephole::kernels
