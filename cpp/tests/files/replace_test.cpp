@@ -38,14 +38,6 @@ LSTM<float> lstm(Index units) {
   return LSTM<float>(config, /*seed=*/0);
 }
 
-/// The only file in the folder that is not `path`.
-fs::path temporary_beside(const fs::path& path) {
-  for (const fs::directory_entry& entry : fs::directory_iterator(path.parent_path())) {
-    if (entry.path() != path) return entry.path();
-  }
-  return {};
-}
-
 void test_content() {
   const Folder folder;
   const fs::path path = folder / "file";
@@ -138,6 +130,14 @@ void test_checks_leave_nothing() {
 }
 
 #ifndef _WIN32
+
+/// The only file in the folder that is not `path`.
+fs::path temporary_beside(const fs::path& path) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(path.parent_path())) {
+    if (entry.path() != path) return entry.path();
+  }
+  return {};
+}
 
 void test_checks_of_what_cannot_be_replaced() {
   const Folder folder;
