@@ -35,6 +35,7 @@ from bench.build import BuildError
 from bench.implementations import PEERS, Implementation, Ours
 from bench.implementations.interface import not_installed
 from bench.progress import done, say
+from bench.quantized import modes as quantized
 from bench.serving import measure as serving
 from bench.shapes import Shape, select
 from bench.timing import Effort
@@ -53,6 +54,7 @@ MODES = (
     "cells",
     "sessions",
     "serving",
+    *quantized.MODES,
 )
 
 # What --quick measures: enough to see that everything runs, too little for reliable times.
@@ -221,6 +223,12 @@ class Run:
             records = [] if reason else serving.measure(self.options.quick)
             title = f"A server of {serving.SESSIONS} sessions: the most steps within 10 ms (p99)"
             table = reason or serving.table(records)
+        elif mode in quantized.MODES:
+            named = self.options.shapes
+            shapes = self.shapes if named else self._small(select(quantized.SHAPES))
+            title, records, table = quantized.run(
+                mode, self.options, shapes, self.threads, self.effort
+            )
         elif mode == "jax":
             records, table = self._through("jax", through_jax)
             title = f"Through JAX, {dtype}: fastest calls"
@@ -286,6 +294,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seconds", type=float, default=Effort.seconds, help="of calls per measurement")
     add("--rounds", type=int, default=Effort.rounds, help="turns that these are spread over")
+    add(
+        "--models",
+        type=int,
+        default=quantized.MODELS,
+        metavar="N",
+        help="random models of quantized-errors",
+    )
     add("--quick", action="store_true", help="small shapes and short times, to see that all works")
     add("--json", type=Path, metavar="FILE", help="write everything measured")
     add("--plot", type=Path, metavar="FILE", help="draw the ratios (.png, .svg, .pdf)")

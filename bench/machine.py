@@ -34,9 +34,18 @@ def describe(implementations: Sequence[Implementation]) -> dict[str, object]:
 
 
 def _processor() -> str:
+    return _information("model name") or platform.processor() or platform.machine()
+
+
+def flags() -> str:
+    """The extensions of the processor, as Linux names them; "" on other systems."""
+    return _information("flags") or _information("Features")
+
+
+def _information(name: str) -> str:
     information = Path("/proc/cpuinfo")
     if information.exists():
         for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
+            if line.startswith(name):
                 return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return ""

@@ -1,5 +1,5 @@
 # The kernels of each instruction set: src/kernels/isa/<set>.cpp with the flags of that set, compiled
-# once for each part (forward, backward with the head, step), so that the parts are compiled at the same
+# once for each part (forward, backward with the head, step, quantized), so that the parts are compiled at the same
 # time.
 # Only these objects get instruction-set flags, and they share no inline function with others.
 #
@@ -38,7 +38,7 @@ macro(peephole_instruction_set set)
   string(TOUPPER PEEPHOLE_HAS_${set} has_set)
   list(APPEND PEEPHOLE_KERNEL_DEFINITIONS ${has_set})
   peephole_gnu_flags(PEEPHOLE_KERNEL_FLAGS_${set} ${PEEPHOLE_KERNEL_FLAGS} ${ARGN})
-  foreach(part IN ITEMS forward backward step)
+  foreach(part IN ITEMS forward backward step quantized)
     set(kernels peephole_kernels_${set}_${part})
     string(TOUPPER ${part} part)
     add_library(${kernels} OBJECT src/kernels/isa/${set}.cpp)
@@ -46,6 +46,11 @@ macro(peephole_instruction_set set)
     target_compile_features(${kernels} PRIVATE cxx_std_17)
     target_compile_definitions(${kernels} PRIVATE PEEPHOLE_PART_${part})
     target_compile_options(${kernels} PRIVATE ${PEEPHOLE_KERNEL_FLAGS_${set}})
+    if(part STREQUAL "QUANTIZED")
+      # GCC would move what belongs into the loops out of them, and keep sums on the stack instead.
+      target_compile_options(${kernels} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-tree-pre>
+        $<$<CXX_COMPILER_ID:GNU>:-fno-gcse>)
+    endif()
     target_include_directories(${kernels} PRIVATE include src)
     set_target_properties(${kernels} PROPERTIES
       CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF

@@ -48,6 +48,7 @@ OPTIONS = (
     "layer_norm_epsilon",
     "projection_size",
     "projection_clip",
+    "quantization",
     "input_dense_size",
     "input_activation",
     "dtype",

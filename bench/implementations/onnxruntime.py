@@ -36,21 +36,19 @@ class OnnxRuntime(Implementation):
 
     def open(self, problem: Problem, threads: int) -> OnnxRuntimeOpened:
         """See Implementation."""
-        return OnnxRuntimeOpened(problem, threads)
+        return OnnxRuntimeOpened(problem, threads, model_of(problem))
 
 
 class OnnxRuntimeOpened(Opened):
     """A session with its input and outputs bound, which saves it copies."""
 
-    def __init__(self, problem: Problem, threads: int) -> None:
+    def __init__(self, problem: Problem, threads: int, model: bytes) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            _model(problem), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         x = np.ascontiguousarray(problem.x.transpose(1, 0, 2))
         T, B, _ = x.shape
         self.y = onnxruntime.OrtValue.ortvalue_from_numpy(
@@ -68,7 +66,8 @@ class OnnxRuntimeOpened(Opened):
         return {"y": self.y.numpy()[:, 0].transpose(1, 0, 2)}
 
 
-def _model(problem: Problem) -> bytes:
+def model_of(problem: Problem) -> bytes:
+    """The model of one LSTM node, with the problem's parameters."""
     from onnx import TensorProto, helper, numpy_helper
 
     shape = problem.shape

@@ -4,12 +4,14 @@
 #include <stdexcept>
 #include <string>
 
+#include "peephole/options.hpp"
+
 namespace bench {
 namespace {
 
 constexpr const char* kUsage =
     "usage: peephole_bench_step [--seconds S] [--rounds N] [--same-weights] [--streams] "
-    "[--sessions] [--json] [I,H ...]";
+    "[--sessions] [--format int16|int8|int8_fast] [--json] [I,H ...]";
 
 // Filters of one variable up to H = 64, and layers of streaming models.
 const std::vector<Sizes> kSizes = {{1, 8},  {1, 16}, {1, 20},   {1, 24},   {16, 32},
@@ -31,12 +33,15 @@ Options parse(int count, char** arguments) {
   Options options;
   for (int n = 1; n < count; ++n) {
     const std::string argument = arguments[n];
-    const bool has_value = argument == "--seconds" || argument == "--rounds";
+    const bool has_value =
+        argument == "--seconds" || argument == "--rounds" || argument == "--format";
     if (has_value && n + 1 == count) throw std::invalid_argument(kUsage);
     if (argument == "--seconds") {
       options.seconds = std::stod(arguments[++n]);
     } else if (argument == "--rounds") {
       options.rounds = std::stoi(arguments[++n]);
+    } else if (argument == "--format") {
+      options.format = peephole::parse<peephole::Quantization>("--format", arguments[++n]);
     } else if (argument == "--same-weights") {
       options.same_weights = true;
     } else if (argument == "--streams") {

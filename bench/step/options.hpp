@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
+
+#include "peephole/config.hpp"
 
 namespace bench {
 
@@ -17,6 +20,7 @@ struct Options {
   bool streams = false;   // those alone
   bool sessions = false;  // those alone
   bool json = false;
+  std::optional<peephole::Quantization> format;  // of streams and sessions; none: float32
 };
 
 /// Throws std::invalid_argument with the usage.

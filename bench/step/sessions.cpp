@@ -32,8 +32,8 @@ struct SessionTimes {
 
 class SessionsBench {
  public:
-  explicit SessionsBench(const Sizes& sizes)
-      : network_(network_of(sizes)),
+  SessionsBench(const Sizes& sizes, const Options& options)
+      : network_(network_of(sizes, options)),
         pool_(network_, kOpen),
         batch_(network_, kCalled),
         I_(sizes.I),
@@ -119,7 +119,7 @@ void run_sessions(const Options& options) {
         "|---|---:|---:|---:|\n");
   }
   for (const Sizes& sizes : options.sizes) {
-    const SessionTimes t = SessionsBench(sizes).measure(options);
+    const SessionTimes t = SessionsBench(sizes, options).measure(options);
     std::printf(options.json
                     ? "{\"I\": %zu, \"H\": %zu, \"pool\": %.4f, \"batch\": %.4f, \"loop\": %.4f}\n"
                     : "| %zu,%zu | %.3f | %.3f | %.3f |\n",

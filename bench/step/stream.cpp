@@ -51,8 +51,12 @@ struct Times {
 
 class StreamBench {
  public:
-  explicit StreamBench(const Sizes& sizes)
-      : network_(network_of(sizes)), stream_(network_), I_(sizes.I), x_(kSteps * I_), y_(kSteps) {
+  StreamBench(const Sizes& sizes, const Options& options)
+      : network_(network_of(sizes, options)),
+        stream_(network_),
+        I_(sizes.I),
+        x_(kSteps * I_),
+        y_(kSteps) {
     for (std::size_t n = 0; n < x_.size(); ++n) x_[n] = 0.01f * static_cast<float>(n % 97) - 0.5f;
     check();
   }
@@ -128,7 +132,7 @@ void run_streams(const Options& options) {
         "|---|---:|---:|---:|---:|---:|\n");
   }
   for (const Sizes& sizes : options.sizes) {
-    const Times t = StreamBench(sizes).measure(options);
+    const Times t = StreamBench(sizes, options).measure(options);
     std::printf(options.json ? "{\"I\": %zu, \"H\": %zu, \"what\": \"stream\", \"step\": %.1f, "
                                "\"host_mode\": %.1f, \"block\": %.1f, \"p50\": %.0f, "
                                "\"p999\": %.0f}\n"

@@ -4,7 +4,8 @@
 
 namespace bench {
 
-/// peephole::Stream with a dense head of one output, float32: nanoseconds a step.
+/// peephole::Stream with a dense head of one output, in the format of the options: nanoseconds a
+/// step.
 void run_streams(const Options& options);
 
 }  // namespace bench

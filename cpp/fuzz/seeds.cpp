@@ -86,12 +86,27 @@ void add_options(Folder& folder) {
   base.input_dense_size = 2;                // input_activation needs it
   add_models<float>(folder, base);
   for_each_option(base, [&](const auto& option, const auto&) {
+    if (std::string(option.name) == "quantization") return;  // see add_quantized()
     NetworkConfig config = base;
     for_each_option(config, [&](const auto& other, auto& value) {
       if (std::string(other.name) == option.name) change(value);
     });
     add_models<float>(folder, config);
   });
+}
+
+/// Quantized models, whose matrices of the second layer are all integers.
+void add_quantized(Folder& folder) {
+  NetworkConfig config;
+  config.lstm.hidden_sizes = {2, 2};
+  config.lstm.peephole = Peephole::dense;
+  config.lstm.projection_size = 1;
+  const Network<float> network(config, /*seed=*/0);
+  for (const Name<Quantization>& name : names<Quantization>()) {
+    const Network<float> quantized = quantize(network, name.value);
+    folder.add(serialise(quantized));
+    folder.add(serialise(*quantized.lstm()));
+  }
 }
 
 }  // namespace
@@ -114,6 +129,7 @@ int main(int argc, char** argv) {
     }
   }
   add_options(folder);
+  add_quantized(folder);
   for (const test::HostileFile& file : test::hostile_files()) folder.add(file.bytes);
 
   Folder foreign(argv[2]);

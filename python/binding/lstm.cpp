@@ -7,6 +7,7 @@
 #include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
+#include "quantizing.hpp"
 #include "saving.hpp"
 
 namespace peephole::binding {
@@ -81,7 +82,8 @@ template <class T>
 void bind_lstm_of(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
-  new_class<LSTM<T>, std::shared_ptr<LSTM<T>>>(module, name)
+  auto of_model = new_class<LSTM<T>, std::shared_ptr<LSTM<T>>>(module, name);
+  of_model
       .def(py::init([](py::handle input_size, py::handle hidden_sizes, const py::kwargs& options) {
              return std::make_shared<LSTM<T>>(lstm_config(input_size, hidden_sizes, options),
                                               uninitialised);
@@ -105,6 +107,7 @@ void bind_lstm_of(py::module_& module, const char* name) {
       .def("trace", &trace<T>, "x"_a, "state"_a = none, "lengths"_a = none)
       .def("release_workspaces", &LSTM<T>::release_workspaces)
       .def("backward", &backward<T>, "tape"_a, "dy"_a, "dstate"_a = none, "inputs"_a = true);
+  define_quantizing<LSTM, T>(of_model);
 }
 
 }  // namespace

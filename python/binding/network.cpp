@@ -7,6 +7,7 @@
 #include "gil.hpp"
 #include "model.hpp"
 #include "options.hpp"
+#include "quantizing.hpp"
 #include "saving.hpp"
 
 namespace peephole::binding {
@@ -127,7 +128,8 @@ template <class T>
 void bind_network_of(py::module_& module, const char* name) {
   using namespace py::literals;
   const py::object none = py::none();
-  new_class<Network<T>, std::shared_ptr<Network<T>>>(module, name)
+  auto of_model = new_class<Network<T>, std::shared_ptr<Network<T>>>(module, name);
+  of_model
       .def(py::init([](py::handle input_size, py::handle hidden_sizes, py::handle output_size,
                        const py::kwargs& options) {
              return std::make_shared<Network<T>>(
@@ -155,6 +157,7 @@ void bind_network_of(py::module_& module, const char* name) {
       .def("release_workspaces", &Network<T>::release_workspaces)
       .def("backward", &backward<T>, "tape"_a, "dy"_a = none, "dstate"_a = none, "dlogits"_a = none,
            "inputs"_a = true);
+  define_quantizing<Network, T>(of_model);
 }
 
 }  // namespace

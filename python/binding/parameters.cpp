@@ -17,9 +17,53 @@ py::array_t<T> live_view(const ParametersOf<T>& self, const std::string& name) {
   return py::array_t<T>(self.shape(i), data, base);
 }
 
+/// A copy of integers: what is written to them must be checked.
+template <class Integer, class T>
+py::array integers_of(const ParametersOf<T>& self, Index i) {
+  py::array_t<Integer> copy(self.shape(i), self.parameters->template integers<Integer>(i));
+  py::detail::array_proxy(copy.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  return copy;
+}
+
+/// The values of a parameter: a writable view, or of integers a copy that cannot be written.
+template <class T>
+py::array values(const ParametersOf<T>& self, const std::string& name) {
+  const Index i = self.find(name);
+  switch (self.spec(i).type) {
+    case NumberType::int8: return integers_of<std::int8_t>(self, i);
+    case NumberType::int16: return integers_of<std::int16_t>(self, i);
+    case NumberType::real: break;
+  }
+  return live_view(self, name);
+}
+
+/// `object` as an array of Integer, of exactly `shape`.
+template <class Integer>
+py::array_t<Integer, py::array::c_style> exact_integers(py::handle object, const std::string& name,
+                                                        const Shape& shape) {
+  const auto array = py::array::ensure(object);
+  if (!array || !array.dtype().equal(py::dtype::of<Integer>())) {
+    refuse_type(name, "an array of " + std::string(py::str(py::dtype::of<Integer>())),
+                array ? std::string(py::str(array.dtype())) : type_text(object));
+  }
+  if (shape_of(array) != shape) refuse_value(name, shape_text(shape), shape_text(shape_of(array)));
+  return array;
+}
+
+template <class Integer, class T>
+void assign_integers(ParametersOf<T>& self, Index i, py::handle value) {
+  const auto values = exact_integers<Integer>(value, self.spec(i).name, self.shape(i));
+  self.parameters->assign_integers(i, values.data());
+}
+
 template <class T>
 void assign(ParametersOf<T>& self, const std::string& name, py::handle value) {
   const Index i = self.find(name);
+  switch (self.spec(i).type) {
+    case NumberType::int8: return assign_integers<std::int8_t>(self, i, value);
+    case NumberType::int16: return assign_integers<std::int16_t>(self, i, value);
+    case NumberType::real: break;
+  }
   const auto values = numbers<T>(value, name, self.shape(i));
   self.parameters->assign(i, values.data());
 }
@@ -59,7 +103,7 @@ void bind_parameters_of(py::module_& module, const char* name) {
             return result;
           },
           py::arg("name"))
-      .def("view", &live_view<T>, py::arg("name"))
+      .def("view", &values<T>, py::arg("name"))
       .def("assign", &assign<T>, py::arg("name"), py::arg("value"))
       .def("mask", &mask<T>, py::arg("name"))
       .def("set_mask", &set_mask<T>, py::arg("name"), py::arg("connected"));

@@ -30,12 +30,14 @@ from peephole.models.sessions import Sessions
 from peephole.models.stream import Stream
 from peephole.scaling import Standardiser
 from peephole.static import with_static
+from peephole.views.quantization import QuantizationReport, quantization_report
 from peephole.windows import windows
 
 __all__ = [
     "LSTM",
     "Gradients",
     "Network",
+    "QuantizationReport",
     "Sessions",
     "Standardiser",
     "Stream",
@@ -53,6 +55,7 @@ __all__ = [
     "num_threads",
     "optim",
     "plot",
+    "quantization_report",
     "register_with_threadpoolctl",
     "schedules",
     "set_executor",
@@ -68,12 +71,14 @@ _PUBLIC = (
     LSTM,
     Gradients,
     Network,
+    QuantizationReport,
     Sessions,
     Standardiser,
     Stream,
     Tangents,
     executor,
     load,
+    quantization_report,
     with_static,
 )
 for _public in _PUBLIC:

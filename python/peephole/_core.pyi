@@ -68,6 +68,10 @@ class _Model:
     @property
     def parameters(self) -> Parameters: ...
     def initialise(self, seed: int, recurrent: Literal["uniform", "orthogonal"]) -> None: ...
+    def quantize(self, quantization: str) -> Any:
+        """A model in float32, of the same class."""
+    def dequantize(self) -> Any:
+        """Of a model in float32 alone; of the same class."""
     def release_workspaces(self) -> None: ...
     def save(self, path: str | bytes, metadata: dict[str, str]) -> None: ...
     def __call__(
@@ -129,6 +133,7 @@ class LSTM(_Model):
         layer_norm_epsilon: float = 1e-5,
         projection_size: int | None = None,
         projection_clip: float | None = None,
+        quantization: str | None = None,
     ) -> None: ...
     def forward(
         self,
@@ -240,6 +245,7 @@ class Network(_Model):
         layer_norm_epsilon: float = 1e-5,
         projection_size: int | None = None,
         projection_clip: float | None = None,
+        quantization: str | None = None,
     ) -> None: ...
     @property
     def lstm(self) -> LSTM:

@@ -65,6 +65,7 @@ class LSTMOptions(TypedDict, total=False):
     layer_norm_epsilon: float
     projection_size: int | None
     projection_clip: float | None
+    quantization: Literal["int16", "int8", "int8_fast"] | None
     masks: Mapping[str, NDArray[np.bool_]] | None
     gate_inputs: Mapping[str, Columns] | None
     dtype: Any

@@ -29,7 +29,9 @@ class Parameters(Mapping[str, NDArray[Any]]):
     are used from the model's next call on. `parameters[name] = value` copies a value of the same
     shape in; another shape or dtype raises ValueError or TypeError and changes nothing. An unknown
     name raises `UnknownParameter` (a KeyError and a ValueError) either way. Names cannot be added
-    or removed. Masked weights stay 0 whatever is written.
+    or removed. Masked weights stay 0 whatever is written. The integers of a quantized model are
+    arrays that cannot be written, and only integers of their dtype whose sums of products cannot
+    overflow can be assigned to them.
 
     While a view is alive, each call compares the parameters with a copy to find out whether they
     were written to, so a held view costs a little time and memory. Iterating over names, `len`,

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "metrics schedules optim scaling",
     "models": "_core _checks _frames _keywords _types _sequences losses masks "
     "parameters scaling training.entry",
-    "views": "_checks _fork_gate _notebook models training.keep.history",
+    "views": "_checks _fork_gate _notebook _sequences models training.keep.history",
     "inspection": "views",
     "plot": "views",
     "sklearn": "_checks _keywords _runtime _sequences _types metrics models optim parameters "
@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "demo": "_fork_gate datasets models views",
     "__main__": "_core demo interop",
     "": "_core _types _runtime datasets decoding inspection losses masks metrics models optim "
-    "plot scaling schedules static training windows",
+    "plot scaling schedules static training views windows",
 }
 
 

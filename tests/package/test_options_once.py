@@ -51,10 +51,15 @@ OTHER = {
     "preactivation_clip": 2.5,
     "projection_clip": 0.5,
     "projection_size": 2,
+    "quantization": "int8_fast",
     "readout": "last",
     "recurrent_dropout": 0.25,
     "zoneout": 0.25,
 }
+
+# Options of models that cannot be trained: what trains does not have them.
+OF_INFERENCE = {"quantization"}
+OF_TRAINING = [option for option in OF_LSTM if option not in OF_INFERENCE]
 
 # What an option needs another option to have.
 NEEDS = {
@@ -104,7 +109,7 @@ class TestOptionsOfModels:
 
         of_torch = {"batch_first", "proj_size", "device"}
         found = keywords(peephole.torch.LSTM.__init__).keys() - of_torch
-        assert found == {*OF_LSTM, *OF_PYTHON} - {"seed", "projection_size"}
+        assert found == {*OF_TRAINING, *OF_PYTHON} - {"seed", "projection_size"}
 
     def test_docstrings(self):
         arguments = inspect.signature(peephole.LSTM).parameters
@@ -141,7 +146,7 @@ class TestOptionsOfModels:
         assert f"{option}=" in repr(made(option))
         assert f"{option}=" not in repr(peephole.Network(2, 3, 2, seed=0))
 
-    @pytest.mark.parametrize("option", OF_LSTM + OF_NETWORK)
+    @pytest.mark.parametrize("option", OF_TRAINING + OF_NETWORK)
     def test_checkpoint(self, option, tmp_path):
         net = peephole.Network(2, 3, 2, seed=0, **other(option))
         y = np.zeros((1, 2) if net.readout == "last" else (1, 4, 2))
@@ -149,7 +154,7 @@ class TestOptionsOfModels:
         net.fit(np.zeros((1, 4, 2)), y, epochs=1, progress=False, checkpoint=path)
         assert peephole.training.load_checkpoint(path).options == net.options
 
-    @pytest.mark.parametrize("option", OF_LSTM)
+    @pytest.mark.parametrize("option", OF_TRAINING)
     @pytest.mark.parametrize("cls", ["LSTMClassifier", "LSTMRegressor"])
     def test_estimators(self, cls, option):
         estimators = pytest.importorskip("peephole.sklearn")
@@ -160,7 +165,7 @@ class TestOptionsOfModels:
     def test_signature_of_estimators(self):
         estimators = pytest.importorskip("peephole.sklearn")
         ours, theirs = keywords(peephole.LSTM), keywords(estimators.LSTMClassifier)
-        for name in {*OF_LSTM, *OF_PYTHON} - {"masks", "gate_inputs", "seed"}:
+        for name in {*OF_TRAINING, *OF_PYTHON} - {"masks", "gate_inputs", "seed"}:
             assert name in theirs, name
             assert (theirs[name].default, theirs[name].annotation) == (
                 ours[name].default,
@@ -193,6 +198,8 @@ class TestFuzzDictionary:
             names |= {*made(option).parameters}
         for form in ("gates", "products"):
             names |= {*peephole.LSTM(2, 3, layer_norm=form).parameters}
+        sizes = {"projection_size": 2, "quantization": "int8"}
+        names |= {*peephole.LSTM(20, 3, peephole="dense", **sizes).parameters}
         missing = {name for name in names if name.removesuffix("_reverse") not in self.WORDS}
         assert not missing
 

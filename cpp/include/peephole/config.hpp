@@ -33,6 +33,23 @@ enum class LayerNorm { gates, products };
 ///   none    nothing
 enum class LayerNormCell { state, output, none };
 
+/// The integers of a quantized model, which is for inference only. Each matrix of a layer, W, R,
+/// dense P and W_hr, is stored in them with a scale for each row; x, h and c are rounded to
+/// integers, too, with a scale for each row and step, and products are summed exactly.
+///
+///   int16      matrices of 16 bits, multiplied with integers of 14 bits
+///   int8       matrices of 8 bits; h in 8 bits, x and c in 14
+///   int8_fast  the same, with x in 8 bits
+///
+/// W of the first layer and its x stay in float where it has at most kFloatInputs inputs; and
+/// biases, diagonal peepholes, initial states and dense layers always do. See quantize().
+enum class Quantization { int16, int8, int8_fast };
+
+inline constexpr Index kFloatInputs = 16;
+
+/// The type of a parameter's values: the floating-point type of the model, or integers.
+enum class NumberType { real, int8, int16 };
+
 /// A subset of the gates.
 class GateSet {
  public:
@@ -80,6 +97,8 @@ struct LSTMConfig {
   LayerNormCell layer_norm_cell = LayerNormCell::state;
   double layer_norm_epsilon = 1e-5;  // in 1e-30..1
 
+  std::optional<Quantization> quantization;  // none: a model in floating point
+
   bool regularised() const noexcept { return dropout > 0 || recurrent_dropout > 0 || zoneout > 0; }
   Index layers() const noexcept { return static_cast<Index>(hidden_sizes.size()); }
   Index directions() const noexcept { return bidirectional ? 2 : 1; }
@@ -88,6 +107,10 @@ struct LSTMConfig {
   Index recurrent_size(Index layer) const noexcept;
   /// D * P of the last layer: the features of y.
   Index output_size() const noexcept;
+  /// Of the matrices' values; W of a layer may still be real: see quantizes_input().
+  NumberType matrix_type() const noexcept;
+  /// Whether W of a layer, and x of it, are integers.
+  bool quantizes_input(Index layer) const noexcept;
 };
 
 /// The activation of the head; softmax is over the O outputs of a step.
@@ -111,11 +134,12 @@ struct NetworkConfig {
   LSTMConfig stack() const;
 };
 
-/// Name and shape of one parameter: (rows, columns), or (rows,) when columns is 0.
+/// Name, shape and type of one parameter: (rows, columns), or (rows,) when columns is 0.
 struct ParameterSpec {
   std::string name;
   Index rows = 0;
   Index columns = 0;
+  NumberType type = NumberType::real;
 
   Index size() const noexcept { return columns == 0 ? rows : rows * columns; }
 };
@@ -136,6 +160,9 @@ PEEPHOLE_API void validate(const NetworkConfig& config);
 ///   gain_l{k}       (4H,)                       γ, with LayerNorm::gates alone
 ///   gain_ih_l{k}, gain_hh_l{k}  (4H,)           γ_x and γ_h, with LayerNorm::products alone
 ///   gain_c_l{k}, shift_c_l{k}   (H,)            γ_c and β_c, absent with LayerNormCell::none
+/// of a quantized model, each matrix of integers is followed by its scales:
+///   weight_ih_l{k}_scale, weight_hh_l{k}_scale, weight_ch_l{k}_scale  (4H,)
+///   weight_hr_l{k}_scale                                              (P,)
 /// and for a network
 ///   input.weight    (D, I), with D = input_dense_size; absent without, as the next
 ///   input.bias      (D,)

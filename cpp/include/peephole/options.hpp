@@ -39,6 +39,8 @@ PEEPHOLE_API Span<const Name<LayerNorm>> names<LayerNorm>() noexcept;
 template <>
 PEEPHOLE_API Span<const Name<LayerNormCell>> names<LayerNormCell>() noexcept;
 template <>
+PEEPHOLE_API Span<const Name<Quantization>> names<Quantization>() noexcept;
+template <>
 PEEPHOLE_API Span<const Name<HeadActivation>> names<HeadActivation>() noexcept;
 template <>
 PEEPHOLE_API Span<const Name<Readout>> names<Readout>() noexcept;
@@ -121,7 +123,8 @@ inline constexpr auto kLSTMOptions = std::make_tuple(
     Option{"layer_norm_cell", &LSTMConfig::layer_norm_cell, InFiles::unless_default},
     Option{"layer_norm_epsilon", &LSTMConfig::layer_norm_epsilon, InFiles::unless_default},
     Option{"projection_size", &LSTMConfig::projection_size, InFiles::unless_default},
-    Option{"projection_clip", &LSTMConfig::projection_clip, InFiles::unless_default});
+    Option{"projection_clip", &LSTMConfig::projection_clip, InFiles::unless_default},
+    Option{"quantization", &LSTMConfig::quantization, InFiles::unless_default});
 inline constexpr auto kNetworkOptions = std::make_tuple(
     Option{"head", &NetworkConfig::head, InFiles::always},
     Option{"readout", &NetworkConfig::readout, InFiles::always},

@@ -34,12 +34,27 @@ class PEEPHOLE_API Parameters {
   Index flat_size() const noexcept;
   /// Where parameter `i` begins in the flat layout.
   Index offset(Index i) const noexcept;
-  /// The values of parameter `i`, to be read.
+  /// The values of parameter `i`, to be read. Those of integers are in the same memory: see
+  /// integers().
   const T* data(Index i) const noexcept;
+  /// The values of a parameter whose type is that of Integer: std::int8_t or std::int16_t.
+  template <class Integer>
+  const Integer* integers(Index i) const noexcept {
+    return reinterpret_cast<const Integer*>(data(i));
+  }
+  /// Of one value of parameter `i`.
+  std::size_t value_bytes(Index i) const noexcept;
 
   /// Copies `values` (C-contiguous, of the parameter's size) in; 0 where masked. Values with the
   /// same bits as before are no change: weights packed for the kernels and tapes stay valid.
   void assign(Index i, const T* values);
+  /// Throws std::invalid_argument for integers whose sums could overflow: outside -127..127 or
+  /// -32767..32767, or of 16 bits and, over 128 terms of a row that begin at a multiple of 128, of
+  /// magnitudes that add up to more than 262,176.
+  template <class Integer>
+  void assign_integers(Index i, const Integer* values) {
+    assign(i, reinterpret_cast<const T*>(values));
+  }
 
   /// The right to write: see ParameterWriter.
   ParameterWriter<T> write();
@@ -77,7 +92,8 @@ class PEEPHOLE_API ParameterWriter {
   ParameterWriter(ParameterWriter&&) noexcept;
   ParameterWriter& operator=(ParameterWriter&&) = delete;
 
-  /// The values of parameter `i`, to be read and written.
+  /// The values of parameter `i`, to be read and written; of integers as by
+  /// Parameters::integers().
   T* data(Index i);
 
  private:

@@ -15,6 +15,7 @@
 #include "peephole/optimiser.hpp"
 #include "peephole/options.hpp"
 #include "peephole/parameters.hpp"
+#include "peephole/quantize.hpp"
 #include "peephole/runtime.hpp"
 #include "peephole/sessions.hpp"
 #include "peephole/stream.hpp"

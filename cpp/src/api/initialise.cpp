@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/errors.hpp"
 #include "compute/shares.hpp"
 #include "model/orthogonal.hpp"
 #include "model/random.hpp"
@@ -75,6 +76,10 @@ std::vector<double> draw(const ParameterSpec& spec, Index H, Initialisation recu
 template <class T>
 void initialise(const LSTMConfig& config, Parameters<T>& parameters, std::size_t count,
                 std::uint64_t seed, Initialisation recurrent, Index input_size = 0) {
+  if (config.quantization) {
+    refuse("quantization", "none of a model that is initialised: see quantize()",
+           to_string(*config.quantization));
+  }
   Random random(seed);
   std::size_t i = 0;
   const auto next = [&](Index H) {

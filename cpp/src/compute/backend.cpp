@@ -31,6 +31,9 @@ Backend backend_for(const LayerSpec& spec, const LayerNoise& noise, IsaChoice ch
     return Backend{Backend::Kind::reference, Isa::baseline, reason};
   };
   const Backend backend = backend_for(choice);
+  if (spec.quantization && backend.is_reference()) {
+    return {Backend::Kind::kernels, Isa::baseline, "the reference path has no integers"};
+  }
   if (backend.is_reference() || !spec.layer_norm) return backend;
   if (spec.peephole == Peephole::dense) {
     return reference("the kernels have no layer normalisation with dense peepholes");

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "peephole/config.hpp"
+
 /// What model files call things: see peephole/files.hpp.
 namespace peephole::files {
 
@@ -20,6 +22,17 @@ constexpr const char* dtype_of<float>() {
 template <>
 constexpr const char* dtype_of<double>() {
   return "F64";
+}
+
+/// Of a parameter of a model over T.
+template <class T>
+constexpr const char* dtype_of(NumberType type) {
+  switch (type) {
+    case NumberType::int8: return "I8";
+    case NumberType::int16: return "I16";
+    case NumberType::real: break;
+  }
+  return dtype_of<T>();
 }
 
 }  // namespace peephole::files

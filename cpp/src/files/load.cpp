@@ -17,6 +17,7 @@
 #include "files/options.hpp"
 #include "files/source.hpp"
 #include "model/parameters_access.hpp"
+#include "model/rounding.hpp"
 #include "peephole/files.hpp"
 
 namespace peephole {
@@ -78,7 +79,7 @@ void check_tensors(const Parts& parts) {
   for (const ParameterSpec& spec : parts.specs) {
     const auto values = tensors.find(spec.name);
     if (values == tensors.end()) throw FileError("tensor " + in_quotes(spec.name) + " is missing");
-    check_tensor(spec.name, values->second, files::dtype_of<T>(), spec);
+    check_tensor(spec.name, values->second, files::dtype_of<T>(spec.type), spec);
     const auto mask = tensors.find(files::kMasks + spec.name);
     if (mask != tensors.end()) check_tensor(mask->first, mask->second, files::kBool, spec);
     known.insert({spec.name, files::kMasks + spec.name});
@@ -109,12 +110,41 @@ void check_mask(Source& source, const Parts& parts, const ParameterSpec& spec, c
   }
 }
 
+/// Checks, row by row, that no sum of products of the integers can overflow.
+template <class Integer>
+void check_integers(Source& source, const Parts& parts, const ParameterSpec& spec) {
+  const std::uint64_t at = parts.header.data_at + parts.header.tensors.at(spec.name).begin;
+  std::vector<Integer> values(static_cast<std::size_t>(spec.columns));
+  const std::size_t bytes = values.size() * sizeof(Integer);
+  for (Index row = 0; row < spec.rows; ++row) {
+    files::read_values(source, at + static_cast<std::uint64_t>(row) * bytes, values.data(), bytes,
+                       sizeof(Integer));
+    if (!sums_fit(values.data(), spec.columns)) {
+      throw FileError("tensor " + in_quotes(spec.name) +
+                      " has integers whose sums of products could overflow");
+    }
+  }
+}
+
 template <class T>
 void check_values(Source& source, const Parts& parts) {
   check_tensors<T>(parts);
   for (const ParameterSpec& spec : parts.specs) {
     const auto mask = parts.header.tensors.find(files::kMasks + spec.name);
-    if (mask != parts.header.tensors.end()) check_mask<T>(source, parts, spec, mask->second);
+    const bool masked = mask != parts.header.tensors.end();
+    switch (spec.type) {
+      case NumberType::real:
+        if (masked) check_mask<T>(source, parts, spec, mask->second);
+        break;
+      case NumberType::int8:
+        check_integers<std::int8_t>(source, parts, spec);
+        if (masked) check_mask<std::int8_t>(source, parts, spec, mask->second);
+        break;
+      case NumberType::int16:
+        check_integers<std::int16_t>(source, parts, spec);
+        if (masked) check_mask<std::int16_t>(source, parts, spec, mask->second);
+        break;
+    }
   }
 }
 
@@ -150,7 +180,8 @@ void read_parameters(Source& source, const Parts& parts, Parameters<T>& paramete
     const Tensor& tensor = parts.header.tensors.at(name);
     files::read_values(source, parts.header.data_at + tensor.begin,
                        ParametersAccess<T>::mutable_flat(parameters) + parameters.offset(i),
-                       static_cast<std::size_t>(tensor.end - tensor.begin), sizeof(T));
+                       static_cast<std::size_t>(tensor.end - tensor.begin),
+                       parameters.value_bytes(i));
     const auto mask = parts.header.tensors.find(files::kMasks + name);
     if (mask != parts.header.tensors.end()) {
       parameters.mask(i, read_mask(source, parts, mask->second).get());

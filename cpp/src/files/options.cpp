@@ -197,8 +197,9 @@ class OptionsReader : public JsonEvents {
     for_each_in_files(options_, [&](const auto& row, auto& value) {
       using Value = std::decay_t<decltype(value)>;
       if (name_ != row.name) return;
-      if constexpr (std::is_same_v<Value, std::optional<LayerNorm>>) {
-        value = parse<LayerNorm>(row.name, text);
+      if constexpr (std::is_same_v<Value, std::optional<LayerNorm>> ||
+                    std::is_same_v<Value, std::optional<Quantization>>) {
+        value = parse<typename Value::value_type>(row.name, text);
         found = true;
       } else if constexpr (std::is_enum_v<Value>) {
         value = parse<Value>(row.name, text);
@@ -285,6 +286,9 @@ Options read_options(const std::string& kind, const std::string& text, std::size
     }
   } catch (const std::invalid_argument& error) {
     refuse_options(error.what());
+  }
+  if (options.float64 && options.config.lstm.quantization) {
+    refuse_options("quantization: expected dtype float32, got float64");
   }
   return options;
 }

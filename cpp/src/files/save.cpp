@@ -39,7 +39,10 @@ void add_tensors(files::Header& header, const std::vector<ParameterSpec>& specs,
     tensor.begin = end;
     tensor.end = end += static_cast<std::uint64_t>(spec.size()) * value_size;
   };
-  for (const ParameterSpec& spec : specs) add(spec.name, files::dtype_of<T>(), spec, sizeof(T));
+  for (const ParameterSpec& spec : specs) {
+    add(spec.name, files::dtype_of<T>(spec.type), spec,
+        parameters.value_bytes(parameters.find(spec.name)));
+  }
   for (const ParameterSpec& spec : specs) {
     if (parameters.masked(parameters.find(spec.name))) {
       add(files::kMasks + spec.name, files::kBool, spec, 1);
@@ -53,8 +56,10 @@ void write_values(files::Sink& sink, const std::vector<ParameterSpec>& specs,
   static_assert(sizeof(bool) == 1, "BOOL in files is a byte");
   ParametersAccess<T>::refresh(parameters);  // masked weights are 0 in the file
   for (const ParameterSpec& spec : specs) {
-    files::write_values(sink, parameters.data(parameters.find(spec.name)),
-                        static_cast<std::size_t>(spec.size()) * sizeof(T), sizeof(T));
+    const Index i = parameters.find(spec.name);
+    const std::size_t value_size = parameters.value_bytes(i);
+    files::write_values(sink, parameters.data(i),
+                        static_cast<std::size_t>(spec.size()) * value_size, value_size);
   }
   for (const ParameterSpec& spec : specs) {
     const bool* const mask = parameters.mask(parameters.find(spec.name));

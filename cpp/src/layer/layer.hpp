@@ -39,6 +39,8 @@ struct LayerSpec {
   double layer_norm_epsilon = 0;
   std::optional<Index> projection_size = std::nullopt;   // P
   std::optional<double> projection_clip = std::nullopt;  // h is clipped to ±this
+  std::optional<Quantization> quantization = std::nullopt;
+  bool quantizes_input = false;  // W is of integers, as the other matrices
 
   bool clips_cell() const noexcept { return cell_clip != kNoClip; }
   bool clips_preactivations() const noexcept { return preactivation_clip != kNoClip; }
@@ -70,7 +72,19 @@ struct LayerWeights {
   T* gain_c = nullptr;     // (H,)
   T* shift_c = nullptr;    // (H,)
   T* weight_hr = nullptr;  // (P, H), with a projection
+  // Of a quantized layer, whose matrices are integers in the memory that the pointers above give:
+  // see integers_of(). W, and its scales, as quantizes_input says.
+  T* weight_ih_scale = nullptr;  // (4H,)
+  T* weight_hh_scale = nullptr;  // (4H,)
+  T* weight_ch_scale = nullptr;  // (4H,), with dense peepholes
+  T* weight_hr_scale = nullptr;  // (P,)
 };
+
+/// The integers of a matrix of a quantized layer.
+template <class Integer, class T>
+const Integer* integers_of(const T* matrix) noexcept {
+  return reinterpret_cast<const Integer*>(matrix);
+}
 
 /// visit(tensor, its size) for each tensor of `weights` that there is.
 template <class T, class Visitor>
@@ -86,6 +100,10 @@ void for_each_tensor(const LayerSpec& spec, LayerWeights<T>& weights, Visitor&& 
   for (T** gain : {&weights.gain, &weights.gain_ih, &weights.gain_hh}) one(*gain, rows);
   for (T** of_c : {&weights.gain_c, &weights.shift_c}) one(*of_c, H);
   one(weights.weight_hr, spec.recurrent_size() * H);
+  for (T** scale : {&weights.weight_ih_scale, &weights.weight_hh_scale, &weights.weight_ch_scale}) {
+    one(*scale, rows);
+  }
+  one(weights.weight_hr_scale, spec.recurrent_size());
 }
 
 /// Sets all values of `weights` to 0.

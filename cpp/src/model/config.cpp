@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <iterator>
 #include <limits>
 
 #include "base/errors.hpp"
@@ -12,60 +11,6 @@
 #include "peephole/options.hpp"
 
 namespace peephole {
-
-template <>
-Span<const Name<Peephole>> names<Peephole>() noexcept {
-  static constexpr Name<Peephole> kNames[] = {
-      {Peephole::diagonal, "diagonal"}, {Peephole::dense, "dense"}, {Peephole::none, "none"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept {
-  static constexpr Name<OutputPeephole> kNames[] = {{OutputPeephole::previous, "previous"},
-                                                    {OutputPeephole::current, "current"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<InitialState>> names<InitialState>() noexcept {
-  static constexpr Name<InitialState> kNames[] = {{InitialState::zeros, "zeros"},
-                                                  {InitialState::learned, "learned"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<LayerNorm>> names<LayerNorm>() noexcept {
-  static constexpr Name<LayerNorm> kNames[] = {{LayerNorm::gates, "gates"},
-                                               {LayerNorm::products, "products"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<LayerNormCell>> names<LayerNormCell>() noexcept {
-  static constexpr Name<LayerNormCell> kNames[] = {{LayerNormCell::state, "state"},
-                                                   {LayerNormCell::output, "output"},
-                                                   {LayerNormCell::none, "none"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<HeadActivation>> names<HeadActivation>() noexcept {
-  static constexpr Name<HeadActivation> kNames[] = {{HeadActivation::identity, "identity"},
-                                                    {HeadActivation::sigmoid, "sigmoid"},
-                                                    {HeadActivation::tanh, "tanh"},
-                                                    {HeadActivation::softmax, "softmax"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<Readout>> names<Readout>() noexcept {
-  static constexpr Name<Readout> kNames[] = {{Readout::all, "all"},
-                                             {Readout::last, "last"},
-                                             {Readout::mean, "mean"},
-                                             {Readout::max, "max"}};
-  return {kNames, std::size(kNames)};
-}
 
 namespace {
 
@@ -165,6 +110,17 @@ void check_projection(const LSTMConfig& config) {
   }
 }
 
+void check_quantization(const LSTMConfig& config) {
+  if (!config.quantization || !config.layer_norm) return;
+  // Where layers with layer normalisation have no kernels: see backend_for().
+  const bool zones = config.zoneout > 0, clips = config.cell_clip || config.preactivation_clip;
+  if (config.peephole == Peephole::dense || config.projection_size || clips || zones) {
+    refuse("quantization",
+           "none with layer_norm and dense peepholes, a projection, clips or zoneout",
+           to_string(*config.quantization));
+  }
+}
+
 void check_input_dense(const NetworkConfig& config) {
   if (!config.input_dense_size && config.input_activation != Activation::identity) {
     refuse("input_activation", "identity without input_dense_size",
@@ -183,6 +139,13 @@ void check_total(const std::string& argument, const std::vector<ParameterSpec>& 
     }
     left -= spec.rows * columns;
   }
+}
+
+/// A matrix, and where its values are integers the scales of its rows.
+void append_matrix(const std::string& name, Index rows, Index columns, NumberType type,
+                   std::vector<ParameterSpec>& specs) {
+  specs.push_back({name, rows, columns, type});
+  if (type != NumberType::real) specs.push_back({name + "_scale", rows, 0});
 }
 
 /// The parameters of layer normalisation.
@@ -214,6 +177,15 @@ Index LSTMConfig::output_size() const noexcept {
   return directions() * recurrent_size(layers() - 1);
 }
 
+NumberType LSTMConfig::matrix_type() const noexcept {
+  if (!quantization) return NumberType::real;
+  return *quantization == Quantization::int16 ? NumberType::int16 : NumberType::int8;
+}
+
+bool LSTMConfig::quantizes_input(Index layer) const noexcept {
+  return quantization && (layer > 0 || input_size > kFloatInputs);
+}
+
 LSTMConfig NetworkConfig::stack() const {
   LSTMConfig layers = lstm;
   layers.input_size = input_dense_size.value_or(lstm.input_size);
@@ -224,6 +196,7 @@ void validate(const LSTMConfig& config) {
   check_options(config);
   check_layers(config);
   check_projection(config);
+  check_quantization(config);
   check_total("hidden_size", parameter_specs(config));
 }
 
@@ -231,6 +204,7 @@ void validate(const NetworkConfig& config) {
   check_options(config);
   check_layers(config.lstm);
   check_projection(config.lstm);
+  check_quantization(config.lstm);
   check_input_dense(config);
   check_total("hidden_size", parameter_specs(config.stack()));
   check_total("output_size", parameter_specs(config));
@@ -244,15 +218,17 @@ std::vector<ParameterSpec> parameter_specs(const LSTMConfig& config) {
     const Index P = config.recurrent_size(layer);
     for (Index direction = 0; direction < config.directions(); ++direction) {
       const std::string suffix = "_l" + std::to_string(layer) + (direction == 1 ? "_reverse" : "");
-      specs.push_back({"weight_ih" + suffix, kGates * H, I});
-      specs.push_back({"weight_hh" + suffix, kGates * H, P});
+      const NumberType type = config.matrix_type();
+      append_matrix("weight_ih" + suffix, kGates * H, I,
+                    config.quantizes_input(layer) ? type : NumberType::real, specs);
+      append_matrix("weight_hh" + suffix, kGates * H, P, type, specs);
       if (config.peephole == Peephole::diagonal) {
         specs.push_back({"weight_ch" + suffix, kGates, H});
       } else if (config.peephole == Peephole::dense) {
-        specs.push_back({"weight_ch" + suffix, kGates * H, H});
+        append_matrix("weight_ch" + suffix, kGates * H, H, type, specs);
       }
       if (config.bias) specs.push_back({"bias" + suffix, kGates * H, 0});
-      if (config.projection_size) specs.push_back({"weight_hr" + suffix, P, H});
+      if (config.projection_size) append_matrix("weight_hr" + suffix, P, H, type, specs);
       if (config.initial_state == InitialState::learned) {
         specs.push_back({"h0" + suffix, P, 0});
         specs.push_back({"c0" + suffix, H, 0});

@@ -163,7 +163,11 @@ Optimiser<T>::Optimiser(Parameters<T>& parameters, const OptimiserRule& rule, do
   std::visit([](const auto& chosen) { validate(chosen); }, rule);
   names_ = std::visit([](const auto& chosen) { return state_of(chosen); }, rule);
   for (Index i = 0; i < count_; ++i) {
-    const Index size = parameters.specs()[static_cast<std::size_t>(i)].size();
+    const ParameterSpec& spec = parameters.specs()[static_cast<std::size_t>(i)];
+    if (spec.type != NumberType::real) {
+      refuse("parameters", "those of a model in floating point", spec.name + " of integers");
+    }
+    const Index size = spec.size();
     for (std::size_t k = 0; k < names_.size(); ++k) {
       values_.emplace_back(static_cast<std::size_t>(size), T{0});
     }

@@ -7,8 +7,10 @@
 
 #include "base/buffer.hpp"
 #include "base/dual.hpp"
+#include "base/errors.hpp"
 #include "base/fork_gate.hpp"
 #include "model/parameters_access.hpp"
+#include "model/rounding.hpp"
 
 namespace peephole {
 namespace {
@@ -19,6 +21,25 @@ std::uint64_t next_identity() noexcept {
 }
 
 std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
+
+template <class T>
+std::size_t bytes_of(NumberType type) noexcept {
+  switch (type) {
+    case NumberType::int8: return 1;
+    case NumberType::int16: return 2;
+    case NumberType::real: break;
+  }
+  return sizeof(T);
+}
+
+/// Sets values to 0 where the mask does not connect them. Writing only what is not yet 0 leaves
+/// memory that other threads are reading untouched.
+template <class Number>
+void cut(const bool* mask, Number* values, Index size) noexcept {
+  for (Index j = 0; j < size; ++j) {
+    if (!mask[j] && !(values[j] == Number{0})) values[j] = Number{0};
+  }
+}
 
 }  // namespace
 
@@ -44,16 +65,35 @@ struct Parameters<T>::Impl {
 
   T* data(Index i) const noexcept { return values.data() + offsets[at(i)]; }
   Index size(Index i) const noexcept { return specs[at(i)].size(); }
-  std::size_t bytes(Index i) const noexcept { return at(size(i)) * sizeof(T); }
+  std::size_t value_bytes(Index i) const noexcept { return bytes_of<T>(specs[at(i)].type); }
+  std::size_t bytes(Index i) const noexcept { return at(size(i)) * value_bytes(i); }
 
   /// With the mutex locked.
   void apply_mask(Index i) noexcept {
     const bool* const mask = masks[at(i)].get();
     if (mask == nullptr) return;
-    T* const tensor = data(i);
-    // Writing only what is not yet 0 leaves memory that other threads are reading untouched.
-    for (Index j = 0; j < size(i); ++j) {
-      if (!mask[j] && !(tensor[j] == T{0})) tensor[j] = T{0};
+    switch (specs[at(i)].type) {
+      case NumberType::real: return cut(mask, data(i), size(i));
+      case NumberType::int8: return cut(mask, reinterpret_cast<std::int8_t*>(data(i)), size(i));
+      case NumberType::int16: return cut(mask, reinterpret_cast<std::int16_t*>(data(i)), size(i));
+    }
+  }
+
+  /// Throws std::invalid_argument for integers whose sums could overflow.
+  void check_integers(Index i, const T* integers) const {
+    const ParameterSpec& spec = specs[at(i)];
+    if (spec.type == NumberType::real) return;
+    for (Index row = 0; row < spec.rows; ++row) {
+      const bool fit =
+          spec.type == NumberType::int8
+              ? sums_fit(reinterpret_cast<const std::int8_t*>(integers) + row * spec.columns,
+                         spec.columns)
+              : sums_fit(reinterpret_cast<const std::int16_t*>(integers) + row * spec.columns,
+                         spec.columns);
+      if (!fit) {
+        refuse(spec.name, "integers whose sums of products cannot overflow",
+               "larger ones in row " + std::to_string(row));
+      }
     }
   }
 
@@ -67,7 +107,7 @@ struct Parameters<T>::Impl {
     auto entry = find(i);
     if (entry == watched.end()) {
       Watched made{i, 0, {}};
-      std::memcpy(made.before.reserve(size(i)), data(i), bytes(i));
+      std::memcpy(made.before.reserve(size(i)), data(i), bytes(i));  // at least as many values
       watched.push_back(std::move(made));
       entry = watched.end() - 1;
       watches = true;
@@ -105,7 +145,9 @@ Parameters<T>::Parameters(std::vector<ParameterSpec> specs) : impl_(std::make_sh
   impl_->specs = std::move(specs);
   impl_->offsets.push_back(0);
   for (const ParameterSpec& spec : impl_->specs) {
-    impl_->offsets.push_back(impl_->offsets.back() + round_up(spec.size(), kLineValues<T>));
+    const std::size_t bytes = at(spec.size()) * bytes_of<T>(spec.type);
+    const auto lines = static_cast<Index>((bytes + kCacheLine - 1) / kCacheLine);
+    impl_->offsets.push_back(impl_->offsets.back() + lines * kLineValues<T>);
   }
   impl_->masks.resize(impl_->specs.size());
   std::fill_n(impl_->values.reserve(flat_size()), flat_size(), T{0});
@@ -143,7 +185,13 @@ const T* Parameters<T>::data(Index i) const noexcept {
 }
 
 template <class T>
+std::size_t Parameters<T>::value_bytes(Index i) const noexcept {
+  return impl_->value_bytes(i);
+}
+
+template <class T>
 void Parameters<T>::assign(Index i, const T* values) {
+  impl_->check_integers(i, values);
   const Locked lock(impl_->mutex);
   // What is packed of the same values stays as it is.
   if (std::memcmp(impl_->data(i), values, impl_->bytes(i)) == 0) return;

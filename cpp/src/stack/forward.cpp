@@ -73,6 +73,7 @@ void Stack<T>::open(Index batch, Index time, Span<const Index> lengths, StackTap
 
 template <class T>
 void Stack<T>::begin(const Call<T>& call, StackTape<T>& tape, Mode mode) const {
+  if (mode == Mode::training) refuse_training(config_);
   open(call.x.batch, call.x.time, call.lengths, tape, mode);
   if (tape.memory.data != nullptr) clear_unused(config_, tape);
 }

@@ -1,7 +1,13 @@
 #include "stack/stack.hpp"
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
 #include <utility>
+
+#include "base/errors.hpp"
+#include "peephole/options.hpp"
 
 namespace peephole {
 namespace {
@@ -20,9 +26,21 @@ void mask_absent_peepholes(GateSet gates, Parameters<T>& parameters, Index weigh
 
 }  // namespace
 
+void refuse_training(const LSTMConfig& config) {
+  if (!config.quantization) return;
+  throw std::invalid_argument("a quantized model is for inference only, got quantization \"" +
+                              std::string(to_string(*config.quantization)) + '"');
+}
+
 template <class T>
 Stack<T>::Stack(LSTMConfig config, std::shared_ptr<Parameters<T>> parameters)
     : config_(std::move(config)), parameters_(std::move(parameters)) {
+  if constexpr (std::is_same_v<T, double>) {
+    if (config_.quantization) {
+      refuse("quantization", "none of a model of double", to_string(*config_.quantization));
+    }
+  }
+  if constexpr (std::is_same_v<T, Dual>) refuse_training(config_);  // derivatives
   if (config_.activations.empty()) config_.activations.resize(config_.hidden_sizes.size());
   const bool some_absent = to_string(config_.peephole_gates).size() < kGates;
   for (Index layer = 0; layer < config_.layers(); ++layer) {
@@ -52,7 +70,12 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
                           config_.layer_norm ? config_.layer_norm_cell : LayerNormCell::none,
                           config_.layer_norm_epsilon,
                           config_.projection_size,
-                          config_.projection_clip};
+                          config_.projection_clip,
+                          config_.quantization,
+                          config_.quantizes_input(layer)};
+  const auto scale = [&](const char* matrix) {
+    return parameters_->find(matrix + suffix + "_scale");
+  };
   return {spec,
           direction == 0 ? Direction::forward : Direction::reverse,
           parameters_->find("weight_ih" + suffix),
@@ -67,6 +90,10 @@ typename Stack<T>::Pass Stack<T>::make_pass(Index layer, Index direction) const 
           parameters_->find("gain_c" + suffix),
           parameters_->find("shift_c" + suffix),
           parameters_->find("weight_hr" + suffix),
+          scale("weight_ih"),
+          scale("weight_hh"),
+          scale("weight_ch"),
+          scale("weight_hr"),
           std::make_unique<LayerPacks<T>>()};
 }
 
@@ -74,10 +101,20 @@ template <class T>
 template <class U>
 LayerWeights<U> Stack<T>::weights_in(const Pass& pass, U* flat) const noexcept {
   const auto tensor = [&](Index i) { return i < 0 ? nullptr : flat + parameters_->offset(i); };
-  return {tensor(pass.weight_ih), tensor(pass.weight_hh), tensor(pass.weight_ch),
-          tensor(pass.bias),      tensor(pass.gain),      tensor(pass.gain_ih),
-          tensor(pass.gain_hh),   tensor(pass.gain_c),    tensor(pass.shift_c),
-          tensor(pass.weight_hr)};
+  return {tensor(pass.weight_ih),
+          tensor(pass.weight_hh),
+          tensor(pass.weight_ch),
+          tensor(pass.bias),
+          tensor(pass.gain),
+          tensor(pass.gain_ih),
+          tensor(pass.gain_hh),
+          tensor(pass.gain_c),
+          tensor(pass.shift_c),
+          tensor(pass.weight_hr),
+          tensor(pass.weight_ih_scale),
+          tensor(pass.weight_hh_scale),
+          tensor(pass.weight_ch_scale),
+          tensor(pass.weight_hr_scale)};
 }
 
 template <class T>

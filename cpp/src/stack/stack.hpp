@@ -103,6 +103,9 @@ void place(const LSTMConfig& config, StackTape<T>& tape);
 template <class T>
 void clear_unused(const LSTMConfig& config, StackTape<T>& tape);
 
+/// Throws std::invalid_argument for a quantized model.
+void refuse_training(const LSTMConfig& config);
+
 /// The layers of an LSTM over packed rows: what LSTM and Network have in common. Arguments are
 /// those of LSTM, already checked.
 template <class T>
@@ -168,6 +171,7 @@ class Stack {
     Index weight_ih, weight_hh, weight_ch, bias, h0, c0;
     Index gain, gain_ih, gain_hh, gain_c, shift_c;
     Index weight_hr;
+    Index weight_ih_scale, weight_hh_scale, weight_ch_scale, weight_hr_scale;
     std::unique_ptr<LayerPacks<T>> packs;
   };
   /// Of the directions of the layer at hand.

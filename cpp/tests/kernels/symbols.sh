@@ -10,7 +10,7 @@ failed=0
 
 for object in "$@"; do
   # A, B, C, D, R, T: global; V, W, u: weak or unique. Tables of kernels are all that is exported.
-  exported=$("$nm" --defined-only "$object" | awk '$2 ~ /^[ABCDRTVWu]$/ && $3 !~ /(forward|backward|step|head)_[a-z0-9_]+E?$/ { print $3 }')
+  exported=$("$nm" --defined-only "$object" | awk '$2 ~ /^[ABCDRTVWu]$/ && $3 !~ /(forward|backward|step|head|quantized)_[a-z0-9_]+E?$/ { print $3 }')
   if [ -n "$exported" ]; then
     echo "$object exports: $exported"
     failed=1

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from peephole import _core as core
 from peephole._checks import path_text
 from peephole.models.build import default_activations
+from peephole.models.quantization import Quantizable
 from peephole.parameters import Parameters
 from peephole.training.entry import is_checkpoint
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Model(ABC):
+class Model(Quantizable, ABC):
     """A core model with its parameters; not for use by itself."""
 
     # Other attributes cannot be set: files and pickles would lose them.
@@ -40,6 +41,11 @@ class Model(ABC):
         """An instance over an existing core model."""
         model = cls.__new__(cls)
         model._adopt(core_model)
+        return model
+
+    def _with_core(self, core_model: Any) -> Self:
+        model = self._over(core_model)
+        model._metadata = dict(self._metadata)
         return model
 
     @classmethod

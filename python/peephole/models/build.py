@@ -38,9 +38,13 @@ def build(
     dtype: Any = "float32",
     seed: Seed = None,
     recurrent_init: str = "uniform",
+    quantization: str | None = None,
     **options: Any,
 ) -> Any:
-    """An instance of `classes[dtype]`, masked and initialised; it gets `options` unchanged."""
+    """An instance of `classes[dtype]`, masked and initialised; it gets `options` unchanged.
+
+    With `quantization`, one that is then quantized.
+    """
     sizes = layer_sizes(hidden_size, num_layers)
     for name, value in {**options, "recurrent_init": recurrent_init}.items():
         if isinstance(value, str):  # the core checks the others
@@ -52,7 +56,11 @@ def build(
     if gate_inputs is not None:
         set_masks(model.parameters, gate_input_masks(gate_inputs, model.parameters))
     model.initialise(seed_number(seed), recurrent_init)
-    return model
+    if quantization is None:
+        return model
+    if dtype_name(dtype) != "float32":
+        raise ValueError(f"dtype: expected float32 with quantization, got {dtype_name(dtype)}")
+    return model.quantize(quantization)
 
 
 def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:

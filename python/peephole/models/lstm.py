@@ -88,6 +88,9 @@ class LSTM(LSTMDerivatives):
             have P values for H. None: no projection, P is H.
         projection_clip: h is clipped to ±projection_clip; only with `projection_size`. None: it is
             not clipped.
+        quantization: The integers of a model for inference only: "int16", "int8" or "int8_fast".
+            `quantize` makes such a model of a trained one, and describes them. None: a model in
+            floating point.
         masks: {parameter name: bool array of its shape}: weights are not connected where it is
             False. They are 0, have gradient 0, and stay 0 in training. `peephole.masks` makes some.
         gate_inputs: {gates: the columns of x that they see}, for the first layer, such as
@@ -177,6 +180,7 @@ class LSTM(LSTMDerivatives):
         layer_norm_epsilon: float = 1e-5,
         projection_size: int | None = None,
         projection_clip: float | None = None,
+        quantization: Literal["int16", "int8", "int8_fast"] | None = None,
         masks: Mapping[str, NDArray[np.bool_]] | None = None,
         gate_inputs: Mapping[str, Columns] | None = None,
         dtype: Any = "float32",
@@ -206,6 +210,7 @@ class LSTM(LSTMDerivatives):
             layer_norm_epsilon=layer_norm_epsilon,
             projection_size=projection_size,
             projection_clip=projection_clip,
+            quantization=quantization,
             masks=masks,
             gate_inputs=gate_inputs,
             dtype=dtype,

@@ -29,6 +29,12 @@ class ModelWithScalings(Model):
         super()._adopt(core_model)
         self._input_scaling = self._target_scaling = None
 
+    def _with_core(self, core_model: Any) -> Self:
+        model = super()._with_core(core_model)
+        for name in NAMES:
+            setattr(model, name, getattr(self, name))
+        return model
+
     @classmethod
     def _from_file(cls, core_model: Any, metadata: dict[str, str], path: str) -> Self:
         model = super()._from_file(core_model, metadata, path)

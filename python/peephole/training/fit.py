@@ -110,6 +110,11 @@ def _own_schedule(arguments: FitArguments) -> Schedule | None:
 
 
 def _check_network(net: NetworkLike, arguments: FitArguments) -> None:
+    quantization = net.options["quantization"]
+    if quantization is not None:
+        raise ValueError(
+            f'a quantized model is for inference only, got quantization "{quantization}"'
+        )
     if not net.bidirectional:
         return
     for name in ("tbptt", "stateful"):

@@ -1,6 +1,7 @@
 #include "kernels/host/forward.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "base/arithmetic.hpp"
 #include "kernels/host/options.hpp"
@@ -53,12 +54,44 @@ Index norm_block_rows(const ForwardTask<T>& task, Index lanes, Index rows) {
   return std::clamp<Index>(rows, 1, most);
 }
 
+/// The rows of x, h and c as integers, for each part of a team.
+template <class T>
+const QuantizedRows* carve_quantized(const ForwardTask<T>& task, Index lanes, Index rows,
+                                     Index parts, ForwardWorkspace<T>& workspace) {
+  const QuantizedWeights& q = task.weights.quantized;
+  if (!q.any) return nullptr;
+  Carver<std::int32_t> carver;
+  struct Place {
+    Index words, scales, row_words;
+  };
+  const auto take = [&](const IntegerPanels& product, Index count) -> Place {
+    if (product.data == nullptr) return {0, 0, 0};
+    const Index word_terms = product.offsets != nullptr ? 4 : 2;
+    const Index row_words = round_up(product.terms, word_terms * lanes) / word_terms;
+    const Index words = carver.take(count * row_words);
+    return {words, carver.take(count), row_words};
+  };
+  const Index ahead = task.step_count > 1 ? std::max(rows, kChunkRows) : rows;
+  const Place x = take(q.input, ahead), h = take(q.recurrent, rows), c = take(q.dense, rows);
+  const Index sums = carver.take(std::max(rows * kGates * lanes, kQuantizedSums));
+  std::int32_t* of_part = workspace.words(parts * carver.size());
+  QuantizedRows* const of_parts = workspace.quantized(parts);
+  for (Index part = 0; part < parts; ++part, of_part += carver.size()) {
+    const auto place = [&](const Place& at) -> FactorRows {
+      return {of_part + at.words, reinterpret_cast<float*>(of_part + at.scales), at.row_words};
+    };
+    of_parts[part] = {place(x), place(h), place(c), reinterpret_cast<float*>(of_part + sums)};
+  }
+  return of_parts;
+}
+
 template <class T>
 void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspace<T>& workspace) {
   const ForwardWeights<T>& w = task.weights;
   const Index width = w.panels * lanes, sums = kGates * lanes;
   const Index groups = (w.panels + kGates - 1) / kGates;
-  const bool dense = w.terms > task.input_size + task.recurrent_size;
+  const bool dense =
+      w.terms > task.input_size + task.recurrent_size || w.quantized.dense.data != nullptr;
   task.h_width = round_up(task.recurrent_size, lanes);
   Carver<T> carver;
   const Index h0 = carver.take(rows * task.h_width), h1 = carver.take(rows * task.h_width);
@@ -91,7 +124,7 @@ void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspa
 
 template <class T>
 ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
-                               ForwardWorkspace<T>& workspace, RankRange ranks) {
+                               ForwardWorkspace<T>& workspace, RankRange ranks, Index parts) {
   const LayerSpec& spec = layer.spec;
   const Index H = spec.hidden_size;
   ForwardTask<T> task = {};
@@ -125,22 +158,30 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
   task.state_h = layer.state_h + ranks.begin * task.recurrent_size;
   task.state_c = layer.state_c + ranks.begin * H;
   const Index rows = std::max<Index>(ranks.end - ranks.begin, 0);
-  carve_scratch(task, lanes_of<T>(packed.isa()), rows, workspace);
+  const Index lanes = lanes_of<T>(packed.isa());
+  carve_scratch(task, lanes, rows, workspace);
+  task.quantized = carve_quantized(task, lanes, rows, parts, workspace);
   return task;
 }
 
 template <class T>
 void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noexcept {
+  if constexpr (std::is_same_v<T, float>) {
+    if (task.weights.quantized.any) {
+      const QuantizedKernels& quantized = quantized_kernels_of(isa);
+      return task.norm.form.any ? quantized.norm_forward(task) : quantized.forward(task, team);
+    }
+  }
   const ForwardKernels<T>& kernels = forward_kernels_of<T>(isa);
   if (task.norm.form.any) return kernels.norm_forward(task);
   kernels.forward(task, team);
 }
 
 template ForwardTask<float> prepare_forward(const LayerForward<float>&, const PackedForward<float>&,
-                                            ForwardWorkspace<float>&, RankRange);
+                                            ForwardWorkspace<float>&, RankRange, Index);
 template ForwardTask<double> prepare_forward(const LayerForward<double>&,
                                              const PackedForward<double>&,
-                                             ForwardWorkspace<double>&, RankRange);
+                                             ForwardWorkspace<double>&, RankRange, Index);
 template void run_forward(const ForwardTask<float>&, Isa, const TeamPart&) noexcept;
 template void run_forward(const ForwardTask<double>&, Isa, const TeamPart&) noexcept;
 

@@ -20,17 +20,21 @@ class ForwardWorkspace {
  public:
   ForwardStep* steps(Index count) { return steps_.reserve(count); }
   T* values(Index count) { return values_.reserve(count); }
+  std::int32_t* words(Index count) { return words_.reserve(count); }
+  QuantizedRows* quantized(Index parts) { return quantized_.reserve(parts); }
 
  private:
   Buffer<ForwardStep> steps_;
   Buffer<T> values_;
+  Buffer<std::int32_t> words_;
+  Buffer<QuantizedRows> quantized_;
 };
 
 /// Prepares a task over a range of ranks. Allocates only if the workspace is too small. The task is
-/// valid as long as all arguments are.
+/// valid as long as all arguments are. parts: of the largest team that may run it.
 template <class T>
 ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward<T>& packed,
-                               ForwardWorkspace<T>& workspace, RankRange ranks);
+                               ForwardWorkspace<T>& workspace, RankRange ranks, Index parts = 1);
 
 /// Runs a task; or, called once by each thread of a team, the units of its part, which there are
 /// not with layer normalisation.

@@ -1,6 +1,8 @@
 #include "kernels/host/packed_forward.hpp"
 
 #include <algorithm>
+#include <type_traits>
+#include <vector>
 
 #include "base/arithmetic.hpp"
 #include "kernels/host/table.hpp"
@@ -23,6 +25,13 @@ bool has_dense_terms(const LayerSpec& spec) {
 
 bool has_dense_output(const LayerSpec& spec) {
   return spec.peephole == Peephole::dense && spec.output_reads_current();
+}
+
+/// The terms of a gate's sum that are multiplied in floating point.
+Index terms_in_floating_point(const LayerSpec& spec) {
+  const Index of_x = spec.quantizes_input ? 0 : spec.input_size;
+  if (spec.quantization) return of_x;
+  return of_x + spec.recurrent_size() + (has_dense_terms(spec) ? spec.hidden_size : 0);
 }
 
 /// Fills panels with columns of row-major (H, columns) matrices, one of each of four gates.
@@ -82,6 +91,20 @@ NormWeights<T> pack_norm(const LayerSpec& spec, const LayerWeights<const T>& wei
           of_c ? shift_c : nullptr};
 }
 
+/// A matrix in floating point: as it is, or of a quantized layer in `memory`.
+template <class T>
+const T* in_floating_point(const LayerSpec& spec, const T* matrix, const T* scales, Index rows,
+                           Index columns, std::vector<T>& memory) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (spec.quantization) {
+      memory.resize(static_cast<std::size_t>(rows * columns));
+      dequantize(*spec.quantization, matrix, scales, rows, columns, memory.data());
+      return memory.data();
+    }
+  }
+  return matrix;
+}
+
 /// groups (groups, terms, kGates * lanes) = weights (outputs, terms), transposed.
 template <class T>
 void pack_outputs(const T* weights, Index outputs, Index terms, Index lanes, T* groups) {
@@ -105,13 +128,14 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
 
   view_ = {};
   view_.panels = round_up(H, lanes) / lanes;
-  view_.terms = I + P + (has_dense_terms(spec) ? H : 0);
-  const bool two_chains = view_.panels <= kPanelsOfTwoChains && !spec.layer_norm;
+  view_.terms = terms_in_floating_point(spec);
+  const bool two_chains =
+      view_.panels <= kPanelsOfTwoChains && !spec.layer_norm && !spec.quantization;
   view_.second_chain = two_chains ? I + (P + 1) / 2 : view_.terms;
 
   const Index panel_size = view_.panels * view_.terms * row, vector_size = view_.panels * row;
   const Index output_size = dense_output ? round_up(view_.panels, kGates) * H * lanes : 0;
-  const bool has_narrow = view_.panels == 2 && H - lanes <= lanes / kGates;
+  const bool has_narrow = two_chains && view_.panels == 2 && H - lanes <= lanes / kGates;
   const Index narrow_size = has_narrow ? view_.terms * lanes : 0;
   const Index norm_size = spec.layer_norm ? 3 * vector_size + 2 * view_.panels * lanes : 0;
   const Index projection_size = spec.projection_size ? round_up(P, row) * H : 0;
@@ -131,14 +155,23 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
       diagonals(peepholes, 1, kernels);
   for (Gate gate : kAllGates) {
     const Index k = index(gate);
-    terms.write(gate, weights.weight_ih + k * H * I, H, I, 0);
-    terms.write(gate, weights.weight_hh + k * H * P, H, P, I);
-    if (has_dense_terms(spec, gate)) {
-      terms.write(gate, weights.weight_ch + k * H * H, H, H, I + P);
+    if (!spec.quantizes_input) terms.write(gate, weights.weight_ih + k * H * I, H, I, 0);
+    if (!spec.quantization) {
+      terms.write(gate, weights.weight_hh + k * H * P, H, P, I);
+      if (has_dense_terms(spec, gate)) {
+        terms.write(gate, weights.weight_ch + k * H * H, H, H, I + P);
+      }
     }
     if (weights.bias != nullptr) biases.write(gate, weights.bias + k * H, H, 1, 0);
     if (diagonal && spec.has_peephole(gate)) {
       diagonals.write(gate, weights.weight_ch + k * H, H, 1, 0);
+    }
+  }
+  std::vector<T> memory;
+  if constexpr (std::is_same_v<T, float>) {
+    if (spec.quantization) {
+      integers_.pack(spec, weights, isa);
+      view_.quantized = integers_.view();
     }
   }
   if (spec.layer_norm) {
@@ -149,12 +182,15 @@ void PackedForward<T>::pack(const LayerSpec& spec, const LayerWeights<const T>& 
     view_.narrow = narrow;
   }
   if (dense_output) {
-    pack_outputs(weights.weight_ch + index(Gate::output) * H * H, H, H, lanes, peepholes);
+    const T* const dense =
+        in_floating_point(spec, weights.weight_ch, weights.weight_ch_scale, kGates * H, H, memory);
+    pack_outputs(dense + index(Gate::output) * H * H, H, H, lanes, peepholes);
     view_.dense_output = peepholes;
   }
   if (spec.projection_size) {
     T* const projection = norm - projection_size;
-    pack_outputs(weights.weight_hr, P, H, lanes, projection);
+    pack_outputs(in_floating_point(spec, weights.weight_hr, weights.weight_hr_scale, P, H, memory),
+                 P, H, lanes, projection);
     view_.projection = projection;
   }
   view_.panel = panel;

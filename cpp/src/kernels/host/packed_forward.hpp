@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/buffer.hpp"
+#include "kernels/host/packed_integers.hpp"
 #include "kernels/plain/forward_task.hpp"
 #include "layer/layer.hpp"
 #include "runtime/isa.hpp"
@@ -22,6 +23,7 @@ class PackedForward {
  private:
   Isa isa_ = Isa::baseline;
   Buffer<T> storage_;
+  PackedIntegers integers_;  // of a quantized layer
   ForwardWeights<T> view_ = {};
 };
 

@@ -33,6 +33,9 @@ PEEPHOLE_KERNELS_OF(float)
 PEEPHOLE_KERNELS_OF(double)
 #undef PEEPHOLE_KERNELS_OF
 
+/// For integer weights.
+const QuantizedKernels& quantized_kernels_of(Isa isa) noexcept;
+
 /// The values of a vector.
 template <class T>
 Index lanes_of(Isa isa) noexcept {

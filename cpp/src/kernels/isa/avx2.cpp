@@ -1,5 +1,5 @@
 #include "kernels/simd/exports-inl.hpp"
-#include "kernels/simd/vec_avx2-inl.hpp"
+#include "kernels/simd/int_avx2-inl.hpp"
 
 namespace peephole::kernels {
 

@@ -1,5 +1,5 @@
 #include "kernels/simd/exports-inl.hpp"
-#include "kernels/simd/vec_baseline-inl.hpp"
+#include "kernels/simd/int_baseline-inl.hpp"
 
 namespace peephole::kernels {
 

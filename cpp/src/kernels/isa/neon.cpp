@@ -1,5 +1,5 @@
 #include "kernels/simd/exports-inl.hpp"
-#include "kernels/simd/vec_neon-inl.hpp"
+#include "kernels/simd/int_neon-inl.hpp"
 
 namespace peephole::kernels {
 

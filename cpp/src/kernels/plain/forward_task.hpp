@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/plain/norm_task.hpp"
+#include "kernels/plain/quantized_task.hpp"
 #include "peephole/activation.hpp"
 #include "peephole/types.hpp"
 
@@ -24,6 +25,8 @@ enum : int {
 /// step would mostly wait for a single chain. This depends on H and the instruction set alone, so a
 /// sequence has the same bits in any batch.
 ///
+/// With integer weights, the terms are those of x alone, or none.
+///
 /// A projection's columns, its P outputs, are padded with zeros to whole groups of kGates vectors.
 template <class T>
 struct ForwardWeights {
@@ -37,6 +40,7 @@ struct ForwardWeights {
   const T*
       dense_output;     // (groups, H, kGates panels, lanes): P_o where it reads all of c_t, or null
   const T* projection;  // (groups, H, kGates, lanes): W_hr transposed, or null
+  QuantizedWeights quantized;
   NormWeights<T> norm;  // `bias` is 0 where there is layer normalisation: it is a shift then
 };
 
@@ -93,6 +97,7 @@ struct ForwardTask {
   T* output_sums;  // (B, panels * lanes): a_o until all of c_t is known, with dense_output
   T* projected;    // (kChunkRows, panels, 4, lanes): b + W x of steps to come
   T* sums;         // (B, 4, lanes): of one panel, between blocks of K
+  const QuantizedRows* quantized;  // of each part of a team, with integer weights
 };
 
 /// Panels of a layer up to which each sum is formed in two chains: with one chain for each of the 4
@@ -122,6 +127,14 @@ using NormForwardKernel = void (*)(const ForwardTask<T>& task) noexcept;
 template <class T>
 using TransposeKernel = void (*)(const T* from, Index from_stride, Index units, Index terms, T* to,
                                  Index to_stride);
+
+/// The kernels for integer weights of one instruction set.
+struct QuantizedKernels {
+  Index gate_group;  // see IntegerPanels
+  bool quads;        // whether it multiplies them
+  ForwardKernel<float> forward;
+  NormForwardKernel<float> norm_forward;
+};
 
 /// The forward kernels of one instruction set for one type.
 template <class T>

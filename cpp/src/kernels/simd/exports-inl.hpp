@@ -21,4 +21,8 @@
 #elif defined(PEEPHOLE_PART_STEP)
 #include "kernels/simd/step/exports-inl.hpp"
 #define PEEPHOLE_EXPORT_KERNELS(set) PEEPHOLE_EXPORT(StepKernels, step, set)
+#elif defined(PEEPHOLE_PART_QUANTIZED)
+#include "kernels/simd/quantized/exports-inl.hpp"
+#define PEEPHOLE_EXPORT_KERNELS(set) \
+  extern const QuantizedKernels quantized_##set = quantized_kernels_of<set::Integers>();
 #endif

@@ -8,7 +8,9 @@
 /// on other processors what the compiler makes of them. See vec_avx512-inl.hpp for the interface.
 ///
 /// fma rounds twice: x86-64 has no fused operation in its baseline, and these files are compiled
-/// without contraction, so that the bits do not depend on the compiler.
+/// without contraction, so that the bits do not depend on the compiler. With `kFused` it rounds
+/// once, as on other instruction sets, for quantized models, which have the same bits on all of
+/// them.
 namespace peephole::baseline {
 namespace {
 
@@ -27,15 +29,36 @@ struct Bits<double> {
   static constexpr int mantissa = 52;
 };
 
-template <class T>
+/// a b + c, rounded once. The product is exact in double, and the sum is rounded to odd before it
+/// is rounded to float (S. Boldo, G. Melquiond, "Emulation of a FMA and correctly rounded sums",
+/// IEEE Transactions on Computers 57 (2008), doi:10.1109/TC.2007.70819).
+template <class Values>
+inline Values fused_multiply_add(Values a, Values b, Values c) {
+  typedef double Doubles __attribute__((vector_size(32)));
+  typedef std::int64_t Bits64 __attribute__((vector_size(32)));
+  const Doubles product = __builtin_convertvector(a, Doubles) * __builtin_convertvector(b, Doubles);
+  const Doubles addend = __builtin_convertvector(c, Doubles);
+  Doubles sum = product + addend;
+  const Doubles of_addend = sum - product;
+  const Doubles error = (product - (sum - of_addend)) + (addend - of_addend);  // exact
+  const Bits64 bits = reinterpret_cast<Bits64>(sum);
+  // The even neighbour was chosen though it is not exact: take the odd one on the side of the
+  // error.
+  const Bits64 wrong = (error != 0) & (error == error) & ((bits & 1) == 0);
+  const Bits64 away = (reinterpret_cast<Bits64>(error) ^ bits) < 0;  // -1: towards 0
+  sum = reinterpret_cast<Doubles>(bits + (wrong & (1 + 2 * away)));
+  return __builtin_convertvector(sum, Values);
+}
+
+template <class T, bool kFused = false>
 struct Vec {
   using Scalar = T;
   using Int = typename Bits<T>::Int;
   typedef T Values __attribute__((vector_size(16)));
   typedef Int Ints __attribute__((vector_size(16)));
   static constexpr Index lanes = 16 / sizeof(T);
-  static constexpr int registers = 16;
-  static constexpr bool fused = false;
+  static constexpr int registers = kFused ? 8 : 16;  // fma needs some of its own
+  static constexpr bool fused = kFused;
   static constexpr bool quarters = false;
   static constexpr bool by_lane = false;
   Values v;
@@ -62,8 +85,20 @@ struct Vec {
   friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
   friend Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
   friend Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
-  friend Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
-  friend Vec fnma(Vec a, Vec b, Vec c) { return {c.v - a.v * b.v}; }
+  friend Vec fma(Vec a, Vec b, Vec c) {
+    if constexpr (kFused) {
+      return {fused_multiply_add(a.v, b.v, c.v)};
+    } else {
+      return {a.v * b.v + c.v};
+    }
+  }
+  friend Vec fnma(Vec a, Vec b, Vec c) {
+    if constexpr (kFused) {
+      return {fused_multiply_add(-a.v, b.v, c.v)};
+    } else {
+      return {c.v - a.v * b.v};
+    }
+  }
   friend Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
   friend Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
   // No integers to compare: min and max keep NaN themselves.

@@ -66,6 +66,7 @@ _NEWER_OPTIONS = (
     "layer_norm_epsilon",
     "projection_size",
     "projection_clip",
+    "quantization",
     "input_dense_size",
     "input_activation",
 )

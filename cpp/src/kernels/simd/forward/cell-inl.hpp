@@ -21,20 +21,15 @@ struct OpenCell {
   V o;  // o, or the denominator of 1 / o
 };
 
-/// The default activations of the gates' sums, as numerators and denominators.
+/// c_t = f ⊙ c_{t-1} + g ⊙ i, with one division for i and g together, from the default activations
+/// of the gates' sums: i, f and o are 1 + exp(-a). If the product of the denominators of i and g
+/// overflows, i is less than 1e-28, and counts as 0.
 template <class V>
-struct GateFractions {
-  V i, f, o;  // 1 + exp(-a)
-  Fraction<V> g;
-};
-
-/// c_t = f ⊙ c_{t-1} + g ⊙ i, with one division for i and g together. If the product of their
-/// denominators overflows, i is less than 1e-28, and counts as 0.
-template <class V>
-[[gnu::always_inline]] inline OpenCell<V> standard_state(const GateFractions<V>& a, V c) {
-  const V one = constant<V>(1), f = one / a.f;
-  const V gi = a.g.numerator / (a.i * a.g.denominator);
-  return {one / a.i, f, gi * a.i, fma(f, c, gi), a.o};
+[[gnu::always_inline]] inline OpenCell<V> standard_state(const V& i, const V& f, const V& o,
+                                                         const Fraction<V>& g, const V& c) {
+  const V one = constant<V>(1), y_f = one / f;
+  const V gi = g.numerator / (i * g.denominator);
+  return {one / i, y_f, gi * i, fma(y_f, c, gi), o};
 }
 
 /// h_t = h(c_t) ⊙ o, with one division.
@@ -54,18 +49,21 @@ struct StandardActivations {
   /// them.
   template <class V, class A>
   [[gnu::always_inline]] OpenCell<V> open(const A& a, V c, bool output_reads_current) const {
-    GateFractions<V> of = {};
-    of.i = sigmoid_denominator(a(kInput, c));
-    of.g = tanh_fraction(a(kCell, c));
-    of.f = sigmoid_denominator(a(kForget, c));
-    OpenCell<V> open = standard_state(of, c);
-    open.o = sigmoid_denominator(a(kOutput, output_reads_current ? open.c : c));
-    return open;
+    const V i = sigmoid_denominator(a(kInput, c));
+    const Fraction<V> g = tanh_fraction(a(kCell, c));
+    const V f = sigmoid_denominator(a(kForget, c));
+    const OpenCell<V> open = standard_state(i, f, i, g, c);  // o follows
+    const V o = sigmoid_denominator(a(kOutput, output_reads_current ? open.c : c));
+    return {open.i, open.f, open.g, open.c, o};
   }
   template <class V>
   [[gnu::always_inline]] Cell<V> close(const OpenCell<V>& open) const {
-    return {
-        open.i, open.f, open.g, constant<V>(1) / open.o, open.c, standard_output(open.o, open.c)};
+    return {open.i, open.f, open.g, constant<V>(1) / open.o, open.c, h(open)};
+  }
+  /// h_t alone.
+  template <class V>
+  [[gnu::always_inline]] V h(const OpenCell<V>& open) const {
+    return standard_output(open.o, open.c);
   }
   template <class V>
   V o(V a) const {
@@ -96,7 +94,11 @@ struct ChosenActivations {
   }
   template <class V>
   [[gnu::always_inline]] Cell<V> close(const OpenCell<V>& open) const {
-    return {open.i, open.f, open.g, open.o, open.c, c(open.c) * open.o};
+    return {open.i, open.f, open.g, open.o, open.c, h(open)};
+  }
+  template <class V>
+  [[gnu::always_inline]] V h(const OpenCell<V>& open) const {
+    return c(open.c) * open.o;
   }
   template <class V>
   V o(V a) const {
@@ -123,7 +125,7 @@ struct ChosenActivations {
   }
   template <class V>
   [[gnu::always_inline]] static SideBySide<V, 1> clip(const SideBySide<V, 1>& a, T bound) {
-    return {{clip(a.v[0], bound)}};
+    return SideBySide<V, 1>::same(clip(a.v[0], bound));
   }
   template <class V>
   [[gnu::noinline]] static V apply(Activation activation, V a) {
@@ -131,7 +133,7 @@ struct ChosenActivations {
   }
   template <class V>
   static SideBySide<V, 1> apply(Activation activation, const SideBySide<V, 1>& a) {
-    return {{apply(activation, a.v[0])}};
+    return SideBySide<V, 1>::same(apply(activation, a.v[0]));
   }
 };
 
@@ -148,6 +150,15 @@ struct CellRows {
   Index gate_stride;
 };
 
+template <class V, class T = typename V::Scalar>
+[[gnu::always_inline]] inline V diagonal_of(const T* diagonal, int gate) {
+  return V::load(diagonal + gate * V::lanes);
+}
+template <class V, class Diagonal>
+[[gnu::always_inline]] inline V diagonal_of(const Diagonal& diagonal, int gate) {
+  return diagonal[gate];
+}
+
 /// The equations of the layer (F. Gers, J. Schmidhuber, "Recurrent nets that time and count", IJCNN
 /// 2000, with peepholes on all gates). The sums are given, without the diagonal peepholes:
 ///
@@ -156,21 +167,17 @@ struct CellRows {
 ///     c_t = f ⊙ c_{t-1} + g ⊙ i
 ///     h_t = h(c_t) ⊙ o
 ///
-/// sums: of each gate, by its index. diagonal: (4, lanes), P of this panel.
-template <class V, class Sigma, class Sums, class T = typename V::Scalar>
+/// sums: of each gate, by its index. diagonal: (4, lanes), P of this panel; or what gives a gate's
+/// P by its index.
+template <class V, class Sigma, class Sums, class Diagonal, class T = typename V::Scalar>
 [[gnu::always_inline]] inline OpenCell<V> open_cell(const ForwardTask<T>& task, const Sigma& sigma,
-                                                    const Sums& sums, const T* diagonal, V c) {
+                                                    const Sums& sums, const Diagonal& diagonal,
+                                                    V c) {
   const auto with_peephole = [&](int gate, V state) __attribute__((always_inline)) -> V {
     if ((task.peephole_gates >> gate & 1u) == 0) return sums[gate];
-    return fma(V::load(diagonal + gate * V::lanes), state, sums[gate]);
+    return fma(diagonal_of<V>(diagonal, gate), state, sums[gate]);
   };
   return sigma.open(with_peephole, c, task.output_reads_current);
-}
-
-template <class V, class Sigma, class Sums, class T = typename V::Scalar>
-[[gnu::always_inline]] inline Cell<V> cell(const ForwardTask<T>& task, const Sigma& sigma,
-                                           const Sums& sums, const T* diagonal, V c) {
-  return sigma.close(open_cell(task, sigma, sums, diagonal, c));
 }
 
 /// The gates' sums of up to lanes / 4 units, from the quarters of one vector to one vector each.
@@ -199,11 +206,9 @@ template <class V, class Part = typename V::Quarter, class T = typename V::Scala
   const Fraction<V> a = fraction<QuarterLanes>(sums);
   const V& below = a.denominator;
   return standard_state<Part>(
-      {below.template quarter<kInput>(),
-       below.template quarter<kForget>(),
-       below.template quarter<kOutput>(),
-       {a.numerator.template quarter<kCell>(), below.template quarter<kCell>()}},
-      c);
+      below.template quarter<kInput>(), below.template quarter<kForget>(),
+      below.template quarter<kOutput>(),
+      {a.numerator.template quarter<kCell>(), below.template quarter<kCell>()}, c);
 }
 
 /// The same of up to lanes / 2 units: i and f, g and o are the halves of two vectors.
@@ -218,11 +223,9 @@ template <class V, class Part = typename V::Half, class T = typename V::Scalar>
   }
   const V below_i_f = sigmoid_denominator(i_f);
   const Fraction<V> a = fraction<HalfLanes>(g_o);
-  return standard_state<Part>({below_i_f.template half<0>(),
-                               below_i_f.template half<1>(),
-                               a.denominator.template half<1>(),
-                               {a.numerator.template half<0>(), a.denominator.template half<0>()}},
-                              c);
+  return standard_state<Part>(
+      below_i_f.template half<0>(), below_i_f.template half<1>(), a.denominator.template half<1>(),
+      {a.numerator.template half<0>(), a.denominator.template half<0>()}, c);
 }
 
 template <class V, class T = typename V::Scalar>

@@ -19,11 +19,17 @@ struct StepNow {
 
 inline Index panel_groups(Index panels) { return (panels + kGates - 1) / kGates; }
 
-/// Rows whose cells are computed together: as many as registers hold. Activations chosen at run
-/// time take one vector at a time.
+/// Rows, or panels of one row, whose cells are computed together. With 16 registers some values go
+/// to memory and back, which costs less than to wait for a single cell: a processor looks ahead by
+/// about the operations of one. Activations chosen at run time take one vector at a time, and so do
+/// sets without fused operations.
 template <class V, class Sigma>
-inline constexpr int kCellsAtOnce =
-    std::is_same_v<Sigma, StandardActivations> && V::registers == 32 ? 3 : 1;
+inline constexpr bool kTogether =
+    std::is_same_v<Sigma, StandardActivations> && V::fused && V::registers >= 16;
+template <class V, class Sigma>
+inline constexpr int kRowsAtOnce = kTogether<V, Sigma> ? 3 : 1;
+template <class V, class Sigma>
+inline constexpr int kPanelsAtOnce = kTogether<V, Sigma> ? 2 : 1;
 
 template <class V>
 class ForwardCells {
@@ -49,6 +55,15 @@ class ForwardCells {
     }
   }
 
+  /// The same of one row and `count` panels. sums: (count, 4, lanes)
+  void finish_row(const StepNow<T>& now, Index row, Index panel, Index count, const T* sums) const {
+    if (task_.standard) {
+      finish_row_with(StandardActivations(task_), now, row, panel, count, sums);
+    } else {
+      finish_row_with(chosen_, now, row, panel, count, sums);
+    }
+  }
+
   /// The rest of finish() where the output gate has dense peepholes that read c_t: o and h_t, when
   /// the sums of o are complete.
   void after_dense_output(const StepNow<T>& now, Index row, Index panel, V sum) const {
@@ -69,13 +84,27 @@ class ForwardCells {
   template <int R, class Sigma>
   [[gnu::always_inline]] void finish_with(const Sigma& sigma, const StepNow<T>& now, Index row,
                                           Index panel, Sums<T> sums) const {
-    constexpr int kAtOnce = kCellsAtOnce<V, Sigma>;
+    constexpr int kAtOnce = kRowsAtOnce<V, Sigma>;
     int r = 0;
     for (; r + kAtOnce <= R; r += kAtOnce) {
-      rows<kAtOnce>(sigma, now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
+      cells<kAtOnce, Beside::rows>(sigma, now, row + r, panel,
+                                   {sums.data + r * sums.stride, sums.stride});
     }
     if constexpr (R % kAtOnce != 0) {
-      rows<R % kAtOnce>(sigma, now, row + r, panel, {sums.data + r * sums.stride, sums.stride});
+      cells<R % kAtOnce, Beside::rows>(sigma, now, row + r, panel,
+                                       {sums.data + r * sums.stride, sums.stride});
+    }
+  }
+
+  template <class Sigma>
+  [[gnu::always_inline]] void finish_row_with(const Sigma& sigma, const StepNow<T>& now, Index row,
+                                              Index panel, Index count, const T* sums) const {
+    constexpr int kAtOnce = kPanelsAtOnce<V, Sigma>;
+    for (; count >= kAtOnce; count -= kAtOnce, panel += kAtOnce, sums += kAtOnce * kPanelRow<V>) {
+      cells<kAtOnce, Beside::panels>(sigma, now, row, panel, {sums, kPanelRow<V>});
+    }
+    for (; count > 0; --count, ++panel, sums += kPanelRow<V>) {
+      cells<1, Beside::panels>(sigma, now, row, panel, {sums, kPanelRow<V>});
     }
   }
 
@@ -96,45 +125,75 @@ class ForwardCells {
         task_.hidden_size};
   }
 
-  /// The sums of N rows, by gates.
+  /// What cells that are computed together differ in.
+  enum class Beside { rows, panels };
+
+  /// The nth of N vectors is at data + n * stride + gate * lanes.
   template <int N>
-  struct RowSums {
-    Sums<T> sums;
+  struct ByGates {
+    const T* data;
+    Index stride;
 
     [[gnu::always_inline]] SideBySide<V, N> operator[](int gate) const {
       return SideBySide<V, N>::of([&](int n) __attribute__((always_inline)) {
-        return V::load(sums.data + n * sums.stride + gate * kLanes);
+        return V::load(data + n * stride + gate * kLanes);
       });
     }
   };
 
-  template <int N, class Sigma>
-  [[gnu::noinline]] void rows(const Sigma& sigma, const StepNow<T>& now, Index row, Index panel,
-                              Sums<T> sums) const {
+  template <int N, Beside beside, class Sigma>
+  [[gnu::noinline]] void cells(const Sigma& sigma, const StepNow<T>& now, Index row, Index panel,
+                               Sums<const T> sums) const {
+    constexpr bool kPanels = beside == Beside::panels && N > 1;
     const T* const diagonal = w_.diagonal == nullptr ? nullptr : w_.diagonal + panel * kPanelRow<V>;
     const T* const c = row_of(now, row, panel).c_previous;
+    const Index next_c = kPanels ? kLanes : width_;
     const auto previous = SideBySide<V, N>::of(
-        [&](int n) __attribute__((always_inline)) { return V::load(c + n * width_); });
-    const auto y = cell(task_, sigma, RowSums<N>{sums}, diagonal, previous);
-#pragma GCC unroll 6
-    for (int n = 0; n < N; ++n) {
-      const CellRows<T> at = row_of(now, row + n, panel);
-      const Cell<V> of_row = {y.i.v[n], y.f.v[n], y.g.v[n], y.o.v[n], y.c.v[n], y.h.v[n]};
-      of_row.c.store(at.c_next);
-      of_row.h.store(at.h_next);
-      of_row.h.store(at.h, at.units);
-      if (at.gates != nullptr) store_training(of_row, at);
-      if constexpr (!std::is_same_v<Sigma, StandardActivations>) {
-        if (task_.clipped != nullptr) {
-          note_clipped({sums.data + n * sums.stride, sums.stride}, diagonal, previous.v[n],
-                       of_row.c, clipped_row(now, row + n, panel), at.units);
-        }
+        [&](int n) __attribute__((always_inline)) { return V::load(c + n * next_c); });
+    const ByGates<N> by_gates = {sums.data, sums.stride};
+    const auto open = [&]() __attribute__((always_inline)) {
+      if constexpr (kPanels) {
+        return open_cell(task_, sigma, by_gates, ByGates<N>{diagonal, kPanelRow<V>}, previous);
+      } else {
+        return open_cell(task_, sigma, by_gates, diagonal, previous);
       }
-      if (w_.dense_output != nullptr) {
-        V::load(sums.data + n * sums.stride + kOutput * kLanes)
-            .store(task_.output_sums + (row + n) * output_width() + panel * kLanes);
+    }();
+    const auto at_of = [&](int n) __attribute__((always_inline)) {
+      return row_of(now, kPanels ? row : row + n, kPanels ? panel + n : panel);
+    };
+    if (task_.gates != nullptr) {
+      const auto y = sigma.close(open);
+#pragma GCC unroll 6
+      for (int n = 0; n < N; ++n) {
+        store_training(Cell<V>{y.i.v[n], y.f.v[n], y.g.v[n], y.o.v[n], y.c.v[n], y.h.v[n]},
+                       at_of(n));
+        store_state(y.c.v[n], y.h.v[n], at_of(n));
+      }
+    } else {
+      const auto h = sigma.h(open);  // without the divisions for i and o
+#pragma GCC unroll 6
+      for (int n = 0; n < N; ++n) store_state(open.c.v[n], h.v[n], at_of(n));
+    }
+    if constexpr (!std::is_same_v<Sigma, StandardActivations>) {
+      if (task_.clipped != nullptr) {
+        note_clipped(sums, diagonal, previous.v[0], open.c.v[0], clipped_row(now, row, panel),
+                     units(panel));
       }
     }
+    if (w_.dense_output != nullptr) {
+#pragma GCC unroll 6
+      for (int n = 0; n < N; ++n) {
+        V::load(sums.data + n * sums.stride + kOutput * kLanes)
+            .store(task_.output_sums + (kPanels ? row : row + n) * output_width() +
+                   (kPanels ? panel + n : panel) * kLanes);
+      }
+    }
+  }
+
+  [[gnu::always_inline]] static void store_state(V c, V h, const CellRows<T>& at) {
+    c.store(at.c_next);
+    h.store(at.h_next);
+    h.store(at.h, at.units);
   }
 
   T* clipped_row(const StepNow<T>& now, Index row, Index panel) const {
@@ -149,7 +208,7 @@ class ForwardCells {
 
   /// Which gates of a row and panel were clipped, from their sums; but for an output gate whose sum
   /// is not complete.
-  [[gnu::noinline]] void note_clipped(Sums<T> sums, const T* diagonal, V previous_c, V c,
+  [[gnu::noinline]] void note_clipped(Sums<const T> sums, const T* diagonal, V previous_c, V c,
                                       T* clipped, Index units) const {
     V noted = V::zero();
     for (int gate = 0; gate < kGates; ++gate) {

@@ -59,15 +59,23 @@ void project_panel(const ForwardTask<T>& task, Index begin, Index end, Index pan
   }
 }
 
+/// The steps from s on that have fewer rows than a tile, up to kChunkRows rows: up to the one
+/// returned.
+template <class T>
+Index steps_ahead(const ForwardTask<T>& task, Index s, Index tile_rows) {
+  Index end = s, rows = 0;
+  while (end < task.step_count && task.steps[end].rows < tile_rows &&
+         rows + task.steps[end].rows <= kChunkRows) {
+    rows += task.steps[end++].rows;
+  }
+  return end;
+}
+
 /// Fills task.projected for the steps from s up to the one returned, for the given panels. Returns
 /// s if there is nothing to gain.
 template <class V, class T = typename V::Scalar>
 Index project(const ForwardTask<T>& task, Index s, Range panels) {
-  Index end = s, rows = 0;
-  while (end < task.step_count && task.steps[end].rows < kTileRows<V> &&
-         rows + task.steps[end].rows <= kChunkRows) {
-    rows += task.steps[end++].rows;
-  }
+  const Index end = steps_ahead(task, s, kTileRows<V>);
   if (end <= s + 1) return s;
   for (Index p = panels.begin; p < panels.end; ++p) project_panel<V>(task, s, end, p);
   return end;

@@ -1,0 +1,1 @@
+"""Quantized models: their times beside other engines in reduced precision, and their errors."""

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "kernels/simd/vec_avx2-inl.hpp"
+
+/// Integers in an AVX2 register.
+namespace peephole::avx2 {
+namespace {
+
+/// Sums in 32 bits, one a lane of Float, of products of pairs of 16-bit integers. The interface is
+/// the same for every instruction set.
+struct Integers {
+  static constexpr bool quads = false;  // there are quads_of(), add_quads() and store_quads()
+  using Float = Vec<float>;
+  __m256i v;
+
+  static Integers sums(const std::int32_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
+  static Integers zero() { return {_mm256_setzero_si256()}; }
+  /// A pair for each lane: (lanes, 2).
+  static Integers weights(const std::int16_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
+  static Integers weights(const std::int8_t* p) {
+    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+  /// One pair for all lanes.
+  static Integers factors(const std::int32_t* pair) { return {_mm256_set1_epi32(*pair)}; }
+
+  /// sum + a[0] b[0] + a[1] b[1] in each lane
+  friend Integers add_products(Integers sum, Integers a, Integers b) {
+    return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(a.v, b.v))};
+  }
+  friend Float to_float(Integers sum) { return {_mm256_cvtepi32_ps(sum.v)}; }
+
+  /// to (lanes,) = a, rounded to the nearest integers, ties to even; within 16 bits.
+  static void store_rounded(Float a, std::int16_t* to) {
+    const __m256i whole = _mm256_cvtps_epi32(a.v);
+    const __m128i packed =
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), packed);
+  }
+};
+
+}  // namespace
+}  // namespace peephole::avx2

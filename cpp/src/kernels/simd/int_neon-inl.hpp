@@ -1,0 +1,35 @@
+#pragma once
+
+#include "kernels/simd/vec_neon-inl.hpp"
+
+/// Integers in a NEON register; see int_avx2-inl.hpp for the interface.
+namespace peephole::neon {
+namespace {
+
+struct Integers {
+  static constexpr bool quads = false;
+  using Float = Vec<float>;
+  int32x4_t v;  // sums; or four pairs of 16-bit integers
+
+  static Integers sums(const std::int32_t* p) { return {vld1q_s32(p)}; }
+  static Integers zero() { return {vdupq_n_s32(0)}; }
+  static Integers weights(const std::int16_t* p) { return {vreinterpretq_s32_s16(vld1q_s16(p))}; }
+  static Integers weights(const std::int8_t* p) {
+    return {vreinterpretq_s32_s16(vmovl_s8(vld1_s8(p)))};
+  }
+  static Integers factors(const std::int32_t* pair) { return {vdupq_n_s32(*pair)}; }
+
+  friend Integers add_products(Integers sum, Integers a, Integers b) {
+    const int16x8_t x = vreinterpretq_s16_s32(a.v), y = vreinterpretq_s16_s32(b.v);
+    const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(y));
+    return {vaddq_s32(sum.v, vpaddq_s32(low, vmull_high_s16(x, y)))};
+  }
+  friend Float to_float(Integers sum) { return {vcvtq_f32_s32(sum.v)}; }
+
+  static void store_rounded(Float a, std::int16_t* to) {
+    vst1_s16(to, vmovn_s32(vcvtnq_s32_f32(a.v)));
+  }
+};
+
+}  // namespace
+}  // namespace peephole::neon
