@@ -1,7 +1,8 @@
 """Models from and for other frameworks.
 
 What a model or a foreign format cannot express raises an error that names it; nothing is
-approximated. Nothing in a file is executed. Foreign packages are imported only by the
+approximated, but for a quantized model: it is written as its `dequantize()`, with a UserWarning.
+Nothing in a file is executed. Foreign packages are imported only by the
 functions that need them.
 """
 

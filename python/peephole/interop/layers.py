@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,8 @@ from peephole.models.lstm import LSTM
 from peephole.models.network import Network
 
 GATES = "ifgo"
+
+_Model = TypeVar("_Model", LSTM, Network)
 
 # Options that change what the equations compute; those of training alone are not among them.
 _PLAIN = {
@@ -197,7 +200,8 @@ class Layers:
 def plain_layers(model: LSTM | Network, target: str, allowed: Sequence[str] = ()) -> Layers:
     """Copies of the layers of a model that computes what `torch.nn.LSTM` computes.
 
-    `allowed` are options that the target has, too.
+    `allowed` are options that the target has, too. Of a quantized model, those of
+    `in_floating_point`.
 
     Raises:
         TypeError: If `model` is not a model.
@@ -216,9 +220,25 @@ def plain_layers(model: LSTM | Network, target: str, allowed: Sequence[str] = ()
                     f"activations: {target} has {default_activations()[key]} for {key!r}, "
                     f"and layer {k} of the model has {name}"
                 )
+    model = in_floating_point(model, target, stacklevel=4)
     suffixes = ["", "_reverse"] if model.bidirectional else [""]
     directions = [[_direction(model, k, s) for s in suffixes] for k in range(model.num_layers)]
-    return Layers(directions, _head(model), options, _dense_input(model))
+    return Layers(directions, _head(model), model.options, _dense_input(model))
+
+
+def in_floating_point(model: _Model, target: str, stacklevel: int) -> _Model:
+    """The model, or for a quantized one its `dequantize()`, with a UserWarning.
+
+    `stacklevel` is that of `warnings.warn`, for the caller of the function that writes.
+    """
+    if model.quantization is None:
+        return model
+    warnings.warn(
+        f"model: its weights, rounded to {model.quantization}, are converted to float32; "
+        f"{target} does not round x and h, as the model does, so results differ a little",
+        stacklevel=stacklevel,
+    )
+    return model.dequantize()
 
 
 def _direction(model: LSTM | Network, layer: int, suffix: str) -> Direction:

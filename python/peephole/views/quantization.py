@@ -124,7 +124,7 @@ def quantization_report(
                 h, h_q = (tape.gates(k, direction)["h"][valid] for tape in tapes)
                 sums.add(h, h_q)
     return QuantizationReport(
-        format=quantized.options["quantization"],
+        format=str(quantized.quantization),
         rms=errors.rms,
         rms_error=errors.rms_error,
         max_error=errors.largest,
@@ -170,20 +170,18 @@ def _ratio(error: float, value: float) -> float:
 
 def _check_models(model: Any, quantized: Any) -> None:
     stack_of(model)
-    if model.options["quantization"] is not None:
-        raise ValueError(
-            f"model: expected one in floating point, got one in {model.options['quantization']}"
-        )
+    if model.quantization is not None:
+        raise ValueError(f"model: expected one in floating point, got one in {model.quantization}")
     if type(quantized) is not type(model):
         kind = type(model).__name__
         raise TypeError(
             f"quantized: expected a {kind}, as model is, got {type(quantized).__name__}"
         )
-    options = quantized.options
-    if options["quantization"] is None:
+    if quantized.quantization is None:
         raise ValueError(
             "quantized: expected a model that `quantize` returned, got one in floating point"
         )
+    options = quantized.options
     for name, value in model.options.items():
         if name not in _OF_THE_FORMAT and options[name] != value:
             raise ValueError(
@@ -204,8 +202,8 @@ def _read(model: LSTM | Network, x: Any, lengths: ArrayLike | None) -> Sequences
     for row, length in enumerate(inputs.lengths.tolist()):
         if not np.isfinite(inputs.values[row][:length]).all():
             raise ValueError(
-                f"x: expected finite values, got NaN or infinity in sequence {row}; "
-                "they make all results of a sequence NaN, in every format"
+                f"x: expected finite values, got NaN or infinity in sequence {row}, "
+                "of which a quantized model makes NaN"
             )
     return inputs
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peephole._checks import flag, path_text
+from peephole.interop.layers import in_floating_point
 from peephole.interop.onnx import initial, operator, scan
 from peephole.interop.onnx.dense_input import write_dense_input
 from peephole.interop.onnx.layers import ALL_STEPS, Layer, Sequences, is_dense, layers
@@ -69,9 +70,10 @@ def to_onnx(
     ``final_c_l{k}``              (B, H)
     ============================  ==================  ===========================================
 
-    With a projection the states h have P values for H. The states of the reverse direction end in
-    ``_reverse``. `from_onnx` reads such a file back with
-    all options, masks and scalings.
+    Of a quantized model, the file has the rounded weights in float32, as `dequantize` has them,
+    and there is a UserWarning. With a projection the states h have P values for H. The states of
+    the reverse direction end in ``_reverse``. `from_onnx` reads such a file back with all options,
+    masks and scalings.
 
     Raises:
         ValueError: If `form` is unknown or does not fit the model, or if the model is larger than
@@ -88,6 +90,7 @@ def to_onnx(
     if not isinstance(model, Model):
         raise TypeError(f"model: expected an LSTM or a Network, got {type(model).__name__}")
     place = path_text(path, "path")
+    model = in_floating_point(model, "the file", stacklevel=3)
     size = sum(value.nbytes for value in dict(model.parameters).values())
     if size > _MOST_BYTES:
         raise ValueError(f"model: expected at most 2 GiB, which ONNX files can hold, got {size}")
