@@ -100,13 +100,18 @@ def test_masks_stay():
     assert (pickle.loads(pickle.dumps(model)).masks["weight_ih_l0"] == mask).all()
 
 
-def test_gates_are_traced():
-    model = quantized("int16")
+@pytest.mark.parametrize("form", ["diagonal", "dense"])
+def test_gates_are_traced(form):
+    model = network(peephole=form).quantize("int16")
     gates = peephole.inspection.gate_activities(model, X[0])
     y, _ = model.lstm(X[0])
-    np.testing.assert_array_equal(gates["h"], y)
-    again = gates["f"][1] * gates["c"][0] + gates["g"][1] * gates["i"][1]
-    np.testing.assert_allclose(gates["c"][1], again, atol=1e-6)
+    np.testing.assert_array_equal(gates.h, y)
+    again = gates.f[1] * gates.c[0] + gates.g[1] * gates.i[1]
+    np.testing.assert_allclose(gates.c[1], again, atol=1e-6)
+    weights = model.dequantize().parameters["weight_ch_l0"]
+    c = gates.c[2]
+    received = weights[1] * c if form == "diagonal" else weights[64:128] @ c
+    np.testing.assert_allclose(gates.peepholes["f"][3], received, atol=1e-5)
 
 
 def test_dequantize():

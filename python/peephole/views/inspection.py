@@ -92,7 +92,10 @@ def _peepholes(lstm: LSTM, layer: int, reverse: bool, gates: dict[str, Array]) -
     if options["peephole"] == "none":
         return {}
     end = f"_l{layer}" + ("_reverse" if reverse else "")
-    blocks = np.split(np.array(lstm.parameters["weight_ch" + end], np.float64), 4)
+    weights = np.array(lstm.parameters["weight_ch" + end], np.float64)
+    if (scale := f"weight_ch{end}_scale") in lstm.parameters:  # integers of a quantized model
+        weights *= np.array(lstm.parameters[scale], np.float64)[:, np.newaxis]
+    blocks = np.split(weights, 4)
     first = np.zeros_like(gates["c"][:1])
     if options["initial_state"] == "learned":
         first[0] = lstm.parameters["c0" + end]
