@@ -3,6 +3,7 @@
     python cmake/cross.py                       every target
     python cmake/cross.py --quick               few targets and test programs
     python cmake/cross.py --only windows-x64-gcc wasm32-wasi-zig
+    python cmake/cross.py --only s390x-gcc --tests files_byte_order_test model_config_test
     python cmake/cross.py --table docs/guide/platforms.md
 
 Needs CMake, Ninja, Eigen and nlohmann-json (`pip install ".[dev]"`), and what each target needs:
@@ -31,6 +32,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 
 from cross_targets import TARGETS, Target
@@ -173,6 +175,7 @@ def test(target: Target, tree: Path, log: Path, tests: tuple[str, ...]) -> dict[
     if target.without:
         names += ["-E", f"^({'|'.join(target.without)})$"]
     run(log, "ctest", "--test-dir", tree, "--no-tests=error", "--timeout", 1800,
+        "--parallel", os.cpu_count() or 1,
         "--output-on-failure", "--output-junit", report, *names)  # fmt: skip
     cases = ET.parse(report).getroot().findall("testcase") if report.exists() else []
     failed = [case.get("name") for case in cases if case.get("status") != "run"]
@@ -185,7 +188,12 @@ def test(target: Target, tree: Path, log: Path, tests: tuple[str, ...]) -> dict[
     return {"tested": text, "how": how, "passed": bool(cases) and not failed}
 
 
-def build_and_test(target: Target, quick: bool) -> dict[str, object]:
+def chosen_text(tests: Sequence[str]) -> str:
+    """What is built of a target where it is not all."""
+    return f"library, {len(tests)} test program{'s' if len(tests) > 1 else ''}"
+
+
+def build_and_test(target: Target, chosen: tuple[str, ...]) -> dict[str, object]:
     """One target; its row of the table."""
     tree = TREES / target.name
     row: dict[str, object] = {"built": "no", "tested": "no", "passed": True}
@@ -194,31 +202,34 @@ def build_and_test(target: Target, quick: bool) -> dict[str, object]:
     tree.mkdir(parents=True, exist_ok=True)
     log = tree / "cross.log"
     log.unlink(missing_ok=True)
-    tests = target.tests or (QUICK_TESTS if quick else ())
+    tests = target.tests or chosen
     built = configure(target, tree, log) and run(
         log, "cmake", "--build", tree, "--parallel", os.cpu_count() or 1,
-        *(["--target", *tests] if tests else []),
+        *(["--target", *tests] if tests else []), "--", "-k", "0",
     )  # fmt: skip
     row["compiler"] = compiler_text(target, tree)
     if not built:
         return {**row, "how": f"see {log.relative_to(ROOT)}", "passed": False}
-    row["built"] = (
-        f"library, {len(tests)} test program{'s' if len(tests) > 1 else ''}" if tests else "all"
-    )
+    row |= {"built": chosen_text(tests) if tests else "all", "tests": tests}
     if reason := missing_runner(target):
         return {**row, "how": f"linked only: {reason}"}
     return {**row, **test(target, tree, log, tests)}
 
 
 def table() -> str:
-    """The last result of each target, as Markdown."""
+    """The last result of each target, as Markdown; below, which test programs the cells mean."""
     lines = ["| target | compiler | built | tested | how |", "|---|---|---|---|---|"]
+    meant: dict[str, list[str]] = {}
     for target in TARGETS:
         result = TREES / target.name / "result.json"
         row = json.loads(result.read_text()) if result.exists() else {}
         cells = [target.says, row.get("compiler", target.compiler)]
         cells += [row.get(key, "not run") for key in ("built", "tested", "how")]
         lines.append(f"| {' | '.join(cells)} |")
+        if row.get("tests"):
+            meant[", ".join(f"`{name}`" for name in row["tests"])] = row["tests"]
+    for names, tests in meant.items():
+        lines += ["", f"{chosen_text(tests).capitalize()}: {names}."]
     return "\n".join(lines) + "\n"
 
 
@@ -230,6 +241,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few targets and test programs")
     names = [target.name for target in TARGETS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="TARGET", help=", ".join(names))
+    parser.add_argument("--tests", nargs="+", default=(), help="these test programs only")
     parser.add_argument(
         "--table", type=Path, help="put the table into this page, and build nothing"
     )
@@ -240,6 +252,7 @@ def main() -> int:
     if arguments.run_wasm:
         return run_wasm(arguments.run_wasm)
     passed = True
+    tests = tuple(arguments.tests) or (QUICK_TESTS if arguments.quick else ())
     if not arguments.table:
         for target in TARGETS:
             if (
@@ -249,7 +262,7 @@ def main() -> int:
             ):
                 continue
             start = time.monotonic()
-            row = build_and_test(target, arguments.quick)
+            row = build_and_test(target, tests)
             (TREES / target.name).mkdir(parents=True, exist_ok=True)
             (TREES / target.name / "result.json").write_text(json.dumps(row))
             seconds = time.monotonic() - start

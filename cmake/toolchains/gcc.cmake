@@ -19,6 +19,9 @@ else()
   set(CMAKE_SYSTEM_NAME Windows)
   set(CMAKE_RC_COMPILER ${PEEPHOLE_GCC_TARGET}-windres)
   set(thread_model -posix)  # of the two in Debian, the one that has std::thread
+  # Programs need no libraries of the compiler, which Windows does not find. Those for Linux are linked
+  # as usual: qemu-user finds the libraries of the target with -L /usr/<target>.
+  set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
 endif()
 set(CMAKE_C_COMPILER ${PEEPHOLE_GCC_TARGET}-gcc${thread_model})
 set(CMAKE_CXX_COMPILER ${PEEPHOLE_GCC_TARGET}-g++${thread_model})
@@ -28,6 +31,4 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "i686")
   set(CMAKE_C_FLAGS_INIT "-msse2 -mfpmath=sse")
 endif()
 
-# Programs are linked statically, so that emulators need no libraries of the target.
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)

@@ -162,6 +162,8 @@ def test_from_lstm():
         peephole.jax.from_lstm(peephole.Network(1, 1, 1))
     with refused(ValueError, "dtype", "jax_enable_x64"):
         peephole.jax.from_lstm(peephole.LSTM(1, 1, dtype="float64"))
+    with refused(ValueError, "model", "quantization"):
+        peephole.jax.from_lstm(peephole.LSTM(1, 1, quantization="int8"))
 
 
 def test_dropout_of_one_layer_warns_once_a_call(recwarn):

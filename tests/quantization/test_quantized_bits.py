@@ -18,6 +18,9 @@ OPTIONS = [
 FLOAT_PARTS = [  # computed in part in float32, whose sums depend on the instruction set
     {"projection_size": 7},
     {"peephole": "dense", "output_peephole": "current"},
+    {"layer_norm": "gates"},
+    {"layer_norm": "products", "layer_norm_cell": "output"},
+    {"layer_norm": "gates", "layer_norm_cell": "none", "activations": {"g": "softsign"}},
 ]
 
 

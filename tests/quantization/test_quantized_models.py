@@ -146,9 +146,19 @@ class TestRefused:
         with pytest.raises(ValueError, match="model: expected one in floating point"):
             model.quantize("int8").quantize("int8")
 
-    def test_options(self):
-        with pytest.raises(ValueError, match="quantization: expected none with layer_norm"):
-            network(layer_norm="gates").quantize("int8")
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"peephole": "dense"},
+            {"projection_size": 5},
+            {"cell_clip": 1.0},
+            {"preactivation_clip": 1.0},
+            {"zoneout": 0.1},
+        ],
+    )
+    def test_layer_norm_with_what_has_no_kernels(self, options):
+        with pytest.raises(ValueError, match="quantization: expected none with layer_norm and"):
+            network(layer_norm="gates", **options).quantize("int8")
 
     @pytest.mark.parametrize("value", [np.nan, np.inf])
     @pytest.mark.parametrize("name", ["weight_hh_l0", "bias_l0", "head.weight"])

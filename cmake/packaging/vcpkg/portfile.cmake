@@ -1,4 +1,6 @@
-# The port for vcpkg. At a release: the checksum of the archive of the tag.
+# The port for vcpkg. At a release: the checksum of the archive of the tag, which GitHub makes:
+#   curl -L https://github.com/peephole-lstm/peephole/archive/v0.1.0.tar.gz | sha512sum
+# With SHA512 0, vcpkg downloads it, prints its checksum, and stops.
 vcpkg_from_github(
   OUT_SOURCE_PATH SOURCE_PATH
   REPO peephole-lstm/peephole

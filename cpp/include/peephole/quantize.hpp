@@ -11,14 +11,15 @@ namespace peephole {
 /// See Quantization for what is rounded.
 ///
 /// Such a model infers, traces, streams, runs sessions and is saved as any other; LSTM::forward
-/// refuses it. Its results have the same bits on every instruction set, but for projections and for
-/// dense peepholes of the output gate that read c_t. A row of x with a NaN or an infinity makes all
-/// later results of its sequence NaN, and no other's.
+/// refuses it. The layers' results have the same bits on every instruction set, but for
+/// projections, layer normalisation, and dense peepholes of the output gate that read c_t, which
+/// are computed in float, as heads are. A row of x with a NaN or an infinity makes all later
+/// results of its sequence NaN, and no other's.
 ///
 /// Values of double are rounded to float first.
 ///
-/// Throws std::invalid_argument for a model that is quantized already, for one with layer_norm, and
-/// for parameters that are not finite.
+/// Throws std::invalid_argument for a model that is quantized already, for parameters that are not
+/// finite, and for layer_norm with dense peepholes, a projection, clips or zoneout.
 template <class T>
 PEEPHOLE_API LSTM<float> quantize(const LSTM<T>& model, Quantization quantization);
 template <class T>

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <iterator>
 #include <limits>
 
 #include "base/errors.hpp"
@@ -12,68 +11,6 @@
 #include "peephole/options.hpp"
 
 namespace peephole {
-
-template <>
-Span<const Name<Peephole>> names<Peephole>() noexcept {
-  static constexpr Name<Peephole> kNames[] = {
-      {Peephole::diagonal, "diagonal"}, {Peephole::dense, "dense"}, {Peephole::none, "none"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<OutputPeephole>> names<OutputPeephole>() noexcept {
-  static constexpr Name<OutputPeephole> kNames[] = {{OutputPeephole::previous, "previous"},
-                                                    {OutputPeephole::current, "current"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<InitialState>> names<InitialState>() noexcept {
-  static constexpr Name<InitialState> kNames[] = {{InitialState::zeros, "zeros"},
-                                                  {InitialState::learned, "learned"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<LayerNorm>> names<LayerNorm>() noexcept {
-  static constexpr Name<LayerNorm> kNames[] = {{LayerNorm::gates, "gates"},
-                                               {LayerNorm::products, "products"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<LayerNormCell>> names<LayerNormCell>() noexcept {
-  static constexpr Name<LayerNormCell> kNames[] = {{LayerNormCell::state, "state"},
-                                                   {LayerNormCell::output, "output"},
-                                                   {LayerNormCell::none, "none"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<Quantization>> names<Quantization>() noexcept {
-  static constexpr Name<Quantization> kNames[] = {{Quantization::int16, "int16"},
-                                                  {Quantization::int8, "int8"},
-                                                  {Quantization::int8_fast, "int8_fast"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<HeadActivation>> names<HeadActivation>() noexcept {
-  static constexpr Name<HeadActivation> kNames[] = {{HeadActivation::identity, "identity"},
-                                                    {HeadActivation::sigmoid, "sigmoid"},
-                                                    {HeadActivation::tanh, "tanh"},
-                                                    {HeadActivation::softmax, "softmax"}};
-  return {kNames, std::size(kNames)};
-}
-
-template <>
-Span<const Name<Readout>> names<Readout>() noexcept {
-  static constexpr Name<Readout> kNames[] = {{Readout::all, "all"},
-                                             {Readout::last, "last"},
-                                             {Readout::mean, "mean"},
-                                             {Readout::max, "max"}};
-  return {kNames, std::size(kNames)};
-}
 
 namespace {
 
@@ -174,8 +111,13 @@ void check_projection(const LSTMConfig& config) {
 }
 
 void check_quantization(const LSTMConfig& config) {
-  if (config.quantization && config.layer_norm) {
-    refuse("quantization", "none with layer_norm", to_string(*config.quantization));
+  if (!config.quantization || !config.layer_norm) return;
+  // Where layers with layer normalisation have no kernels: see backend_for().
+  const bool zones = config.zoneout > 0, clips = config.cell_clip || config.preactivation_clip;
+  if (config.peephole == Peephole::dense || config.projection_size || clips || zones) {
+    refuse("quantization",
+           "none with layer_norm and dense peepholes, a projection, clips or zoneout",
+           to_string(*config.quantization));
   }
 }
 

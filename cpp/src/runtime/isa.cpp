@@ -47,6 +47,14 @@ std::vector<Isa> detect() {
 
 }  // namespace
 
+bool has_avx512_vnni() noexcept {
+#if defined(PEEPHOLE_HAS_AVX512)
+  return PEEPHOLE_PROCESSOR_HAS("avx512vnni");
+#else
+  return false;
+#endif
+}
+
 const char* to_string(Isa isa) noexcept {
   for (const Row& row : kTable) {
     if (row.isa == isa) return row.name;

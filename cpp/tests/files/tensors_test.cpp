@@ -54,8 +54,8 @@ void test_round_trip() {
   }
   CHECK_THROWS(file.bytes("other"), "name: expected");
   CHECK_THROWS(file.read("other", nullptr), "name: expected");
-  write_tensors(path, {}, {});
-  CHECK(TensorFile(path).tensors().empty());
+  write_tensors(folder / "empty", {}, {});
+  CHECK(TensorFile(folder / "empty").tensors().empty());
 }
 
 void test_what_no_file_can_have() {

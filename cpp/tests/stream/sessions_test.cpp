@@ -5,7 +5,9 @@
 
 #include <cstdlib>
 #include <limits>
+#include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #if defined(__SSE2__)
@@ -13,6 +15,7 @@
 #endif
 
 #include "peephole/files.hpp"
+#include "peephole/quantize.hpp"
 #include "peephole/runtime.hpp"
 #include "stream/players.hpp"
 #include "support/allocated.hpp"
@@ -37,6 +40,18 @@ struct Opened {
   std::vector<SessionId> ids;
 };
 
+/// A quantized copy; the model itself where it has options that quantize() refuses.
+template <class Model>
+Model quantized_if_possible(Model model, Random& random) {
+  constexpr Quantization kAll[] = {Quantization::int16, Quantization::int8,
+                                   Quantization::int8_fast};
+  try {
+    return quantize(model, kAll[static_cast<int>(random.uniform(0, 3)) % 3]);
+  } catch (const std::invalid_argument&) {
+    return model;
+  }
+}
+
 /// Random schedules, each with a model of its own, now and then with several blocks of rows.
 template <class T>
 void schedules_equal_streams(int count, std::uint64_t seed) {
@@ -48,6 +63,16 @@ void schedules_equal_streams(int count, std::uint64_t seed) {
       Players<T, std::decay_t<decltype(model)>> players(model, capacity, random);
       for (int action = 0; action < actions; ++action) players.act();
     };
+    if constexpr (std::is_same_v<T, float>) {
+      if (n % 8 == 3) {
+        play(quantized_if_possible(any_network<T>(random), random));
+        continue;
+      }
+      if (n % 8 == 4) {
+        play(quantized_if_possible(any_lstm<T>(random), random));
+        continue;
+      }
+    }
     n % 4 == 0 ? play(any_lstm<T>(random)) : play(any_network<T>(random));
   }
 }

@@ -138,6 +138,11 @@ def from_lstm(model: LSTM) -> tuple[dict[str, jax.Array], dict[str, Any]]:
     """(parameters, options) of a `peephole.LSTM`: `lstm(parameters, x, **options)` equals it."""
     if not isinstance(model, LSTM):
         raise TypeError(f"model: expected a peephole.LSTM, got {type(model).__name__}")
+    if model.quantization is not None:
+        raise ValueError(
+            f'model: expected one in floating point, got quantization "{model.quantization}"; '
+            "see dequantize"
+        )
     _check_dtype(model.dtype)
     options = model.options
     del options["input_size"], options["hidden_size"]

@@ -33,11 +33,11 @@ class Quantizable:
 
         The matrices of the layers become integers, with a scale for each row. At each step, x, h
         and, with dense peepholes, c are rounded to integers, too, each with a scale for its row of
-        the batch. Sums of products are exact, so the results have the same bits on every
-        instruction set, except those of projections and of dense peepholes with
-        output_peephole="current", which are computed in float32. W of the first layer and its x
-        stay float32 if it has at most 16 inputs. So do biases, diagonal peepholes, initial states
-        and dense layers.
+        the batch. Sums of products are exact, so the outputs of the LSTM layers have the same bits
+        on every instruction set. Projections, layer normalisation and, with
+        output_peephole="current", dense peepholes are the exceptions: they are computed in float32.
+        W of the first layer and its x stay float32 if it has at most 16 inputs. So do biases,
+        diagonal peepholes, initial states and the dense layers of a network.
 
         A quantized model can be called, streamed, saved, loaded and pickled as any other.
         `forward`, and so training, raises ValueError. If a value of x is NaN or infinite, all later
@@ -56,8 +56,9 @@ class Quantizable:
             first.
 
         Raises:
-            ValueError: For other formats, for a model that is quantized already, for one with
-                layer_norm, and for parameters that are not finite.
+            ValueError: For other formats, for a model that is quantized already, for parameters
+                that are not finite, and for layer_norm with dense peepholes, a projection, clips or
+                zoneout.
         """
         return self._with_core(self._core.quantize(quantization_of(format, input_format)))
 

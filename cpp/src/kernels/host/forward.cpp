@@ -62,22 +62,23 @@ const QuantizedRows* carve_quantized(const ForwardTask<T>& task, Index lanes, In
   if (!q.any) return nullptr;
   Carver<std::int32_t> carver;
   struct Place {
-    Index pairs, scales, words;
+    Index words, scales, row_words;
   };
   const auto take = [&](const IntegerPanels& product, Index count) -> Place {
     if (product.data == nullptr) return {0, 0, 0};
-    const Index words = round_up(product.terms, 2 * lanes) / 2;
-    const Index pairs = carver.take(count * words);
-    return {pairs, carver.take(count), words};
+    const Index word_terms = product.offsets != nullptr ? 4 : 2;
+    const Index row_words = round_up(product.terms, word_terms * lanes) / word_terms;
+    const Index words = carver.take(count * row_words);
+    return {words, carver.take(count), row_words};
   };
   const Index ahead = task.step_count > 1 ? std::max(rows, kChunkRows) : rows;
   const Place x = take(q.input, ahead), h = take(q.recurrent, rows), c = take(q.dense, rows);
   const Index sums = carver.take(std::max(rows * kGates * lanes, kQuantizedSums));
-  std::int32_t* of_part = workspace.pairs(parts * carver.size());
+  std::int32_t* of_part = workspace.words(parts * carver.size());
   QuantizedRows* const of_parts = workspace.quantized(parts);
   for (Index part = 0; part < parts; ++part, of_part += carver.size()) {
     const auto place = [&](const Place& at) -> FactorRows {
-      return {of_part + at.pairs, reinterpret_cast<float*>(of_part + at.scales), at.words};
+      return {of_part + at.words, reinterpret_cast<float*>(of_part + at.scales), at.row_words};
     };
     of_parts[part] = {place(x), place(h), place(c), reinterpret_cast<float*>(of_part + sums)};
   }
@@ -166,7 +167,10 @@ ForwardTask<T> prepare_forward(const LayerForward<T>& layer, const PackedForward
 template <class T>
 void run_forward(const ForwardTask<T>& task, Isa isa, const TeamPart& team) noexcept {
   if constexpr (std::is_same_v<T, float>) {
-    if (task.weights.quantized.any) return quantized_kernels_of(isa).forward(task, team);
+    if (task.weights.quantized.any) {
+      const QuantizedKernels& quantized = quantized_kernels_of(isa);
+      return task.norm.form.any ? quantized.norm_forward(task) : quantized.forward(task, team);
+    }
   }
   const ForwardKernels<T>& kernels = forward_kernels_of<T>(isa);
   if (task.norm.form.any) return kernels.norm_forward(task);

@@ -20,13 +20,13 @@ class ForwardWorkspace {
  public:
   ForwardStep* steps(Index count) { return steps_.reserve(count); }
   T* values(Index count) { return values_.reserve(count); }
-  std::int32_t* pairs(Index count) { return pairs_.reserve(count); }
+  std::int32_t* words(Index count) { return words_.reserve(count); }
   QuantizedRows* quantized(Index parts) { return quantized_.reserve(parts); }
 
  private:
   Buffer<ForwardStep> steps_;
   Buffer<T> values_;
-  Buffer<std::int32_t> pairs_;
+  Buffer<std::int32_t> words_;
   Buffer<QuantizedRows> quantized_;
 };
 

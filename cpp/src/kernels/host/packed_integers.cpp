@@ -15,32 +15,58 @@ namespace {
 static_assert(kInt16BlockTerms == kInt16Bound.terms && kMostInt16 == kInt16Bound.most_factor);
 static_assert(kInt8BlockTerms == kInt8Bound.terms && kMostInt16 == kInt8Bound.most_factor);
 
-/// Where weights stand in panels: (panels, 4 / group, words, group, lanes, 2).
+/// Where weights stand in panels: (panels, 4 / group, words, group, lanes, terms of a word).
 struct PanelShape {
-  Index lanes, group, words;
+  Index panels, lanes, group, word_terms, terms;
 
-  Index size(Index panels) const noexcept { return panels * kGates * words * lanes * 2; }
-  /// The first term of a unit, and the distance from a pair of terms to the next.
+  Index words() const noexcept { return (terms + word_terms - 1) / word_terms; }
+  Index size() const noexcept { return panels * kGates * words() * lanes * word_terms; }
+  /// The first word of a unit, and the distance from a word to the next.
   Index first(Index unit, Index gate) const noexcept {
     const Index panel = unit / lanes, lane = unit % lanes;
-    return (((panel * (kGates / group) + gate / group) * words) * group + gate % group) * lanes *
-               2 +
-           lane * 2;
+    const Index of_group = (panel * (kGates / group) + gate / group) * words();
+    return ((of_group * group + gate % group) * lanes + lane) * word_terms;
   }
-  Index next_pair() const noexcept { return group * lanes * 2; }
+  Index next_word() const noexcept { return group * lanes * word_terms; }
+  /// Where a vector for each gate and panel has the unit's value.
+  Index in_vectors(Index unit, Index gate) const noexcept {
+    return (unit / lanes * kGates + gate) * lanes + unit % lanes;
+  }
+  Index vectors_size() const noexcept { return panels * kGates * lanes; }
 };
 
-template <class Weight>
-void write_panels(const Weight* matrix, Index units, Index columns, unsigned gates,
-                  const PanelShape& shape, Weight* panels) {
+/// f(row, gate, unit) for each row of a matrix (4H, terms) of one of these gates.
+template <class Weight, class F>
+void for_rows(const Weight* matrix, Index units, const PanelShape& shape, unsigned gates,
+              const F& f) {
   for (Index gate = 0; gate < kGates; ++gate) {
     if ((gates >> gate & 1u) == 0) continue;
     for (Index unit = 0; unit < units; ++unit) {
-      const Weight* const row = matrix + (gate * units + unit) * columns;
-      Weight* const to = panels + shape.first(unit, gate);
-      for (Index k = 0; k < columns; ++k) to[k / 2 * shape.next_pair() + k % 2] = row[k];
+      f(matrix + (gate * units + unit) * shape.terms, gate, unit);
     }
   }
+}
+
+template <class Weight>
+void write_panels(const Weight* matrix, Index units, const PanelShape& shape, unsigned gates,
+                  Weight* panels) {
+  for_rows(matrix, units, shape, gates, [&](const Weight* row, Index gate, Index unit) {
+    Weight* const to = panels + shape.first(unit, gate);
+    for (Index k = 0; k < shape.terms; ++k) {
+      to[k / shape.word_terms * shape.next_word() + k % shape.word_terms] = row[k];
+    }
+  });
+}
+
+/// What makes up for factors that are stored as q + kQuadOffset: see IntegerPanels.
+void write_offsets(const std::int8_t* matrix, Index units, const PanelShape& shape, unsigned gates,
+                   std::int32_t* offsets) {
+  for_rows(matrix, units, shape, gates, [&](const std::int8_t* row, Index gate, Index unit) {
+    for (Index k = 0; k < shape.terms; ++k) {
+      std::int32_t* const of_block = offsets + k / kInt8BlockTerms * shape.vectors_size();
+      of_block[shape.in_vectors(unit, gate)] -= kQuadOffset * row[k];
+    }
+  });
 }
 
 }  // namespace
@@ -49,29 +75,39 @@ void PackedIntegers::pack(const LayerSpec& spec, const LayerWeights<const float>
                           Isa isa) {
   const Quantization quantization = *spec.quantization;
   const bool is_int8 = quantization != Quantization::int16;
+  const QuantizedKernels& kernels = quantized_kernels_of(isa);
   const Index H = spec.hidden_size, lanes = lanes_of<float>(isa);
   const Index panels = round_up(H, lanes) / lanes;
 
   const auto pack = [&](const float* matrix, const float* scales, Index columns, unsigned gates,
                         int most, Product& product) -> IntegerPanels {
-    const PanelShape shape = {lanes, quantized_kernels_of(isa).gate_group, (columns + 1) / 2};
-    const Index size = shape.size(panels), bytes = size * (is_int8 ? 1 : 2);
+    const bool quads = kernels.quads && is_int8 && most == kMostInt8;
+    const PanelShape shape = {panels, lanes, kernels.gate_group, quads ? 4 : 2, columns};
+    const Index bytes = shape.size() * (is_int8 ? 1 : 2);
+    const Index block = is_int8 ? kInt8BlockTerms : kInt16BlockTerms;
     std::int8_t* const data = product.bytes.reserve(bytes);
     std::fill_n(data, bytes, std::int8_t{0});
     if (is_int8) {
-      write_panels(integers_of<std::int8_t>(matrix), H, columns, gates, shape, data);
+      write_panels(integers_of<std::int8_t>(matrix), H, shape, gates, data);
     } else {
-      write_panels(integers_of<std::int16_t>(matrix), H, columns, gates, shape,
+      write_panels(integers_of<std::int16_t>(matrix), H, shape, gates,
                    reinterpret_cast<std::int16_t*>(data));
     }
-    float* const packed = product.scales.reserve(panels * kGates * lanes);
-    std::fill_n(packed, panels * kGates * lanes, 0.0f);
+    std::int32_t* offsets = nullptr;
+    if (quads) {
+      const Index size = (columns + block - 1) / block * shape.vectors_size();
+      offsets = product.offsets.reserve(size);
+      std::fill_n(offsets, size, 0);
+      write_offsets(integers_of<std::int8_t>(matrix), H, shape, gates, offsets);
+    }
+    float* const packed = product.scales.reserve(shape.vectors_size());
+    std::fill_n(packed, shape.vectors_size(), 0.0f);
     for (Index gate = 0; gate < kGates; ++gate) {
       for (Index unit = 0; unit < H; ++unit) {
-        packed[(unit / lanes * kGates + gate) * lanes + unit % lanes] = scales[gate * H + unit];
+        packed[shape.in_vectors(unit, gate)] = scales[gate * H + unit];
       }
     }
-    return {data, packed, columns, is_int8 ? kInt8BlockTerms : kInt16BlockTerms, is_int8, most};
+    return {data, packed, offsets, panels, columns, block, is_int8, most};
   };
 
   constexpr unsigned kAllGates = (1u << kGates) - 1;

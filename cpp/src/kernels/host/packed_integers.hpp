@@ -23,6 +23,7 @@ class PackedIntegers {
   struct Product {
     Buffer<std::int8_t> bytes;
     Buffer<float> scales;
+    Buffer<std::int32_t> offsets;
   };
 
   Product input_, recurrent_, dense_;

@@ -61,6 +61,10 @@ PEEPHOLE_TABLES(double)
 #define PEEPHOLE_ROW_QUANTIZED(set, unused) {Isa::set, quantized_##set},
 PEEPHOLE_FOR_EACH_SET(PEEPHOLE_DECLARE_QUANTIZED, )
 const QuantizedKernels& quantized_kernels_of(Isa isa) noexcept {
+#if defined(PEEPHOLE_HAS_AVX512)
+  extern const QuantizedKernels quantized_avx512_vnni;
+  if (isa == Isa::avx512 && has_avx512_vnni()) return quantized_avx512_vnni;
+#endif
   static constexpr Row<QuantizedKernels> kTable[] = {
       PEEPHOLE_FOR_EACH_SET(PEEPHOLE_ROW_QUANTIZED, )};
   for (const auto& row : kTable) {

@@ -131,7 +131,9 @@ using TransposeKernel = void (*)(const T* from, Index from_stride, Index units, 
 /// The kernels for integer weights of one instruction set.
 struct QuantizedKernels {
   Index gate_group;  // see IntegerPanels
+  bool quads;        // whether it multiplies them
   ForwardKernel<float> forward;
+  NormForwardKernel<float> norm_forward;
 };
 
 /// The forward kernels of one instruction set for one type.

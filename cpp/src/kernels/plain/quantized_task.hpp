@@ -24,18 +24,26 @@ inline constexpr int kMostInt8 = 127;
 inline constexpr Index kInt16BlockTerms = 128;
 inline constexpr Index kInt8BlockTerms = 2048;
 
-/// The weights of one product. Terms are padded with zeros to whole pairs.
+/// The weights of one product. Instructions multiply words of 32 bits: pairs of terms, with factors
+/// of 16 bits; or, where weights and factors are of 8 bits and the processor can, quads. Terms are
+/// padded with zeros to whole words.
 ///
-/// In panels of `lanes` units: (panels, 4 / group, terms / 2, group, lanes, 2), with the
+/// In panels of `lanes` units: (panels, 4 / group, words, group, lanes, terms of a word), with the
 /// group of gates that a tile of the instruction set computes at a time.
+///
+/// The factors of quads are stored as unsigned integers, q + kQuadOffset. `offsets` makes up for
+/// it: -kQuadOffset times the sum of the weights of a block.
 struct IntegerPanels {
-  const void* data;     // int16 or int8; null: there is no such product
-  const float* scales;  // (panels, 4, lanes)
-  Index terms;          // without padding
-  Index block_terms;    // those of a block
-  bool is_int8;         // the weights
-  int most;             // the largest factor
+  const void* data;             // int16 or int8; null: there is no such product
+  const float* scales;          // (panels, 4, lanes)
+  const std::int32_t* offsets;  // (blocks, panels, 4, lanes); null for pairs
+  Index panels;
+  Index terms;        // without padding
+  Index block_terms;  // those of a block
+  bool is_int8;       // the weights
+  int most;           // the largest factor
 };
+inline constexpr int kQuadOffset = 128;
 
 struct QuantizedWeights {
   bool any;
@@ -44,13 +52,13 @@ struct QuantizedWeights {
   IntegerPanels dense;      // P, of dense peepholes that read c_{t-1}
 };
 
-/// Rows of factors as integers: (rows, words) of pairs, and the scale of each row.
+/// Rows of factors as integers, and the scale of each row.
 struct FactorRows {
-  std::int32_t* pairs;
+  std::int32_t* words;
   float* scales;
-  Index words;  // of a row: half of its terms, rounded up to whole vectors
+  Index row_words;  // for whole vectors
 
-  FactorRows from(Index row) const { return {pairs + row * words, scales + row, words}; }
+  FactorRows from(Index row) const { return {words + row * row_words, scales + row, row_words}; }
 };
 
 /// Sums that are kept until their cells are computed: some 24 KB, so that they stay in L1; but at

@@ -9,9 +9,13 @@ namespace {
 /// Sums in 32 bits, one a lane of Float, of products of pairs of 16-bit integers. The interface is
 /// the same for every instruction set.
 struct Integers {
+  static constexpr bool quads = false;  // there are quads_of(), add_quads() and store_quads()
   using Float = Vec<float>;
   __m256i v;
 
+  static Integers sums(const std::int32_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
   static Integers zero() { return {_mm256_setzero_si256()}; }
   /// A pair for each lane: (lanes, 2).
   static Integers weights(const std::int16_t* p) {

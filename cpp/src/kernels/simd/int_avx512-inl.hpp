@@ -7,9 +7,11 @@ namespace peephole::avx512 {
 namespace {
 
 struct Integers {
+  static constexpr bool quads = false;
   using Float = Vec<float>;
   __m512i v;
 
+  static Integers sums(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
   static Integers zero() { return {_mm512_setzero_si512()}; }
   static Integers weights(const std::int16_t* p) { return {_mm512_loadu_si512(p)}; }
   static Integers weights(const std::int8_t* p) {
@@ -25,6 +27,41 @@ struct Integers {
   static void store_rounded(Float a, std::int16_t* to) {
     const __m256i packed = _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a.v));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), packed);
+  }
+};
+
+/// The same for processors with AVX512_VNNI. Its instructions are written as text: GCC 12 would
+/// spill the sums around its intrinsics, and the files of a set are compiled for all processors of
+/// the set.
+struct VnniIntegers {
+  static constexpr bool quads = true;
+  using Float = Vec<float>;
+  __m512i v;
+
+  static VnniIntegers sums(const std::int32_t* p) { return {Integers::sums(p).v}; }
+  static VnniIntegers zero() { return {Integers::zero().v}; }
+  static VnniIntegers weights(const std::int16_t* p) { return {Integers::weights(p).v}; }
+  static VnniIntegers weights(const std::int8_t* p) { return {Integers::weights(p).v}; }
+  static VnniIntegers factors(const std::int32_t* word) { return {Integers::factors(word).v}; }
+
+  friend VnniIntegers add_products(VnniIntegers sum, VnniIntegers a, VnniIntegers b) {
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
+    return sum;
+  }
+  friend Float to_float(VnniIntegers sum) { return {_mm512_cvtepi32_ps(sum.v)}; }
+  static void store_rounded(Float a, std::int16_t* to) { Integers::store_rounded(a, to); }
+
+  /// Four weights for each lane: (lanes, 4).
+  static VnniIntegers quads_of(const std::int8_t* p) { return {_mm512_loadu_si512(p)}; }
+  /// sum + a[0] b[0] + ... + a[3] b[3] in each lane, b unsigned
+  friend VnniIntegers add_quads(VnniIntegers sum, VnniIntegers a, VnniIntegers b) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(b.v), "v"(a.v));
+    return sum;
+  }
+  /// to (lanes,) = a + 128, rounded.
+  static void store_quads(Float a, std::uint8_t* to) {
+    const __m512i whole = _mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(128));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(whole));
   }
 };
 

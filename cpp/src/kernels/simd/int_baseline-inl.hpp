@@ -11,12 +11,18 @@ namespace peephole::baseline {
 namespace {
 
 struct Integers {
+  static constexpr bool quads = false;
   using Float = Vec<float, /*kFused=*/true>;
   typedef std::int32_t Words __attribute__((vector_size(16)));
   typedef std::int16_t Shorts __attribute__((vector_size(16)));
   typedef std::int8_t Bytes __attribute__((vector_size(8)));
   Words v;  // sums; or four pairs of 16-bit integers
 
+  static Integers sums(const std::int32_t* p) {
+    Integers a;
+    __builtin_memcpy(&a.v, p, sizeof a.v);
+    return a;
+  }
   static Integers zero() { return {Words{}}; }
   static Integers weights(const std::int16_t* p) {
     Integers a;

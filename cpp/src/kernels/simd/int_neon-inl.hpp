@@ -7,9 +7,11 @@ namespace peephole::neon {
 namespace {
 
 struct Integers {
+  static constexpr bool quads = false;
   using Float = Vec<float>;
   int32x4_t v;  // sums; or four pairs of 16-bit integers
 
+  static Integers sums(const std::int32_t* p) { return {vld1q_s32(p)}; }
   static Integers zero() { return {vdupq_n_s32(0)}; }
   static Integers weights(const std::int16_t* p) { return {vreinterpretq_s32_s16(vld1q_s16(p))}; }
   static Integers weights(const std::int8_t* p) {

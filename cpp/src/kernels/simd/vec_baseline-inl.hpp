@@ -57,7 +57,7 @@ struct Vec {
   typedef T Values __attribute__((vector_size(16)));
   typedef Int Ints __attribute__((vector_size(16)));
   static constexpr Index lanes = 16 / sizeof(T);
-  static constexpr int registers = 16;
+  static constexpr int registers = kFused ? 8 : 16;  // fma needs some of its own
   static constexpr bool fused = kFused;
   static constexpr bool quarters = false;
   static constexpr bool by_lane = false;

@@ -21,11 +21,15 @@ inline Index panel_groups(Index panels) { return (panels + kGates - 1) / kGates;
 
 /// Rows, or panels of one row, whose cells are computed together. With 16 registers some values go
 /// to memory and back, which costs less than to wait for a single cell: a processor looks ahead by
-/// about the operations of one. Activations chosen at run time take one vector at a time.
-template <class Sigma>
-inline constexpr int kRowsAtOnce = std::is_same_v<Sigma, StandardActivations> ? 3 : 1;
-template <class Sigma>
-inline constexpr int kPanelsAtOnce = std::is_same_v<Sigma, StandardActivations> ? 2 : 1;
+/// about the operations of one. Activations chosen at run time take one vector at a time, and so do
+/// sets without fused operations.
+template <class V, class Sigma>
+inline constexpr bool kTogether =
+    std::is_same_v<Sigma, StandardActivations> && V::fused && V::registers >= 16;
+template <class V, class Sigma>
+inline constexpr int kRowsAtOnce = kTogether<V, Sigma> ? 3 : 1;
+template <class V, class Sigma>
+inline constexpr int kPanelsAtOnce = kTogether<V, Sigma> ? 2 : 1;
 
 template <class V>
 class ForwardCells {
@@ -80,7 +84,7 @@ class ForwardCells {
   template <int R, class Sigma>
   [[gnu::always_inline]] void finish_with(const Sigma& sigma, const StepNow<T>& now, Index row,
                                           Index panel, Sums<T> sums) const {
-    constexpr int kAtOnce = kRowsAtOnce<Sigma>;
+    constexpr int kAtOnce = kRowsAtOnce<V, Sigma>;
     int r = 0;
     for (; r + kAtOnce <= R; r += kAtOnce) {
       cells<kAtOnce, Beside::rows>(sigma, now, row + r, panel,
@@ -95,7 +99,7 @@ class ForwardCells {
   template <class Sigma>
   [[gnu::always_inline]] void finish_row_with(const Sigma& sigma, const StepNow<T>& now, Index row,
                                               Index panel, Index count, const T* sums) const {
-    constexpr int kAtOnce = kPanelsAtOnce<Sigma>;
+    constexpr int kAtOnce = kPanelsAtOnce<V, Sigma>;
     for (; count >= kAtOnce; count -= kAtOnce, panel += kAtOnce, sums += kAtOnce * kPanelRow<V>) {
       cells<kAtOnce, Beside::panels>(sigma, now, row, panel, {sums, kPanelRow<V>});
     }

@@ -32,9 +32,9 @@ void forward(const ForwardTask<T>& task, const TeamPart& team) noexcept {
 template <class V, class T>
 void norm_forward(const ForwardTask<T>& task) noexcept {
   if (task.standard) {
-    NormForwardPass<V, StandardActivations>(task).run();
+    NormForwardPass<V, StandardActivations, FloatProducts<V>>(task).run();
   } else {
-    NormForwardPass<V, ChosenActivations<T>>(task).run();
+    NormForwardPass<V, ChosenActivations<T>, FloatProducts<V>>(task).run();
   }
 }
 

@@ -16,7 +16,6 @@ class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedF
   using Base = ForwardPass<V, QuantizedForward<Integers>>;
   using Base::cells_;
   using Base::in_turn;
-  using Base::kRows;
   using Base::kSums;
   using Base::panels_;
   using Base::task_;
@@ -34,12 +33,12 @@ class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedF
     if (end <= s + 1) return s;
     Index count = 0;
     for (TaskRows<float> rows(task_, s); rows.step() < end; rows.next()) {
-      quantize_rows<Integers>(task_.x + rows.x(), 0, 1, task_.input_size, q_.input.most,
+      quantize_rows<Integers>(task_.x + rows.x(), 0, 1, task_.input_size, q_.input,
                               rows_.x.from(count++));
     }
     for (Index p = panels_.begin; p < panels_.end; ++p) {
       const Sums<float> sums = {task_.projected + p * kSums, w_.panels * kSums};
-      multiply(q_.input, p, rows_.x, count, bias(p), sums);
+      multiply_panel<Integers>(q_.input, p, rows_.x, count, bias(p), sums);
     }
     return end;
   }
@@ -48,13 +47,13 @@ class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedF
     const Index rows = now.step.rows;
     if (now.projected == nullptr && q_.input.data != nullptr) {
       quantize_rows<Integers>(task_.x + now.step.x, task_.x_stride, rows, task_.input_size,
-                              q_.input.most, rows_.x);
+                              q_.input, rows_.x);
     }
     quantize_rows<Integers>(task_.h_rows[now.parity], task_.h_width, rows, task_.recurrent_size,
-                            q_.recurrent.most, rows_.h);
+                            q_.recurrent, rows_.h);
     if (q_.dense.data != nullptr) {
-      quantize_rows<Integers>(task_.c_rows[now.parity], width_, rows, task_.hidden_size,
-                              q_.dense.most, rows_.c);
+      quantize_rows<Integers>(task_.c_rows[now.parity], width_, rows, task_.hidden_size, q_.dense,
+                              rows_.c);
     }
     // The cells of several panels follow each other, so that one need not wait for another.
     const Index count = panels_.end - panels_.begin;
@@ -83,7 +82,7 @@ class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedF
     for (Index p = 0; p < count; ++p) {
       const Sums<float> sums = sums_of(now, p);
       for_tiles(now.step.rows, [&](auto R, Index row) {
-        cells_.template finish<R.value>(now, row, panel + p, from(sums, row));
+        cells_.template finish<R.value>(now, row, panel + p, rows_from(sums, row));
       });
     }
   }
@@ -91,41 +90,7 @@ class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedF
   Sums<float> sums_of(const Now& now, Index nth) const {
     return {rows_.sums + nth * now.step.rows * kSums, kSums};
   }
-  template <class T>
-  static Sums<T> from(const Sums<T>& sums, Index row) {
-    return {sums.data + row * sums.stride, sums.stride};
-  }
-
-  /// f(Int<R>(), row) for tiles of about equally many of `rows` rows, R from `row` on.
-  template <class F>
-  static void for_tiles(Index rows, const F& f) {
-    const Index tiles = (rows + kIntegerRows - 1) / kIntegerRows;
-    for (Index nth = 0; nth < tiles; ++nth) {
-      const Index row = rows * nth / tiles;
-      with_constant<kIntegerRows>(rows * (nth + 1) / tiles - row, [&](auto R) { f(R, row); });
-    }
-  }
-
   Sums<const float> bias(Index panel) const { return {w_.bias + panel * kSums, 0}; }
-
-  /// sums (rows, 4, lanes) = begin + the product of one panel. A group of gates at a time, whose
-  /// weights then stay in L1 from tile to tile.
-  void multiply(const IntegerPanels& w, Index panel, const FactorRows& factors, Index rows,
-                Sums<const float> begin, Sums<float> sums) const {
-    if (rows <= 2) {
-      with_constant<2>(rows, [&](auto R) {
-        add_product<Integers, R.value, kTileGroups<V, R.value>>(w, panel, 0, {factors, 0}, begin,
-                                                                sums);
-      });
-      return;
-    }
-    for (int gate = 0; gate < kGates; gate += kGateGroup<V>) {
-      for_tiles(rows, [&](auto R, Index row) {
-        add_product<Integers, R.value, 1>(w, panel, gate, {factors, row}, from(begin, row),
-                                          from(sums, row));
-      });
-    }
-  }
 
   /// All sums of a step and a panel.
   void products(const Now& now, Index panel, Sums<float> sums) const {
@@ -135,25 +100,13 @@ class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedF
     if (now.projected != nullptr) {
       begin = {now.projected + panel * kSums, w_.panels * kSums};
     } else if (q_.input.data != nullptr) {
-      multiply(q_.input, panel, rows_.x, rows, bias(panel), sums);
+      multiply_panel<Integers>(q_.input, panel, rows_.x, rows, bias(panel), sums);
     } else {
-      input_in_float(now, panel, sums);
+      input_in_float<V>(task_, task_.x + now.step.x, rows, panel, bias(panel), sums);
     }
-    multiply(q_.recurrent, panel, rows_.h, rows, begin, sums);
-    if (q_.dense.data != nullptr) multiply(q_.dense, panel, rows_.c, rows, so_far, sums);
-  }
-
-  /// sums (rows, 4, lanes) = b + W x
-  void input_in_float(const Now& now, Index panel, Sums<float> sums) const {
-    const float* const weights = w_.panel + panel * w_.terms * kSums;
-    for (Index row = 0; row < now.step.rows; row += kRows) {
-      const Factors<float> x = {task_.x + now.step.x + row * task_.x_stride, task_.x_stride,
-                                task_.input_size};
-      with_constant<kRows>(min_index(now.step.rows - row, kRows), [&](auto R) {
-        kernels::multiply<V, R.value, 1>(Begin::value, bias(panel), &x, 0, x.size, weights, 0,
-                                         from(sums, row));
-      });
-    }
+    multiply_panel<Integers>(q_.recurrent, panel, rows_.h, rows, begin, sums);
+    if (q_.dense.data != nullptr)
+      multiply_panel<Integers>(q_.dense, panel, rows_.c, rows, so_far, sums);
   }
 
   const QuantizedWeights& q_;

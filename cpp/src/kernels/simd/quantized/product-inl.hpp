@@ -21,51 +21,78 @@ inline constexpr int kTileGroups = R <= 2 ? kGates / kGateGroup<V> : 1;
 
 /// Rows first <= r of a tile.
 struct RowsOfFactors {
-  const std::int32_t* pairs;
+  const std::int32_t* words;
   const float* scales;
-  Index words;  // from row to row
+  Index row_words;
 
   RowsOfFactors(const FactorRows& rows, Index first)
-      : pairs(rows.pairs + first * rows.words), scales(rows.scales + first), words(rows.words) {}
+      : words(rows.words + first * rows.row_words),
+        scales(rows.scales + first),
+        row_words(rows.row_words) {}
 };
 
-/// The weights of one panel: those of its nth group of gates begin at data + nth * group_stride.
+/// Words as they are multiplied.
+template <class I, class W>
+struct Pairs {
+  using Integers = I;
+  using Weight = W;
+  static constexpr Index terms = 2;
+  [[gnu::always_inline]] static I weights(const W* p) { return I::weights(p); }
+  [[gnu::always_inline]] static I add(I sum, I a, I b) { return add_products(sum, a, b); }
+};
+template <class I>
+struct Quads {
+  using Integers = I;
+  using Weight = std::int8_t;
+  static constexpr Index terms = 4;
+  [[gnu::always_inline]] static I weights(const Weight* p) { return I::quads_of(p); }
+  [[gnu::always_inline]] static I add(I sum, I a, I b) { return add_quads(sum, a, b); }
+};
+
+/// A block of the weights of one panel: those of its nth group of gates begin at data + nth *
+/// group_stride.
 template <class Weight>
-struct PanelWeights {
+struct BlockWeights {
   const Weight* data;
   Index group_stride;
+  const std::int32_t* offsets;  // (4, lanes) from the first group on; or null
 };
 
-/// sums (R, kVectors, lanes) = Σ w f over `words` pairs of terms, of G groups of gates; or, with
+/// sums (R, kVectors, lanes) = Σ w f over `count` words of terms, of G groups of gates; or, with
 /// `add`, += it. Not inlined, so that the registers are the sums' alone.
-template <class Integers, int R, int G, class Weight>
-[[gnu::noinline]] void add_block(PanelWeights<Weight> weights, const std::int32_t* pairs,
-                                 Index row_words, Index words, bool add, float* sums) {
+template <class Words, int R, int G>
+[[gnu::noinline]] void add_block(BlockWeights<typename Words::Weight> weights,
+                                 const std::int32_t* words, Index row_words, Index count, bool add,
+                                 float* sums) {
+  using Integers = typename Words::Integers;
   using V = typename Integers::Float;
   constexpr int kGroup = kGateGroup<V>, kVectors = G * kGroup;
   Integers products[R][kVectors];
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) products[r][v] = Integers::zero();
+    for (int v = 0; v < kVectors; ++v) {
+      products[r][v] =
+          Words::terms == 4 ? Integers::sums(weights.offsets + v * V::lanes) : Integers::zero();
+    }
   }
 #pragma GCC unroll 2
-  for (const std::int32_t* const end = pairs + words; pairs != end; ++pairs) {
+  for (const std::int32_t* const end = words + count; words != end; ++words) {
     Integers of_gates[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      of_gates[v] = Integers::weights(weights.data + v / kGroup * weights.group_stride +
-                                      v % kGroup * V::lanes * 2);
+      of_gates[v] = Words::weights(weights.data + v / kGroup * weights.group_stride +
+                                   v % kGroup * V::lanes * Words::terms);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
-      const Integers pair = Integers::factors(pairs + r * row_words);
+      const Integers word = Integers::factors(words + r * row_words);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        products[r][v] = add_products(products[r][v], of_gates[v], pair);
+        products[r][v] = Words::add(products[r][v], of_gates[v], word);
       }
     }
-    weights.data += kGroup * V::lanes * 2;
+    weights.data += kGroup * V::lanes * Words::terms;
   }
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
@@ -84,22 +111,25 @@ template <class Integers, int R, int G, class Weight>
 
 /// sums (R, 4, lanes) = begin + s_r s_f Σ w f, of G groups of one panel from `gate` on. begin and
 /// sums may be the same.
-template <class Integers, int R, int G, class Weight>
-void add_typed_product(const IntegerPanels& w, Index panel, int gate, const RowsOfFactors& factors,
-                       Sums<const float> begin, Sums<float> sums) {
-  using V = typename Integers::Float;
+template <class Words, int R, int G>
+void add_words(const IntegerPanels& w, Index panel, int gate, const RowsOfFactors& factors,
+               Sums<const float> begin, Sums<float> sums) {
+  using V = typename Words::Integers::Float;
   constexpr Index kLanes = V::lanes;
   constexpr int kGroup = kGateGroup<V>, kVectors = G * kGroup;
-  constexpr Index kWeights = kGroup * kLanes * 2;  // of a pair of terms
-  const Index words = (w.terms + 1) / 2, block = w.block_terms / 2, group = words * kWeights;
-  PanelWeights<Weight> weights = {
-      static_cast<const Weight*>(w.data) + (panel * kGates + gate) / kGroup * group, group};
+  constexpr Index kWeights = kGroup * kLanes * Words::terms;  // of a word
+  const Index words = (w.terms + Words::terms - 1) / Words::terms;
+  const Index block = w.block_terms / Words::terms, group = words * kWeights;
+  BlockWeights<typename Words::Weight> weights = {
+      static_cast<const typename Words::Weight*>(w.data) + (panel * kGates + gate) / kGroup * group,
+      group, w.offsets == nullptr ? nullptr : w.offsets + (panel * kGates + gate) * kLanes};
   alignas(64) float totals[R * kVectors * kLanes];
   for (Index first = 0; first < words; first += block) {
     const Index count = min_index(block, words - first);
-    add_block<Integers, R, G>(weights, factors.pairs + first, factors.words, count, first > 0,
-                              totals);
+    add_block<Words, R, G>(weights, factors.words + first, factors.row_words, count, first > 0,
+                           totals);
     weights.data += count * kWeights;
+    if constexpr (Words::terms == 4) weights.offsets += w.panels * kGates * kLanes;
   }
   const float* const scales = w.scales + (panel * kGates + gate) * kLanes;
 #pragma GCC unroll 1
@@ -119,10 +149,64 @@ template <class Integers, int R, int G>
 [[gnu::noinline]] void add_product(const IntegerPanels& w, Index panel, int gate,
                                    const RowsOfFactors& factors, Sums<const float> begin,
                                    Sums<float> sums) {
+  if constexpr (Integers::quads) {
+    if (w.offsets != nullptr) {
+      return add_words<Quads<Integers>, R, G>(w, panel, gate, factors, begin, sums);
+    }
+  }
   if (w.is_int8) {
-    add_typed_product<Integers, R, G, std::int8_t>(w, panel, gate, factors, begin, sums);
+    add_words<Pairs<Integers, std::int8_t>, R, G>(w, panel, gate, factors, begin, sums);
   } else {
-    add_typed_product<Integers, R, G, std::int16_t>(w, panel, gate, factors, begin, sums);
+    add_words<Pairs<Integers, std::int16_t>, R, G>(w, panel, gate, factors, begin, sums);
+  }
+}
+
+template <class T>
+[[gnu::always_inline]] inline Sums<T> rows_from(const Sums<T>& sums, Index row) {
+  return {sums.data + row * sums.stride, sums.stride};
+}
+
+/// f(Int<R>(), row) for tiles of about equally many of `rows` rows, R from `row` on.
+template <class F>
+[[gnu::always_inline]] inline void for_tiles(Index rows, const F& f) {
+  const Index tiles = (rows + kIntegerRows - 1) / kIntegerRows;
+  for (Index nth = 0; nth < tiles; ++nth) {
+    const Index row = rows * nth / tiles;
+    with_constant<kIntegerRows>(rows * (nth + 1) / tiles - row, [&](auto R) { f(R, row); });
+  }
+}
+
+/// sums (rows, 4, lanes) = begin + the product of one panel. A group of gates at a time, whose
+/// weights then stay in L1 from tile to tile.
+template <class Integers, class V = typename Integers::Float>
+void multiply_panel(const IntegerPanels& w, Index panel, const FactorRows& factors, Index rows,
+                    Sums<const float> begin, Sums<float> sums) {
+  if (rows <= 2) {
+    with_constant<2>(rows, [&](auto R) {
+      add_product<Integers, R.value, kTileGroups<V, R.value>>(w, panel, 0, {factors, 0}, begin,
+                                                              sums);
+    });
+    return;
+  }
+  for (int gate = 0; gate < kGates; gate += kGateGroup<V>) {
+    for_tiles(rows, [&](auto R, Index row) {
+      add_product<Integers, R.value, 1>(w, panel, gate, {factors, row}, rows_from(begin, row),
+                                        rows_from(sums, row));
+    });
+  }
+}
+
+/// sums (rows, 4, lanes) = begin + W x of one panel, where W is in float. x: the first of the rows.
+template <class V>
+void input_in_float(const ForwardTask<float>& task, const float* x, Index rows, Index panel,
+                    Sums<const float> begin, Sums<float> sums) {
+  const float* const weights = task.weights.panel + panel * task.weights.terms * kPanelRow<V>;
+  for (Index row = 0; row < rows; row += kTileRows<V>) {
+    const Factors<float> factors = {x + row * task.x_stride, task.x_stride, task.input_size};
+    with_constant<kTileRows<V>>(min_index(rows - row, kTileRows<V>), [&](auto R) {
+      multiply<V, R.value, 1>(Begin::value, rows_from(begin, row), &factors, 0, factors.size,
+                              weights, 0, rows_from(sums, row));
+    });
   }
 }
 
