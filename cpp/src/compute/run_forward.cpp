@@ -120,9 +120,9 @@ void run(const std::vector<ForwardDirection<T>>& directions, ForwardScratch<T>& 
   for (std::size_t task = 0; task < count; ++task) {
     const ForwardDirection<T>& direction = directions[task / static_cast<std::size_t>(shares)];
     const Index* const bound = &scratch.bounds[task % static_cast<std::size_t>(shares)];
-    scratch.tasks[task] = kernels::prepare_forward(direction.layer, *direction.packed,
-                                                   scratch.parts[task], {bound[0], bound[1]},
-                                                   plan.split == Plan::Split::units ? plan.parts : 1);
+    scratch.tasks[task] = kernels::prepare_forward(
+        direction.layer, *direction.packed, scratch.parts[task], {bound[0], bound[1]},
+        plan.split == Plan::Split::units ? plan.parts : 1);
   }
   std::optional<ForwardNoise<T>> noises[2];
   for (std::size_t d = 0; noisy && d < directions.size(); ++d) {

@@ -24,8 +24,8 @@ struct StepLayer {
   std::optional<kernels::PackedStep<T>> packed_step = {};   // if has_step_kernel()
 
   /// Whether the backend has a kernel for one step of one sequence. A dense P_o that reads c_t has
-  /// to wait for all of c_t, and layer normalisation for all sums, which that kernel does not do; nor
-  /// does it read integers.
+  /// to wait for all of c_t, and layer normalisation for all sums, which that kernel does not do;
+  /// nor does it read integers.
   bool has_step_kernel() const noexcept {
     return !backend.is_reference() && !spec.layer_norm && !spec.quantization &&
            packed->view().dense_output == nullptr;

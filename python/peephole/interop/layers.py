@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,6 @@ from peephole.models.network import Network
 
 GATES = "ifgo"
 
-_Model = TypeVar("_Model", LSTM, Network)
 
 # Options that change what the equations compute; those of training alone are not among them.
 _PLAIN = {
@@ -226,7 +225,7 @@ def plain_layers(model: LSTM | Network, target: str, allowed: Sequence[str] = ()
     return Layers(directions, _head(model), model.options, _dense_input(model))
 
 
-def in_floating_point(model: _Model, target: str, stacklevel: int) -> _Model:
+def in_floating_point(model: Any, target: str, stacklevel: int) -> Any:
     """The model, or for a quantized one its `dequantize()`, with a UserWarning.
 
     `stacklevel` is that of `warnings.warn`, for the caller of the function that writes.
