@@ -21,8 +21,12 @@ def rounded(row, most):
 def product(matrix, scales, row, most):
     """matrix (R, K) of integers, with a scale for each row, times a row (K,) that is rounded."""
     integers, scale = rounded(row, most)
+    block = 128 if matrix.dtype == np.int16 else 2048
+    for begin in range(0, len(row), block):  # no sum of a block, in any order, exceeds 32 bits
+        terms = slice(begin, begin + block)
+        largest = np.abs(matrix[:, terms].astype(np.int64)) @ np.abs(integers[terms])
+        assert largest.max() < 2**31
     sums = matrix.astype(np.int64) @ integers
-    assert np.abs(sums).max(initial=0) < 2**62
     return sums * float(scale) * scales.astype(float)
 
 

@@ -13,8 +13,8 @@ namespace peephole {
 /// Such a model infers, traces, streams, runs sessions and is saved as any other; LSTM::forward
 /// refuses it. The layers' results have the same bits on every instruction set, but for
 /// projections, layer normalisation, and dense peepholes of the output gate that read c_t, which
-/// are computed in float, as heads are. A row of x with a NaN or an infinity makes all later
-/// results of its sequence NaN, and no other's.
+/// are computed in float, as heads are. A row of x with a NaN makes all later results of its
+/// sequence NaN, and no other's; and so does an infinity where x is rounded.
 ///
 /// Values of double are rounded to float first.
 ///

@@ -1,9 +1,8 @@
 """Models from and for other frameworks.
 
 What a model or a foreign format cannot express raises an error that names it; nothing is
-approximated, but for a quantized model: it is written as its `dequantize()`, with a UserWarning.
-Nothing in a file is executed. Foreign packages are imported only by the
-functions that need them.
+approximated, except that a quantized model is written as its `dequantize()`, with a UserWarning.
+Nothing in a file is executed. Foreign packages are imported only by the functions that need them.
 """
 
 from peephole.interop.chainer import from_chainer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Model(Quantizable, ABC):
+class Model(Quantizable):
     """A core model with its parameters; not for use by itself."""
 
     # Other attributes cannot be set: files and pickles would lose them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal
 
 from peephole._checks import text
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Quantizable:
+class Quantizable(ABC):
     """The methods of `LSTM` and `Network` that round matrices; not for use by itself."""
 
     __slots__ = ()
@@ -75,9 +76,9 @@ class Quantizable:
             raise ValueError("model: expected a quantized one, got one in floating point")
         return self._with_core(self._core.dequantize())
 
+    @abstractmethod
     def _with_core(self, core_model: Any) -> Self:
         """A copy of this model over another core model."""
-        raise NotImplementedError
 
 
 def quantization_of(format: str, input_format: str | None) -> str:
