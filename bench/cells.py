@@ -8,9 +8,8 @@ the gradients of all parameters, for dy = y.
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -20,6 +19,7 @@ import peephole
 
 from bench.answers import WrongAnswerError
 from bench.progress import say
+from bench.remote import Remote, answer_calls, process
 from bench.shapes import Shape
 from bench.tables import markdown, significant
 from bench.timing import Call, Effort, take_turns
@@ -144,56 +144,17 @@ def _x(shape: Shape, dtype: str) -> Any:
 
 
 def _serve(pipe: Connection, which: str, name: str, shape: Shape, dtype: str) -> None:
-    """Answers and times calls, as they are asked for, until the pipe is closed."""
+    """The calls of each kind of pass, in a process of their own."""
     ours, kind = which != "theirs", KINDS[name]
     calls = _ours(kind, shape, dtype, which == "plain") if ours else _theirs(kind, shape, dtype)
     for call in calls.values():
         for _ in range(3):  # PyTorch compiles scripts in their first calls
             call()
-    timed = {what: Call(call) for what, call in calls.items()}
-    while True:
-        try:
-            what, seconds = pipe.recv()
-        except EOFError:
-            return
-        if seconds is None:
-            pipe.send(
-                [np.asarray(value.detach() if not ours else value) for value in calls[what]()]
-            )
-        else:
-            pipe.send(timed[what].fastest(seconds))
-
-
-@dataclass
-class _Remote:
-    """The calls of one kind of pass in another process."""
-
-    pipe: Connection
-    what: str
-
-    def answers(self) -> list[Any]:
-        self.pipe.send((self.what, None))
-        answers: list[Any] = self.pipe.recv()
-        return answers
-
-    def fastest(self, seconds: float) -> float:
-        """See bench.timing.Timed."""
-        self.pipe.send((self.what, seconds))
-        return float(self.pipe.recv())
-
-
-@contextmanager
-def _process(which: str, name: str, shape: Shape, dtype: str) -> Iterator[Connection]:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, which, name, shape, dtype), daemon=True)
-    process.start()
-    there.close()
-    try:
-        yield here
-    finally:
-        here.close()
-        process.join()
+    answer_calls(
+        pipe,
+        lambda what: [np.asarray(y if ours else y.detach()) for y in calls[what]()],
+        {what: Call(call) for what, call in calls.items()},
+    )
 
 
 def measure(
@@ -206,11 +167,11 @@ def measure(
             say(f"cells: {name}, {shape.sizes}")
             with ExitStack() as processes:
                 pipes = {
-                    which: processes.enter_context(_process(which, name, shape, dtype))
+                    which: processes.enter_context(process(_serve, which, name, shape, dtype))
                     for which in RUNS
                 }
                 for what in WHAT:
-                    runs = {which: _Remote(pipe, what) for which, pipe in pipes.items()}
+                    runs = {which: Remote(pipe, what) for which, pipe in pipes.items()}
                     _check(name, what, runs["ours"].answers(), runs["theirs"].answers(), dtype)
                     seconds = take_turns(runs, effort)
                     records.append(

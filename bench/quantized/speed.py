@@ -7,10 +7,8 @@ converted ahead; what the other engines round at run time is timed.
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -23,6 +21,7 @@ from bench.progress import say
 from bench.quantized.engines import ENGINES, OURS, PEERS, left_out
 from bench.quantized.exact import relative_rms
 from bench.reference import Reference
+from bench.remote import Remote, answer_calls, process
 from bench.shapes import Shape
 from bench.tables import markdown, significant, threads
 from bench.timing import Effort, take_turns
@@ -77,51 +76,15 @@ def available(peers: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def _serve(pipe: Connection, name: str, shape: Shape, counts: Sequence[int], isa: str) -> None:
-    """Answers and times calls, as they are asked for, until the pipe is closed."""
+    """The calls of one engine with each number of threads, in its process."""
     peephole.set_isa(isa)
     problem = draw(shape, "float32")
     opened = {count: ENGINES[name].open(problem, count) for count in counts}
-    while True:
-        try:
-            count, seconds = pipe.recv()
-        except EOFError:
-            return
-        if seconds is None:
-            pipe.send(np.asarray(opened[count].answers(gradients=False)["y"]))
-        else:
-            pipe.send(opened[count].inference.fastest(seconds))
-
-
-@dataclass
-class _Remote:
-    """The calls of one engine with a number of threads, in its process."""
-
-    pipe: Connection
-    count: int
-
-    def y(self) -> Array:
-        self.pipe.send((self.count, None))
-        y: Array = self.pipe.recv()
-        return y
-
-    def fastest(self, seconds: float) -> float:
-        """See bench.timing.Timed."""
-        self.pipe.send((self.count, seconds))
-        return float(self.pipe.recv())
-
-
-@contextmanager
-def _process(name: str, shape: Shape, counts: Sequence[int], isa: str) -> Iterator[Connection]:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, name, shape, counts, isa), daemon=True)
-    process.start()
-    there.close()
-    try:
-        yield here
-    finally:
-        here.close()
-        process.join()
+    answer_calls(
+        pipe,
+        lambda count: np.asarray(opened[count].answers(gradients=False)["y"]),
+        {count: each.inference for count, each in opened.items()},
+    )
 
 
 def measure(
@@ -137,11 +100,11 @@ def measure(
     for shape in shapes:
         say(f"quantized: {shape.sizes}")
         with ExitStack() as processes:
-            runs: dict[tuple[str, int], _Remote] = {}
+            runs: dict[tuple[str, int], Remote] = {}
             for name in names:
                 if not left_out(name, shape):
-                    pipe = processes.enter_context(_process(name, shape, counts, isa))
-                    runs |= {(name, count): _Remote(pipe, count) for count in counts}
+                    pipe = processes.enter_context(process(_serve, name, shape, counts, isa))
+                    runs |= {(name, count): Remote(pipe, count) for count in counts}
             errors = _errors(runs, shape)
             seconds = take_turns(runs, effort)
         records += [
@@ -167,7 +130,7 @@ def ratios(seconds: Mapping[tuple[str, int], float], count: int) -> dict[str, fl
     return found
 
 
-def _errors(runs: Mapping[tuple[str, int], _Remote], shape: Shape) -> dict[str, float]:
+def _errors(runs: Mapping[tuple[str, int], Remote], shape: Shape) -> dict[str, float]:
     """RMS error over RMS of y of each engine."""
     problem = draw(shape, "float32")
     exact: dict[str, Array] = {}
@@ -176,7 +139,7 @@ def _errors(runs: Mapping[tuple[str, int], _Remote], shape: Shape) -> dict[str, 
         model = ENGINES[name].model
         if model not in exact:
             exact[model] = Reference(problem, model).answers(gradients=False)["y"]
-        error = relative_rms(run.y(), exact[model])
+        error = relative_rms(run.answers(), exact[model])
         allowed = LARGEST_ERROR.get(name, LARGEST_ERROR_OF_OTHERS)
         if not error <= allowed:  # NaN is wrong too
             raise WrongAnswerError(

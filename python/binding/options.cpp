@@ -120,8 +120,7 @@ py::dict option_choices() {
   for_each_option(config, [&](const auto& row, const auto& value) {
     using Value = std::decay_t<decltype(value)>;
     if constexpr (std::is_enum_v<Value>) choices[row.name] = names_list<Value>();
-    if constexpr (std::is_same_v<Value, std::optional<LayerNorm>> ||
-                  std::is_same_v<Value, std::optional<Quantization>>) {
+    if constexpr (is_optional_enum<Value>) {
       choices[row.name] = names_list<typename Value::value_type>();
     }
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -53,6 +54,12 @@ const char* to_string(Enum value) noexcept {
   }
   return "?";
 }
+
+/// Whether Value is an optional value of an enumeration.
+template <class Value>
+inline constexpr bool is_optional_enum = false;
+template <class Enum>
+inline constexpr bool is_optional_enum<std::optional<Enum>> = std::is_enum_v<Enum>;
 
 /// "diagonal, dense, none"
 template <class Enum>

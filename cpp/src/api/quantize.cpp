@@ -1,12 +1,12 @@
 #include "peephole/quantize.hpp"
 
 #include <cmath>
-#include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/errors.hpp"
-#include "kernels/host/packed_integers.hpp"
+#include "model/number_type.hpp"
 #include "model/rounding.hpp"
 #include "peephole/options.hpp"
 
@@ -58,28 +58,33 @@ void quantize_parameters(const Parameters<T>& from, Parameters<float>& to) {
     if (source < 0) continue;  // scales
     if (from.masked(source)) to.mask(i, from.mask(source));
     const std::vector<float> values = finite_values(from, source, spec);
-    switch (spec.type) {
-      case NumberType::real: to.assign(i, values.data()); break;
-      case NumberType::int8: assign_rounded<std::int8_t>(values, spec, i, to); break;
-      case NumberType::int16: assign_rounded<std::int16_t>(values, spec, i, to); break;
-    }
+    with_number<float>(spec.type, [&](auto zero) {
+      using Number = decltype(zero);
+      if constexpr (std::is_integral_v<Number>) {
+        assign_rounded<Number>(values, spec, i, to);
+      } else {
+        to.assign(i, values.data());
+      }
+    });
   }
 }
 
-void dequantize_parameters(Quantization quantization, const Parameters<float>& from,
-                           Parameters<float>& to) {
+void dequantize_parameters(const Parameters<float>& from, Parameters<float>& to) {
   for (Index i = 0; i < static_cast<Index>(to.specs().size()); ++i) {
     const ParameterSpec& spec = to.specs()[static_cast<std::size_t>(i)];
     const Index source = from.find(spec.name);
     if (from.masked(source)) to.mask(i, from.mask(source));
-    if (from.specs()[static_cast<std::size_t>(source)].type == NumberType::real) {
-      to.assign(i, from.data(source));
-      continue;
-    }
-    std::vector<float> values(count_of(spec));
-    kernels::dequantize(quantization, from.data(source), from.data(source + 1), spec.rows,
-                        spec.columns, values.data());
-    to.assign(i, values.data());
+    with_number<float>(from.specs()[static_cast<std::size_t>(source)].type, [&](auto zero) {
+      using Number = decltype(zero);
+      if constexpr (std::is_integral_v<Number>) {
+        std::vector<float> values(count_of(spec));
+        dequantize(from.integers<Number>(source), from.data(source + 1), spec.rows, spec.columns,
+                   values.data());
+        to.assign(i, values.data());
+      } else {
+        to.assign(i, from.data(source));
+      }
+    });
   }
 }
 
@@ -99,11 +104,10 @@ Quantized quantized(const Model& model, Quantization quantization) {
 template <class Model>
 Model dequantized(const Model& model) {
   auto config = model.config();
-  const std::optional<Quantization> quantization = stack_of(config).quantization;
-  if (!quantization) refuse("model", "a quantized one", "one in floating point");
+  if (!stack_of(config).quantization) refuse("model", "a quantized one", "one in floating point");
   stack_of(config).quantization.reset();
   Model made(config, uninitialised);
-  dequantize_parameters(*quantization, model.parameters(), made.parameters());
+  dequantize_parameters(model.parameters(), made.parameters());
   return made;
 }
 

@@ -16,6 +16,7 @@
 #include "files/metadata.hpp"
 #include "files/options.hpp"
 #include "files/source.hpp"
+#include "model/number_type.hpp"
 #include "model/parameters_access.hpp"
 #include "model/rounding.hpp"
 #include "peephole/files.hpp"
@@ -132,19 +133,11 @@ void check_values(Source& source, const Parts& parts) {
   for (const ParameterSpec& spec : parts.specs) {
     const auto mask = parts.header.tensors.find(files::kMasks + spec.name);
     const bool masked = mask != parts.header.tensors.end();
-    switch (spec.type) {
-      case NumberType::real:
-        if (masked) check_mask<T>(source, parts, spec, mask->second);
-        break;
-      case NumberType::int8:
-        check_integers<std::int8_t>(source, parts, spec);
-        if (masked) check_mask<std::int8_t>(source, parts, spec, mask->second);
-        break;
-      case NumberType::int16:
-        check_integers<std::int16_t>(source, parts, spec);
-        if (masked) check_mask<std::int16_t>(source, parts, spec, mask->second);
-        break;
-    }
+    with_number<T>(spec.type, [&](auto zero) {
+      using Number = decltype(zero);
+      if constexpr (std::is_integral_v<Number>) check_integers<Number>(source, parts, spec);
+      if (masked) check_mask<Number>(source, parts, spec, mask->second);
+    });
   }
 }
 

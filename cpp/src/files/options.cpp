@@ -197,8 +197,7 @@ class OptionsReader : public JsonEvents {
     for_each_in_files(options_, [&](const auto& row, auto& value) {
       using Value = std::decay_t<decltype(value)>;
       if (name_ != row.name) return;
-      if constexpr (std::is_same_v<Value, std::optional<LayerNorm>> ||
-                    std::is_same_v<Value, std::optional<Quantization>>) {
+      if constexpr (is_optional_enum<Value>) {
         value = parse<typename Value::value_type>(row.name, text);
         found = true;
       } else if constexpr (std::is_enum_v<Value>) {

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "base/buffer.hpp"
 #include "base/dual.hpp"
 #include "base/errors.hpp"
 #include "base/fork_gate.hpp"
+#include "model/number_type.hpp"
 #include "model/parameters_access.hpp"
 #include "model/rounding.hpp"
 
@@ -24,12 +26,7 @@ std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
 
 template <class T>
 std::size_t bytes_of(NumberType type) noexcept {
-  switch (type) {
-    case NumberType::int8: return 1;
-    case NumberType::int16: return 2;
-    case NumberType::real: break;
-  }
-  return sizeof(T);
+  return with_number<T>(type, [](auto zero) { return sizeof zero; });
 }
 
 /// Sets values to 0 where the mask does not connect them. Writing only what is not yet 0 leaves
@@ -72,29 +69,25 @@ struct Parameters<T>::Impl {
   void apply_mask(Index i) noexcept {
     const bool* const mask = masks[at(i)].get();
     if (mask == nullptr) return;
-    switch (specs[at(i)].type) {
-      case NumberType::real: return cut(mask, data(i), size(i));
-      case NumberType::int8: return cut(mask, reinterpret_cast<std::int8_t*>(data(i)), size(i));
-      case NumberType::int16: return cut(mask, reinterpret_cast<std::int16_t*>(data(i)), size(i));
-    }
+    with_number<T>(specs[at(i)].type, [&](auto zero) {
+      cut(mask, reinterpret_cast<decltype(zero)*>(data(i)), size(i));
+    });
   }
 
   /// Throws std::invalid_argument for integers whose sums could overflow.
   void check_integers(Index i, const T* integers) const {
     const ParameterSpec& spec = specs[at(i)];
-    if (spec.type == NumberType::real) return;
-    for (Index row = 0; row < spec.rows; ++row) {
-      const bool fit =
-          spec.type == NumberType::int8
-              ? sums_fit(reinterpret_cast<const std::int8_t*>(integers) + row * spec.columns,
-                         spec.columns)
-              : sums_fit(reinterpret_cast<const std::int16_t*>(integers) + row * spec.columns,
-                         spec.columns);
-      if (!fit) {
-        refuse(spec.name, "integers whose sums of products cannot overflow",
-               "larger ones in row " + std::to_string(row));
+    with_number<T>(spec.type, [&](auto zero) {
+      using Number = decltype(zero);
+      if constexpr (std::is_integral_v<Number>) {
+        const auto* row = reinterpret_cast<const Number*>(integers);
+        for (Index r = 0; r < spec.rows; ++r, row += spec.columns) {
+          if (sums_fit(row, spec.columns)) continue;
+          refuse(spec.name, "integers whose sums of products cannot overflow",
+                 "larger ones in row " + std::to_string(r));
+        }
       }
-    }
+    });
   }
 
   auto find(Index i) noexcept {

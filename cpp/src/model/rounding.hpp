@@ -23,6 +23,15 @@ float round_row(const float* row, Index columns, std::int16_t* to) noexcept;
 /// The same in -127..127.
 float round_row(const float* row, Index columns, std::int8_t* to) noexcept;
 
+/// to (rows, columns) = integers times the scales of their rows.
+template <class Integer>
+void dequantize(const Integer* integers, const float* scales, Index rows, Index columns,
+                float* to) noexcept {
+  for (Index row = 0; row < rows; ++row) {
+    for (Index k = 0; k < columns; ++k) *to++ = static_cast<float>(*integers++) * scales[row];
+  }
+}
+
 /// Whether integers (columns,) are in those ranges and keep the bound, so that no sum of them
 /// overflows.
 bool sums_fit(const std::int16_t* row, Index columns) noexcept;

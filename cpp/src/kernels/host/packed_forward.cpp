@@ -6,6 +6,7 @@
 
 #include "base/arithmetic.hpp"
 #include "kernels/host/table.hpp"
+#include "model/rounding.hpp"
 
 namespace peephole::kernels {
 namespace {
@@ -98,7 +99,11 @@ const T* in_floating_point(const LayerSpec& spec, const T* matrix, const T* scal
   if constexpr (std::is_same_v<T, float>) {
     if (spec.quantization) {
       memory.resize(static_cast<std::size_t>(rows * columns));
-      dequantize(*spec.quantization, matrix, scales, rows, columns, memory.data());
+      if (spec.quantization == Quantization::int16) {
+        dequantize(integers_of<std::int16_t>(matrix), scales, rows, columns, memory.data());
+      } else {
+        dequantize(integers_of<std::int8_t>(matrix), scales, rows, columns, memory.data());
+      }
       return memory.data();
     }
   }

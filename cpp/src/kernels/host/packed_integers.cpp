@@ -1,7 +1,6 @@
 #include "kernels/host/packed_integers.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/arithmetic.hpp"
 #include "kernels/host/options.hpp"
@@ -125,22 +124,6 @@ void PackedIntegers::pack(const LayerSpec& spec, const LayerWeights<const float>
   if (spec.output_reads_current()) dense &= ~(1u << index(Gate::output));
   if (dense != 0) {
     view_.dense = pack(weights.weight_ch, weights.weight_ch_scale, H, dense, kMostInt16, dense_);
-  }
-}
-
-void dequantize(Quantization quantization, const float* matrix, const float* scales, Index rows,
-                Index columns, float* to) {
-  const auto multiply = [&](const auto* integers) {
-    for (Index row = 0; row < rows; ++row) {
-      for (Index k = 0; k < columns; ++k, ++integers, ++to) {
-        *to = static_cast<float>(*integers) * scales[row];
-      }
-    }
-  };
-  if (quantization == Quantization::int16) {
-    multiply(integers_of<std::int16_t>(matrix));
-  } else {
-    multiply(integers_of<std::int8_t>(matrix));
   }
 }
 

@@ -30,8 +30,4 @@ class PackedIntegers {
   QuantizedWeights view_ = {};
 };
 
-/// to (rows, columns) = a matrix of integers times the scales of its rows.
-void dequantize(Quantization quantization, const float* matrix, const float* scales, Index rows,
-                Index columns, float* to);
-
 }  // namespace peephole::kernels
