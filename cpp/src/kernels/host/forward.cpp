@@ -85,14 +85,23 @@ const QuantizedRows* carve_quantized(const ForwardTask<T>& task, Index lanes, In
   return of_parts;
 }
 
+/// Rows of a number of cache lines that is not a multiple of 2: one column of many rows would
+/// otherwise be in few sets of the cache, and its lines would displace each other.
+template <class T>
+Index spread_width(Index size) {
+  return (divide_up(size, kLineValues<T>) | 1) * kLineValues<T>;
+}
+
 template <class T>
 void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspace<T>& workspace) {
   const ForwardWeights<T>& w = task.weights;
-  const Index width = w.panels * lanes, sums = kGates * lanes;
+  const Index units = w.panels * lanes, sums = kGates * lanes;
   const Index groups = (w.panels + kGates - 1) / kGates;
   const bool dense =
       w.terms > task.input_size + task.recurrent_size || w.quantized.dense.data != nullptr;
-  task.h_width = round_up(task.recurrent_size, lanes);
+  task.h_width = spread_width<T>(task.recurrent_size);
+  task.c_width = spread_width<T>(units);
+  const Index width = task.c_width;
   Carver<T> carver;
   const Index h0 = carver.take(rows * task.h_width), h1 = carver.take(rows * task.h_width);
   const Index c0 = carver.take(rows * width), c1 = dense ? carver.take(rows * width) : c0;
@@ -105,7 +114,7 @@ void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspa
   const Index norm_size = task.norm.block_rows * w.panels * sums;
   const Index of_norm = carver.take(norm_size);
   const Index of_input = carver.take(task.norm.form.products ? norm_size : 0);
-  const Index norm_c = carver.take(norm ? width : 0);
+  const Index norm_c = carver.take(norm ? units : 0);
   T* const values = workspace.values(carver.size());
   task.h_rows[0] = values + h0;
   task.h_rows[1] = values + h1;

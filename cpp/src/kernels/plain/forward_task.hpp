@@ -91,9 +91,10 @@ struct ForwardTask {
 
   // Scratch.
   T* h_rows[2];    // (B, h_width): h_{t-1} and h_t, by turns
-  Index h_width;   // P rounded up to vectors
-  T* c_rows[2];    // (B, panels * lanes), the same of c; one array unless c is among the terms
-  T* m_rows;       // (B, panels * lanes): m_t = h(c_t) ⊙ o, which a projection reads
+  Index h_width;   // P rounded up to an odd number of cache lines
+  T* c_rows[2];    // (B, c_width), the same of c; one array unless c is among the terms
+  Index c_width;   // H rounded up to whole panels and an odd number of cache lines
+  T* m_rows;       // (B, c_width): m_t = h(c_t) ⊙ o, which a projection reads
   T* output_sums;  // (B, panels * lanes): a_o until all of c_t is known, with dense_output
   T* projected;    // (kChunkRows, panels, 4, lanes): b + W x of steps to come
   T* sums;         // (B, 4, lanes): of one panel, between blocks of K

@@ -144,7 +144,7 @@ struct CellRows {
   const T* c_previous;
   T* c_next;
   T* h_next;
-  T* h;
+  T* h;      // in the caller's array; null: copied later
   T* c;      // null in inference
   T* gates;  // (4, H); null in inference
   Index gate_stride;

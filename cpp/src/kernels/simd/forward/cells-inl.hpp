@@ -17,6 +17,11 @@ struct StepNow {
   const T* projected;  // b + W x of its rows; null: W x is not computed yet
 };
 
+/// The rows of a step whose h is written to the caller's array panel by panel. One column of more
+/// rows may be in one set of the cache, whose lines would displace each other; h is then copied,
+/// row by row, when the step is complete.
+inline constexpr Index kRowsByPanel = 12;
+
 inline Index panel_groups(Index panels) { return (panels + kGates - 1) / kGates; }
 
 /// Rows, or panels of one row, whose cells are computed together. With 16 registers some values go
@@ -38,10 +43,14 @@ class ForwardCells {
 
  public:
   explicit ForwardCells(const ForwardTask<T>& task)
-      : task_(task), w_(task.weights), chosen_(task), width_(w_.panels * kLanes) {}
+      : task_(task), w_(task.weights), chosen_(task), width_(task.c_width) {}
 
   /// Units of a panel, without the padding.
   Index units(Index panel) const { return min_index(task_.hidden_size - panel * kLanes, kLanes); }
+  /// Whether h of a step is copied when all of it is known.
+  bool copies_h(const StepNow<T>& now) const {
+    return w_.projection == nullptr && now.step.rows > kRowsByPanel;
+  }
   /// The width of output_sums' rows, which are read by groups of panels.
   Index output_width() const { return panel_groups(w_.panels) * kPanelRow<V>; }
 
@@ -75,8 +84,7 @@ class ForwardCells {
       (V::load(clipped, at.units) + clipped_gate(kOutput, sum)).store(clipped, at.units);
     }
     const V h = (task_.standard ? StandardActivations(task_).c(c) : chosen_.c(c)) * o;
-    h.store(at.h_next);
-    h.store(at.h, at.units);
+    store_h(h, at);
     if (at.gates != nullptr) o.store(at.gates + kOutput * at.gate_stride, at.units);
   }
 
@@ -113,13 +121,12 @@ class ForwardCells {
     const Index next = now.parity ^ 1;
     // With a projection, h is m_t, in scratch memory alone.
     const bool projects = w_.projection != nullptr;
-    T* const h_next = (projects ? task_.m_rows : task_.h_rows[next]) + state;
     return {
         units(panel),
         task_.c_rows[now.parity] + state,
         task_.c_rows[next] + state,
-        h_next,
-        projects ? h_next : task_.h + now.step.h + row * task_.h_stride + unit,
+        (projects ? task_.m_rows : task_.h_rows[next]) + state,
+        projects || copies_h(now) ? nullptr : task_.h + now.step.h + row * task_.h_stride + unit,
         task_.c == nullptr ? nullptr : task_.c + packed * task_.hidden_size + unit,
         task_.gates == nullptr ? nullptr : task_.gates + packed * kGates * task_.hidden_size + unit,
         task_.hidden_size};
@@ -192,8 +199,11 @@ class ForwardCells {
 
   [[gnu::always_inline]] static void store_state(V c, V h, const CellRows<T>& at) {
     c.store(at.c_next);
+    store_h(h, at);
+  }
+  [[gnu::always_inline]] static void store_h(V h, const CellRows<T>& at) {
     h.store(at.h_next);
-    h.store(at.h, at.units);
+    if (at.h != nullptr) h.store(at.h, at.units);
   }
 
   T* clipped_row(const StepNow<T>& now, Index row, Index panel) const {

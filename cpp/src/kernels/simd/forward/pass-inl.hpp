@@ -31,7 +31,7 @@ class ForwardPass {
         team_(team),
         cells_(task),
         projection_(task),
-        width_(w_.panels * kLanes),
+        width_(task.c_width),
         groups_(share(panel_groups(w_.panels))),
         panels_{groups_.begin * kGates, min_index(groups_.end * kGates, w_.panels)},
         outputs_(share(projection_.groups())) {}
@@ -133,6 +133,19 @@ class ForwardPass {
     if (projection_.exists()) {
       wait();
       projection_.rows(now.step, now.parity ^ 1, outputs_);
+    } else if (cells_.copies_h(now)) {
+      copy_h(now);
+    }
+  }
+
+  /// h of a step, of this part's panels, into the caller's array.
+  void copy_h(const Now& now) const {
+    for (Index row = 0; row < now.step.rows; ++row) {
+      const T* const from = task_.h_rows[now.parity ^ 1] + row * task_.h_width;
+      T* const to = task_.h + now.step.h + row * task_.h_stride;
+      for (Index p = panels_.begin; p < panels_.end; ++p) {
+        V::load(from + p * kLanes).store(to + p * kLanes, cells_.units(p));
+      }
     }
   }
 

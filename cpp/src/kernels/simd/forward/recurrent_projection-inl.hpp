@@ -24,7 +24,7 @@ class RecurrentProjection {
       : task_(task),
         weights_(task.weights.projection),
         terms_(task.hidden_size),
-        width_(task.weights.panels * kLanes) {}
+        width_(task.c_width) {}
 
   bool exists() const { return weights_ != nullptr; }
   /// Groups of columns; 0 without a projection.
