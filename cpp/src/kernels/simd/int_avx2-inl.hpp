@@ -31,6 +31,15 @@ struct Integers {
   friend Integers add_products(Integers sum, Integers a, Integers b) {
     return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(a.v, b.v))};
   }
+  /// The bits of |a|, which are in the order of the numbers; infinity and NaN have the largest.
+  static Integers magnitudes(Float a) { return {_mm256_castps_si256(abs(a).v)}; }
+  friend Integers max(Integers a, Integers b) { return {_mm256_max_epi32(a.v, b.v)}; }
+  friend std::int32_t largest_lane(Integers a) {
+    __m128i most = _mm_max_epi32(_mm256_castsi256_si128(a.v), _mm256_extracti128_si256(a.v, 1));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0b01'00'11'10));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0b10'11'00'01));
+    return _mm_cvtsi128_si32(most);
+  }
   friend Float to_float(Integers sum) { return {_mm256_cvtepi32_ps(sum.v)}; }
 
   /// to (lanes,) = a, rounded to the nearest integers, ties to even; within 16 bits.

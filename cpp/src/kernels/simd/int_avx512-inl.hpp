@@ -22,6 +22,9 @@ struct Integers {
   friend Integers add_products(Integers sum, Integers a, Integers b) {
     return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))};
   }
+  static Integers magnitudes(Float a) { return {_mm512_castps_si512(abs(a).v)}; }
+  friend Integers max(Integers a, Integers b) { return {_mm512_max_epi32(a.v, b.v)}; }
+  friend std::int32_t largest_lane(Integers a) { return _mm512_reduce_max_epi32(a.v); }
   friend Float to_float(Integers sum) { return {_mm512_cvtepi32_ps(sum.v)}; }
 
   static void store_rounded(Float a, std::int16_t* to) {
@@ -48,6 +51,11 @@ struct VnniIntegers {
     __asm__("vpdpwssd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
     return sum;
   }
+  static VnniIntegers magnitudes(Float a) { return {Integers::magnitudes(a).v}; }
+  friend VnniIntegers max(VnniIntegers a, VnniIntegers b) {
+    return {max(Integers{a.v}, Integers{b.v}).v};
+  }
+  friend std::int32_t largest_lane(VnniIntegers a) { return largest_lane(Integers{a.v}); }
   friend Float to_float(VnniIntegers sum) { return {_mm512_cvtepi32_ps(sum.v)}; }
   static void store_rounded(Float a, std::int16_t* to) { Integers::store_rounded(a, to); }
 

@@ -45,6 +45,16 @@ struct Integers {
     return {sum.v + first(a.v) * first(b.v) + (a.v >> 16) * (b.v >> 16)};
 #endif
   }
+  static Integers magnitudes(Float a) { return {reinterpret_cast<Words>(abs(a).v)}; }
+  friend Integers max(Integers a, Integers b) {
+    const Words more = a.v > b.v;
+    return {(a.v & more) | (b.v & ~more)};
+  }
+  friend std::int32_t largest_lane(Integers a) {
+    std::int32_t most = a.v[0];
+    for (int lane = 1; lane < 4; ++lane) most = a.v[lane] > most ? a.v[lane] : most;
+    return most;
+  }
   friend Float to_float(Integers sum) { return {__builtin_convertvector(sum.v, Float::Values)}; }
 
   static void store_rounded(Float a, std::int16_t* to) {

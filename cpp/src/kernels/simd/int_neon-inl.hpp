@@ -24,6 +24,9 @@ struct Integers {
     const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(y));
     return {vaddq_s32(sum.v, vpaddq_s32(low, vmull_high_s16(x, y)))};
   }
+  static Integers magnitudes(Float a) { return {vreinterpretq_s32_f32(abs(a).v)}; }
+  friend Integers max(Integers a, Integers b) { return {vmaxq_s32(a.v, b.v)}; }
+  friend std::int32_t largest_lane(Integers a) { return vmaxvq_s32(a.v); }
   friend Float to_float(Integers sum) { return {vcvtq_f32_s32(sum.v)}; }
 
   static void store_rounded(Float a, std::int16_t* to) {

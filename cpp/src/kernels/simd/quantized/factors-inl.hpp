@@ -7,8 +7,9 @@
 namespace peephole::kernels {
 namespace {
 
-/// Factors whose largest value is below this count as zeros: their quotients could overflow.
+/// Rows whose largest value is below this count as zeros: their quotients could overflow.
 inline constexpr float kSmallestScaled = 1e-30f;
+inline constexpr std::int32_t kBitsOfInfinity = 0x7f800000;
 
 /// How a row of factors is stored.
 template <class Integers>
@@ -31,40 +32,34 @@ struct StoredQuads {
 ///
 /// Integers is that of the instruction set: see int_avx2-inl.hpp. `words` has room for whole
 /// vectors.
-template <class As, class V>
+template <class As, class Integers>
 [[gnu::always_inline]] inline float quantize_row(const float* factors, Index n, int most,
                                                  std::int32_t* words) {
+  using V = typename Integers::Float;
   constexpr Index kLanes = V::lanes;
-  V largest = V::zero(), not_finite = V::zero();
-  const auto note = [&](V a) __attribute__((always_inline)) {
-    largest = max(abs(a), largest);
-    not_finite = fma(a, V::zero(), not_finite);  // 0, or NaN
-  };
+  Integers magnitudes = Integers::zero();
   Index k = 0;
-  for (; k + kLanes <= n; k += kLanes) note(V::load(factors + k));
-  if (k < n) note(V::load(factors + k, n - k));
-  alignas(64) float lanes[2][kLanes];
-  largest.store(lanes[0]);
-  not_finite.store(lanes[1]);
-  float most_of_row = 0, scale = 0;
-  for (Index lane = 0; lane < kLanes; ++lane) {
-    most_of_row = lanes[0][lane] > most_of_row ? lanes[0][lane] : most_of_row;
-    scale = scale + lanes[1][lane];
+  for (; k + kLanes <= n; k += kLanes) {
+    magnitudes = max(magnitudes, Integers::magnitudes(V::load(factors + k)));
   }
+  if (k < n) magnitudes = max(magnitudes, Integers::magnitudes(V::load(factors + k, n - k)));
+  const std::int32_t bits = largest_lane(magnitudes);
+  float largest;
+  __builtin_memcpy(&largest, &bits, sizeof largest);
   auto* const to = reinterpret_cast<typename As::Stored*>(words);
-  if (!(scale == 0 && most_of_row >= kSmallestScaled)) {
+  if (bits >= kBitsOfInfinity || largest < kSmallestScaled) {
     for (k = 0; k < n; k += kLanes) As::store(V::zero(), to + k);
-    return scale;
+    return bits >= kBitsOfInfinity ? __builtin_nanf("") : 0.0f;
   }
-  const V factor = V::broadcast(static_cast<float>(most) / most_of_row);
+  const V factor = V::broadcast(static_cast<float>(most) / largest);
   for (k = 0; k + kLanes <= n; k += kLanes) As::store(V::load(factors + k) * factor, to + k);
   if (k < n) As::store(V::load(factors + k, n - k) * factor, to + k);
-  return most_of_row / static_cast<float>(most);
+  return largest / static_cast<float>(most);
 }
 
 /// `count` rows (n,), `stride` elements apart, as the factors of `product`, into rows of `to` from
 /// the first on.
-template <class Integers, class V = typename Integers::Float>
+template <class Integers>
 [[gnu::noinline]] void quantize_rows(const float* factors, Index stride, Index count, Index n,
                                      const IntegerPanels& product, const FactorRows& to) {
   for (Index row = 0; row < count; ++row) {
@@ -72,11 +67,12 @@ template <class Integers, class V = typename Integers::Float>
     std::int32_t* const words = to.words + row * to.row_words;
     if constexpr (Integers::quads) {
       if (product.offsets != nullptr) {
-        to.scales[row] = quantize_row<StoredQuads<Integers>, V>(from, n, product.most, words);
+        to.scales[row] =
+            quantize_row<StoredQuads<Integers>, Integers>(from, n, product.most, words);
         continue;
       }
     }
-    to.scales[row] = quantize_row<StoredPairs<Integers>, V>(from, n, product.most, words);
+    to.scales[row] = quantize_row<StoredPairs<Integers>, Integers>(from, n, product.most, words);
   }
 }
 

@@ -61,7 +61,10 @@ class QuantizedForward : public ForwardPass<typename Integers::Float, QuantizedF
     for (Index first = 0; first < count; first += block) {
       const Index last = min_index(first + block, count);
       const Index panel = lowest_of(now, first, last, count);
-      for (Index p = 0; p < last - first; ++p) products(now, panel + p, sums_of(now, p));
+      for (Index i = 0; i < last - first; ++i) {
+        const Index p = now.parity == 0 ? i : last - first - 1 - i;
+        products(now, panel + p, sums_of(now, p));
+      }
       cells(now, panel, last - first);
     }
   }

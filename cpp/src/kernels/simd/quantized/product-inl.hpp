@@ -58,12 +58,22 @@ struct BlockWeights {
   const std::int32_t* offsets;  // (4, lanes) from the first group on; or null
 };
 
-/// sums (R, kVectors, lanes) = Σ w f over `count` words of terms, of G groups of gates; or, with
-/// `add`, += it. Not inlined, so that the registers are the sums' alone.
+/// Where the sums of several blocks go when the last one is complete:
+/// sums (R, 4, lanes) = begin + s_r s_f total, from the first gate of the tile on.
+struct Scaled {
+  const float* of_weights;  // (4, lanes)
+  const float* of_factors;  // (R,)
+  Sums<const float> begin;
+  Sums<float> sums;
+};
+
+/// totals (R, kVectors, lanes) += Σ w f over `count` words of terms, of G groups of gates; or, with
+/// `scaled`, what follows from that sum. totals may be null there, for zeros. Not inlined, so that
+/// the registers are the sums' alone.
 template <class Words, int R, int G>
 [[gnu::noinline]] void add_block(BlockWeights<typename Words::Weight> weights,
-                                 const std::int32_t* words, Index row_words, Index count, bool add,
-                                 float* sums) {
+                                 const std::int32_t* words, Index row_words, Index count,
+                                 float* totals, const Scaled* scaled) {
   using Integers = typename Words::Integers;
   using V = typename Integers::Float;
   constexpr int kGroup = kGateGroup<V>, kVectors = G * kGroup;
@@ -76,7 +86,7 @@ template <class Words, int R, int G>
           Words::terms == 4 ? Integers::sums(weights.offsets + v * V::lanes) : Integers::zero();
     }
   }
-#pragma GCC unroll 2
+#pragma GCC unroll 1
   for (const std::int32_t* const end = words + count; words != end; ++words) {
     Integers of_gates[kVectors];
 #pragma GCC unroll 4
@@ -94,19 +104,32 @@ template <class Words, int R, int G>
     }
     weights.data += kGroup * V::lanes * Words::terms;
   }
+  const auto each = [&](const auto& f) __attribute__((always_inline)) {
 #pragma GCC unroll 6
-  for (int r = 0; r < R; ++r) {
+    for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      float* const sum = sums + (r * kVectors + v) * V::lanes;
-      const V of_block = to_float(products[r][v]);
-      if (add) {
-        (V::load(sum) + of_block).store(sum);
-      } else {
-        of_block.store(sum);
-      }
+      for (int v = 0; v < kVectors; ++v) f(r, v);
     }
+  };
+  V sums[R][kVectors];
+  each([&](int r, int v) __attribute__((always_inline)) { sums[r][v] = to_float(products[r][v]); });
+  if (totals != nullptr) {
+    each([&](int r, int v) __attribute__((always_inline)) {
+      sums[r][v] = V::load(totals + (r * kVectors + v) * V::lanes) + sums[r][v];
+    });
   }
+  if (scaled == nullptr) {
+    each([&](int r, int v) __attribute__((always_inline)) {
+      sums[r][v].store(totals + (r * kVectors + v) * V::lanes);
+    });
+    return;
+  }
+  const Scaled to = *scaled;
+  each([&](int r, int v) __attribute__((always_inline)) {
+    fma(sums[r][v] * V::load(to.of_weights + v * V::lanes), V::broadcast(to.of_factors[r]),
+        V::load(to.begin.data + r * to.begin.stride + v * V::lanes))
+        .store(to.sums.data + r * to.sums.stride + v * V::lanes);
+  });
 }
 
 /// sums (R, 4, lanes) = begin + s_r s_f Σ w f, of G groups of one panel from `gate` on. begin and
@@ -116,32 +139,31 @@ void add_words(const IntegerPanels& w, Index panel, int gate, const RowsOfFactor
                Sums<const float> begin, Sums<float> sums) {
   using V = typename Words::Integers::Float;
   constexpr Index kLanes = V::lanes;
-  constexpr int kGroup = kGateGroup<V>, kVectors = G * kGroup;
+  constexpr int kGroup = kGateGroup<V>;
   constexpr Index kWeights = kGroup * kLanes * Words::terms;  // of a word
+  constexpr Index kTotals = R * G * kGroup * kLanes;
   const Index words = (w.terms + Words::terms - 1) / Words::terms;
   const Index block = w.block_terms / Words::terms, group = words * kWeights;
   BlockWeights<typename Words::Weight> weights = {
       static_cast<const typename Words::Weight*>(w.data) + (panel * kGates + gate) / kGroup * group,
       group, w.offsets == nullptr ? nullptr : w.offsets + (panel * kGates + gate) * kLanes};
-  alignas(64) float totals[R * kVectors * kLanes];
+  const Index at = gate * kLanes;
+  const Scaled scaled = {w.scales + panel * kGates * kLanes + at,
+                         factors.scales,
+                         {begin.data + at, begin.stride},
+                         {sums.data + at, sums.stride}};
+  if (words <= block) {
+    add_block<Words, R, G>(weights, factors.words, factors.row_words, words, nullptr, &scaled);
+    return;
+  }
+  alignas(64) float totals[kTotals];
+  for (Index i = 0; i < kTotals; i += kLanes) V::zero().store(totals + i);
   for (Index first = 0; first < words; first += block) {
     const Index count = min_index(block, words - first);
-    add_block<Words, R, G>(weights, factors.words + first, factors.row_words, count, first > 0,
-                           totals);
+    add_block<Words, R, G>(weights, factors.words + first, factors.row_words, count, totals,
+                           first + count == words ? &scaled : nullptr);
     weights.data += count * kWeights;
     if constexpr (Words::terms == 4) weights.offsets += w.panels * kGates * kLanes;
-  }
-  const float* const scales = w.scales + (panel * kGates + gate) * kLanes;
-#pragma GCC unroll 1
-  for (int r = 0; r < R; ++r) {
-    const V of_row = V::broadcast(factors.scales[r]);
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      const Index at = (gate + v) * kLanes;
-      fma(V::load(totals + (r * kVectors + v) * kLanes) * V::load(scales + v * kLanes), of_row,
-          V::load(begin.data + r * begin.stride + at))
-          .store(sums.data + r * sums.stride + at);
-    }
   }
 }
 
