@@ -9,6 +9,8 @@
 #   PEEPHOLE_KERNEL_DEFINITIONS   what the other sources of the library must know of them
 #   PEEPHOLE_KERNEL_OBJECTS       the objects, which are part of the library
 
+include(CheckCXXSourceCompiles)
+
 set(PEEPHOLE_KERNELS "avx2;avx512;neon" CACHE STRING
   "Instruction sets to compile kernels for, besides baseline, where the processor's family has them")
 foreach(set IN LISTS PEEPHOLE_KERNELS)
@@ -70,6 +72,13 @@ peephole_instruction_set(baseline)
 if(processor MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)  # and not by -m32
   if(avx2 IN_LIST PEEPHOLE_KERNELS)
     peephole_instruction_set(avx2 -mavx2 -mfma)
+    # An older assembler does not know these instructions, which some processors with AVX2 have.
+    check_cxx_source_compiles([[int main() { __asm__("%{vex%} vpdpbusd %%ymm0, %%ymm1, %%ymm2" ::); }]]
+      PEEPHOLE_ASSEMBLES_AVX_VNNI)
+    if(PEEPHOLE_ASSEMBLES_AVX_VNNI)
+      list(APPEND PEEPHOLE_KERNEL_DEFINITIONS PEEPHOLE_HAS_AVX_VNNI)
+      target_compile_definitions(peephole_kernels_avx2_quantized PRIVATE PEEPHOLE_HAS_AVX_VNNI)
+    endif()
   endif()
   if(avx512 IN_LIST PEEPHOLE_KERNELS)
     # GCC 12 warns of its own _mm512_undefined_ps().

@@ -18,11 +18,13 @@ HIDDEN = 128
 
 @pytest.fixture
 def ctrl_c():
-    """A context for a call that Ctrl-C interrupts; gives the seconds from then to its end."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    seconds = []
+    """Interrupts a call by Ctrl-C; gives the seconds from then to its end.
 
-    def interrupted(call):
+    The fewest of three attempts, since other programs may have the cores at one of them.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupt(call):
         sent = []
 
         def send():
@@ -33,10 +35,17 @@ def ctrl_c():
         timer.start()
         with pytest.raises(KeyboardInterrupt):
             call()
-        seconds.append(time.perf_counter() - sent[0])
-        return seconds[-1]
+        return time.perf_counter() - sent[0]
 
-    yield interrupted
+    def fewest_seconds(call):
+        seconds = interrupt(call)
+        attempts = 1
+        while not soon(seconds) and attempts < 3:
+            seconds = min(seconds, interrupt(call))
+            attempts += 1
+        return seconds
+
+    yield fewest_seconds
     signal.signal(signal.SIGINT, before)
 
 
@@ -51,7 +60,7 @@ def net():
 
 
 def soon(seconds):
-    return seconds < 2  # the whole call takes longer; 0.1 where nothing else runs
+    return seconds < 0.5  # the whole call takes longer; 0.1 where nothing else runs
 
 
 @pytest.mark.parametrize("threads", [1, 2])

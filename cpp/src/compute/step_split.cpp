@@ -13,6 +13,10 @@ namespace {
 /// weights of the input again.
 constexpr double kFirstOperations = 2e6, kMostOperations = 2e8;
 
+/// Where other processes have the cores, a member may be late at every step by some milliseconds.
+/// So a piece ends in about a second even then, and the call may stop, or go on without that member.
+constexpr double kMostSteps = 512;
+
 /// How long the first piece waits for members that are awake.
 constexpr std::chrono::microseconds kArrivalTime{3};
 
@@ -50,7 +54,7 @@ int StepSplit::next(int present) noexcept {
   barrier_.set_members(parts);
   start_ = Clock::now();
   first_ = last_;
-  const double steps = 2 + parts * piece_operations_ / operations_;
+  const double steps = std::min(kMostSteps, 2 + parts * piece_operations_ / operations_);
   last_ += static_cast<Index>(std::min(steps, static_cast<double>(steps_ - last_)));
   return parts;
 }

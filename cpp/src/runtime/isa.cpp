@@ -1,5 +1,9 @@
 #include "runtime/isa.hpp"
 
+#if defined(PEEPHOLE_HAS_AVX_VNNI)
+#include <cpuid.h>
+#endif
+
 #include <atomic>
 
 namespace peephole {
@@ -50,6 +54,18 @@ std::vector<Isa> detect() {
 bool has_avx512_vnni() noexcept {
 #if defined(PEEPHOLE_HAS_AVX512)
   return PEEPHOLE_PROCESSOR_HAS("avx512vnni");
+#else
+  return false;
+#endif
+}
+
+bool has_avx_vnni() noexcept {
+#if defined(PEEPHOLE_HAS_AVX_VNNI)
+  // Not every compiler's __builtin_cpu_supports knows its name.
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  constexpr unsigned kFeatures = 7, kMoreFeatures = 1, kAvxVnni = 1u << 4;
+  return __get_cpuid_count(kFeatures, kMoreFeatures, &eax, &ebx, &ecx, &edx) != 0 &&
+         (eax & kAvxVnni) != 0;
 #else
   return false;
 #endif

@@ -16,5 +16,6 @@ const std::vector<Isa>& available_isas();
 
 /// Whether the processor has the instructions for integers that some with AVX-512 have.
 bool has_avx512_vnni() noexcept;
+bool has_avx_vnni() noexcept;
 
 }  // namespace peephole

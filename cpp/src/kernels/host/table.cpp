@@ -58,19 +58,36 @@ PEEPHOLE_TABLES(float)
 PEEPHOLE_TABLES(double)
 
 #define PEEPHOLE_DECLARE_QUANTIZED(set, unused) extern const QuantizedKernels quantized_##set;
-#define PEEPHOLE_ROW_QUANTIZED(set, unused) {Isa::set, quantized_##set},
+#define PEEPHOLE_ROW_QUANTIZED(set, unused) {Isa::set, &any_processor, quantized_##set},
 PEEPHOLE_FOR_EACH_SET(PEEPHOLE_DECLARE_QUANTIZED, )
+extern const QuantizedKernels quantized_avx512_vnni, quantized_avx2_vnni;
+
+namespace {
+
+/// Kernels that a set has on processors which have more than the set stand before the others.
+struct QuantizedRow {
+  Isa isa;
+  bool (*available)() noexcept;
+  const QuantizedKernels& kernels;
+};
+
+bool any_processor() noexcept { return true; }
+
+}  // namespace
+
 const QuantizedKernels& quantized_kernels_of(Isa isa) noexcept {
+  static constexpr QuantizedRow kTable[] = {
 #if defined(PEEPHOLE_HAS_AVX512)
-  extern const QuantizedKernels quantized_avx512_vnni;
-  if (isa == Isa::avx512 && has_avx512_vnni()) return quantized_avx512_vnni;
+      {Isa::avx512, &has_avx512_vnni, quantized_avx512_vnni},
 #endif
-  static constexpr Row<QuantizedKernels> kTable[] = {
+#if defined(PEEPHOLE_HAS_AVX_VNNI)
+      {Isa::avx2, &has_avx_vnni, quantized_avx2_vnni},
+#endif
       PEEPHOLE_FOR_EACH_SET(PEEPHOLE_ROW_QUANTIZED, )};
-  for (const auto& row : kTable) {
-    if (row.isa == isa) return row.kernels;
+  for (const QuantizedRow& row : kTable) {
+    if (row.isa == isa && row.available()) return row.kernels;
   }
-  return kTable[0].kernels;
+  return quantized_baseline;
 }
 
 }  // namespace peephole::kernels

@@ -51,5 +51,50 @@ struct Integers {
   }
 };
 
+#if defined(PEEPHOLE_HAS_AVX_VNNI)
+/// The same for processors with AVX-VNNI; see VnniIntegers in int_avx512-inl.hpp. {vex} chooses its
+/// encoding, since that of AVX-512 has the same names.
+struct VnniIntegers {
+  static constexpr bool quads = true;
+  using Float = Vec<float>;
+  __m256i v;
+
+  static VnniIntegers sums(const std::int32_t* p) { return {Integers::sums(p).v}; }
+  static VnniIntegers zero() { return {Integers::zero().v}; }
+  static VnniIntegers weights(const std::int16_t* p) { return {Integers::weights(p).v}; }
+  static VnniIntegers weights(const std::int8_t* p) { return {Integers::weights(p).v}; }
+  static VnniIntegers factors(const std::int32_t* word) { return {Integers::factors(word).v}; }
+
+  friend VnniIntegers add_products(VnniIntegers sum, VnniIntegers a, VnniIntegers b) {
+    __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));
+    return sum;
+  }
+  static VnniIntegers magnitudes(Float a) { return {Integers::magnitudes(a).v}; }
+  friend VnniIntegers max(VnniIntegers a, VnniIntegers b) {
+    return {max(Integers{a.v}, Integers{b.v}).v};
+  }
+  friend std::int32_t largest_lane(VnniIntegers a) { return largest_lane(Integers{a.v}); }
+  friend Float to_float(VnniIntegers sum) { return to_float(Integers{sum.v}); }
+  static void store_rounded(Float a, std::int16_t* to) { Integers::store_rounded(a, to); }
+
+  /// Four weights for each lane: (lanes, 4).
+  static VnniIntegers quads_of(const std::int8_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
+  /// sum + a[0] b[0] + ... + a[3] b[3] in each lane, b unsigned
+  friend VnniIntegers add_quads(VnniIntegers sum, VnniIntegers a, VnniIntegers b) {
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.v) : "x"(b.v), "x"(a.v));
+    return sum;
+  }
+  /// to (lanes,) = a + 128, rounded.
+  static void store_quads(Float a, std::uint8_t* to) {
+    const __m256i whole = _mm256_add_epi32(_mm256_cvtps_epi32(a.v), _mm256_set1_epi32(128));
+    const __m128i pairs =
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(pairs, pairs));
+  }
+};
+#endif
+
 }  // namespace
 }  // namespace peephole::avx2
