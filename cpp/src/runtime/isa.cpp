@@ -61,11 +61,18 @@ bool has_avx512_vnni() noexcept {
 
 bool has_avx_vnni() noexcept {
 #if defined(PEEPHOLE_HAS_AVX_VNNI)
-  // Not every compiler's __builtin_cpu_supports knows its name.
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  constexpr unsigned kFeatures = 7, kMoreFeatures = 1, kAvxVnni = 1u << 4;
-  return __get_cpuid_count(kFeatures, kMoreFeatures, &eax, &ebx, &ecx, &edx) != 0 &&
-         (eax & kAvxVnni) != 0;
+  enum Answer : int { unknown, no, yes };
+  static std::atomic<int> known{unknown};  // CPUID takes microseconds on a virtual machine
+  int answer = known.load(std::memory_order_relaxed);
+  if (answer == unknown) {
+    // Not every compiler's __builtin_cpu_supports knows its name.
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    constexpr unsigned kFeatures = 7, kMoreFeatures = 1, kAvxVnni = 1u << 4;
+    const bool asked = __get_cpuid_count(kFeatures, kMoreFeatures, &eax, &ebx, &ecx, &edx) != 0;
+    answer = asked && (eax & kAvxVnni) != 0 ? yes : no;
+    known.store(answer, std::memory_order_relaxed);
+  }
+  return answer == yes;
 #else
   return false;
 #endif

@@ -49,15 +49,6 @@ struct Quads {
   [[gnu::always_inline]] static I add(I sum, I a, I b) { return add_quads(sum, a, b); }
 };
 
-/// A block of the weights of one panel: those of its nth group of gates begin at data + nth *
-/// group_stride.
-template <class Weight>
-struct BlockWeights {
-  const Weight* data;
-  Index group_stride;
-  const std::int32_t* offsets;  // (4, lanes) from the first group on; or null
-};
-
 /// Where the sums of several blocks go when the last one is complete:
 /// sums (R, 4, lanes) = begin + s_r s_f total, from the first gate of the tile on.
 struct Scaled {
@@ -70,10 +61,13 @@ struct Scaled {
 /// totals (R, kVectors, lanes) += Σ w f over `count` words of terms, of G groups of gates; or, with
 /// `scaled`, what follows from that sum. totals may be null there, for zeros. Not inlined, so that
 /// the registers are the sums' alone.
-template <class Words, int R, int G>
-[[gnu::noinline]] void add_block(BlockWeights<typename Words::Weight> weights,
+///
+/// The weights of the nth group begin at weights + nth * group_stride. offsets: (4, lanes) from the
+/// first group on, or null.
+template <class Words, int R, int G, class Weight = typename Words::Weight>
+[[gnu::noinline]] void add_block(const Weight* weights, Index group_stride,
                                  const std::int32_t* words, Index row_words, Index count,
-                                 float* totals, const Scaled* scaled) {
+                                 const std::int32_t* offsets, float* totals, const Scaled* scaled) {
   using Integers = typename Words::Integers;
   using V = typename Integers::Float;
   constexpr int kGroup = kGateGroup<V>, kVectors = G * kGroup;
@@ -83,7 +77,7 @@ template <class Words, int R, int G>
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       products[r][v] =
-          Words::terms == 4 ? Integers::sums(weights.offsets + v * V::lanes) : Integers::zero();
+          Words::terms == 4 ? Integers::sums(offsets + v * V::lanes) : Integers::zero();
     }
   }
 #pragma GCC unroll 1
@@ -91,7 +85,7 @@ template <class Words, int R, int G>
     Integers of_gates[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      of_gates[v] = Words::weights(weights.data + v / kGroup * weights.group_stride +
+      of_gates[v] = Words::weights(weights + v / kGroup * group_stride +
                                    v % kGroup * V::lanes * Words::terms);
     }
 #pragma GCC unroll 6
@@ -102,7 +96,7 @@ template <class Words, int R, int G>
         products[r][v] = Words::add(products[r][v], of_gates[v], word);
       }
     }
-    weights.data += kGroup * V::lanes * Words::terms;
+    weights += kGroup * V::lanes * Words::terms;
   }
   const auto each = [&](const auto& f) __attribute__((always_inline)) {
 #pragma GCC unroll 6
@@ -144,26 +138,28 @@ void add_words(const IntegerPanels& w, Index panel, int gate, const RowsOfFactor
   constexpr Index kTotals = R * G * kGroup * kLanes;
   const Index words = (w.terms + Words::terms - 1) / Words::terms;
   const Index block = w.block_terms / Words::terms, group = words * kWeights;
-  BlockWeights<typename Words::Weight> weights = {
-      static_cast<const typename Words::Weight*>(w.data) + (panel * kGates + gate) / kGroup * group,
-      group, w.offsets == nullptr ? nullptr : w.offsets + (panel * kGates + gate) * kLanes};
+  const auto* weights =
+      static_cast<const typename Words::Weight*>(w.data) + (panel * kGates + gate) / kGroup * group;
+  const std::int32_t* offsets =
+      Words::terms == 4 ? w.offsets + (panel * kGates + gate) * kLanes : nullptr;
   const Index at = gate * kLanes;
   const Scaled scaled = {w.scales + panel * kGates * kLanes + at,
                          factors.scales,
                          {begin.data + at, begin.stride},
                          {sums.data + at, sums.stride}};
   if (words <= block) {
-    add_block<Words, R, G>(weights, factors.words, factors.row_words, words, nullptr, &scaled);
+    add_block<Words, R, G>(weights, group, factors.words, factors.row_words, words, offsets,
+                           nullptr, &scaled);
     return;
   }
   alignas(64) float totals[kTotals];
   for (Index i = 0; i < kTotals; i += kLanes) V::zero().store(totals + i);
   for (Index first = 0; first < words; first += block) {
     const Index count = min_index(block, words - first);
-    add_block<Words, R, G>(weights, factors.words + first, factors.row_words, count, totals,
-                           first + count == words ? &scaled : nullptr);
-    weights.data += count * kWeights;
-    if constexpr (Words::terms == 4) weights.offsets += w.panels * kGates * kLanes;
+    add_block<Words, R, G>(weights, group, factors.words + first, factors.row_words, count, offsets,
+                           totals, first + count == words ? &scaled : nullptr);
+    weights += count * kWeights;
+    if constexpr (Words::terms == 4) offsets += w.panels * kGates * kLanes;
   }
 }
 
