@@ -31,9 +31,10 @@ struct Bits<double> {
 
 /// a b + c, rounded once. The product is exact in double, and the sum is rounded to odd before it
 /// is rounded to float (S. Boldo, G. Melquiond, "Emulation of a FMA and correctly rounded sums",
-/// IEEE Transactions on Computers 57 (2008), doi:10.1109/TC.2007.70819).
+/// IEEE Transactions on Computers 57 (2008), doi:10.1109/TC.2007.70819). Some 20 instructions: not
+/// inlined, since they would be a third of a program that holds all kernels.
 template <class Values>
-inline Values fused_multiply_add(Values a, Values b, Values c) {
+[[gnu::noinline]] Values fused_multiply_add(Values a, Values b, Values c) {
   typedef double Doubles __attribute__((vector_size(32)));
   typedef std::int64_t Bits64 __attribute__((vector_size(32)));
   const Doubles product = __builtin_convertvector(a, Doubles) * __builtin_convertvector(b, Doubles);
