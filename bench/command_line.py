@@ -24,7 +24,7 @@ from bench import (
     plot,
     sessions,
     step_program,
-    tables,
+    summary,
     through_jax,
     through_torch,
 )
@@ -160,9 +160,9 @@ class Run:
         done()
         of_one_core = max(peaks)
         self._title("Time of the fastest peer over ours (our time, our share of the peak)")
-        print(tables.of_ratios(measured, of_one_core))
+        print(summary.of_ratios(measured, of_one_core))
         self._title("Fastest calls")
-        print(tables.of_times(measured))
+        print(summary.of_times(measured))
         found = " and ".join(f"{value * 1e-9:.0f}" for value in peaks)
         print(
             f"\n{options.dtype}; the fastest peer may use fewer threads than its column allows; "

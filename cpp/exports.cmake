@@ -3,8 +3,15 @@
 # same, so the linker is told, too, where it can be.
 #
 # To be included after kernels.cmake. Makes
-#   peephole_internal      the core as a static library, for tests and for the C library
-#   PEEPHOLE_STATIC_LIBS   flags for who links the static library with a C compiler
+#   peephole_internal               the core as a static library, for tests and for the C library
+#   PEEPHOLE_STATIC_LIBS            flags for who links the static library with a C compiler
+#   PEEPHOLE_LINKER_EXCLUDES_LIBS   whether the linker can hide what a static library brings
+include(CheckLinkerFlag)
+
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  # zig has another way from the compiler to the linker than GCC and Clang, and refuses this option.
+  check_linker_flag(CXX LINKER:--exclude-libs,ALL PEEPHOLE_LINKER_EXCLUDES_LIBS)
+endif()
 
 # peephole_exports(<target> <map>): of a shared library, the symbols that exports/<map>.map lists.
 function(peephole_exports target map)
@@ -36,7 +43,7 @@ else()
       list(APPEND PEEPHOLE_STATIC_LIBS -l${library})
     endif()
   endforeach()
-  if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  if(PEEPHOLE_LINKER_EXCLUDES_LIBS)
     # Who links the static library into a shared one does not export it again.
     target_link_options(peephole INTERFACE
       $<BUILD_INTERFACE:LINKER:--exclude-libs,$<TARGET_FILE_NAME:peephole>>

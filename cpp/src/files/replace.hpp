@@ -15,8 +15,8 @@ namespace peephole::files {
 /// disturb each other or a reader, and a link stays a link. A process that is killed meanwhile
 /// leaves a file `.peephole-*.tmp`, which can be deleted.
 ///
-/// Windows does not replace a file that is open, here or in another program: there, that throws,
-/// and the file stays as it was.
+/// Windows does not replace a file that is open, here or in another program, or that is read-only:
+/// there, that throws, and the file stays as it was.
 ///
 /// Throws std::filesystem::filesystem_error: for what the system refuses, and for a path that is a
 /// folder, a device or a pipe.

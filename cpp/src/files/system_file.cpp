@@ -45,10 +45,17 @@ int open_to_read(const fs::path& path) {
   return ::_wopen(path.c_str(), _O_RDONLY | _O_BINARY | _O_NOINHERIT);
 }
 
+/// Refuses what could not take the place of `target` later, though `path` can be created.
 int create_to_write(const fs::path& path, const fs::path& target) {
+  constexpr std::size_t kLongestName = 255;  // on any file system of Windows
+  if (target.filename().native().size() > kLongestName) fail("cannot write", target, ENAMETOOLONG);
   const fs::file_status status = fs::status(target);
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    refuse_irregular(target, fs::is_directory(status));
+  if (fs::exists(status)) {
+    if (!fs::is_regular_file(status)) refuse_irregular(target, fs::is_directory(status));
+    // A file that is only to be read.
+    if ((status.permissions() & fs::perms::owner_write) == fs::perms::none) {
+      fail("cannot write", target, EACCES);
+    }
   }
   return ::_wopen(path.c_str(), _O_WRONLY | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT,
                   _S_IREAD | _S_IWRITE);
@@ -207,7 +214,16 @@ void SystemFile::finish() {
 
 void check_name_is_free(const fs::path& folder, const fs::path& target) {
 #ifdef _WIN32
-  (void)folder, (void)target;
+  (void)folder;
+  // Opened to be deleted, as it is by the call that replaces it: not while a program has it open.
+  constexpr DWORD kShared = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+  const HANDLE file =
+      ::CreateFileW(target.c_str(), DELETE, kShared, nullptr, OPEN_EXISTING, 0, nullptr);
+  if (file != INVALID_HANDLE_VALUE) {
+    ::CloseHandle(file);
+  } else if (::GetLastError() != ERROR_FILE_NOT_FOUND) {
+    fail("cannot write", target, EACCES);
+  }
 #else
   struct stat old{}, place{};
   if (::stat(target.c_str(), &old) != 0 || ::stat(folder.c_str(), &place) != 0) return;

@@ -18,6 +18,18 @@ long threads_of_process() {
   return std::distance(begin(tasks), end(tasks));
 }
 
+/// Whether no more than `number` threads are left. A joined thread is listed a little longer: the
+/// system first wakes the thread that joins it, then takes it off the list. In an emulator, more
+/// lies between the two.
+bool threads_fall_to(long number) {
+  constexpr int kMostPauses = 10'000;
+  for (int pauses = 0; threads_of_process() > number; ++pauses) {
+    if (pauses == kMostPauses) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
 }  // namespace
 #endif
 
@@ -34,8 +46,8 @@ int main(int count, char** arguments) {
     CHECK(compute != nullptr && compute(3) == 1);
     CHECK(threads_of_process() > before);
     CHECK(dlclose(plugin) == 0);
-    CHECK(threads_of_process() == before);
     CHECK(dlopen(arguments[1], RTLD_NOW | RTLD_NOLOAD) == nullptr);  // it is gone
+    CHECK(threads_fall_to(before));
   }
 #else
   static_cast<void>(count);
