@@ -11,8 +11,8 @@ of its model: for apple-m1 it has three products a cycle, where the processor do
 the instructions of whole calls, as qemu-user counts them, beside those of the baseline kernels.
 
 Fails if a tile is below 85 % of the peak, or if the baseline's instructions of a call of 32 rows or
-more are less than 2 times NEON's (float) or 1.9 times (double). Needs llvm-mca 17 or later, GNU binutils and qemu-user (Debian: llvm-19,
-g++-aarch64-linux-gnu, qemu-user).
+more are less than 2 times NEON's (float) or 1.9 times (double). Needs llvm-mca 17 or later, GNU
+binutils and qemu-user (Debian: llvm-19, g++-aarch64-linux-gnu, qemu-user).
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ pytestmark = [
     ),
 ]
 
-# Of the stripped file, with kernels of three instruction sets: 1.65 MB, of which those for quantized
-# models, which a file may hold, take 0.5.
+# Of the stripped file, with kernels of three instruction sets: 1.65 MB, of which those for
+# quantized models, which a file may hold, take 0.5.
 MOST_BYTES = 1_750_000
 
 PLUGIN = """
