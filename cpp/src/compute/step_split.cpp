@@ -14,8 +14,10 @@ namespace {
 constexpr double kFirstOperations = 2e6, kMostOperations = 2e8;
 
 /// Where other processes have the cores, a member may be late at every step by some milliseconds.
-/// So a piece ends in about a second even then, and the call may stop, or go on without that member.
-constexpr double kMostSteps = 512;
+/// After a piece that takes so long, the next ones are shorter, so that the call can stop soon or
+/// go on without that member; and no piece has more steps than this.
+constexpr std::chrono::milliseconds kLongPiece{10};
+constexpr double kShorter = 8, kMostSteps = 512;
 
 /// How long the first piece waits for members that are awake.
 constexpr std::chrono::microseconds kArrivalTime{3};
@@ -35,7 +37,8 @@ void StepSplit::begin(Index steps) noexcept {
 
 int StepSplit::next(int present) noexcept {
   using Clock = std::chrono::steady_clock;
-  if (parts_ > 1) report_split(parts_, Clock::now() - start_, barrier_.lost());
+  const Clock::duration taken = Clock::now() - start_;
+  if (parts_ > 1) report_split(parts_, taken, barrier_.lost());
   const int wanted = split_limit(most_parts_);
   if (!begun_ && present < wanted) {
     const Clock::time_point start = Clock::now();
@@ -48,8 +51,13 @@ int StepSplit::next(int present) noexcept {
   if (present < wanted) phases_.wake();
   const int parts = std::min(wanted, present);
   const bool complete = parts == wanted;
-  piece_operations_ = complete && parts == parts_ ? std::min(2 * piece_operations_, kMostOperations)
-                                                  : kFirstOperations;
+  if (!complete || parts != parts_) {
+    piece_operations_ = kFirstOperations;
+  } else if (taken > kLongPiece) {
+    piece_operations_ = std::max(piece_operations_ / kShorter, kFirstOperations);
+  } else {
+    piece_operations_ = std::min(2 * piece_operations_, kMostOperations);
+  }
   parts_ = parts;
   barrier_.set_members(parts);
   start_ = Clock::now();
