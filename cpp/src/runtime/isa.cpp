@@ -4,6 +4,12 @@
 #include <cpuid.h>
 #endif
 
+#if defined(PEEPHOLE_HAS_NEON) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(PEEPHOLE_HAS_NEON) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
 #include <atomic>
 
 namespace peephole {
@@ -38,6 +44,20 @@ constexpr Row kTable[] = {
 #endif
 };
 
+/// What the processor was asked before.
+using Answer = std::atomic<int>;
+enum : int { unknown, no, yes };
+
+template <class Ask>
+[[maybe_unused]] bool known_or(Answer& known, const Ask& ask) noexcept {
+  int answer = known.load(std::memory_order_relaxed);
+  if (answer == unknown) {
+    answer = ask() ? yes : no;
+    known.store(answer, std::memory_order_relaxed);
+  }
+  return answer == yes;
+}
+
 std::vector<Isa> detect() {
 #if defined(PEEPHOLE_HAS_AVX2) || defined(PEEPHOLE_HAS_AVX512)
   __builtin_cpu_init();
@@ -61,18 +81,31 @@ bool has_avx512_vnni() noexcept {
 
 bool has_avx_vnni() noexcept {
 #if defined(PEEPHOLE_HAS_AVX_VNNI)
-  enum Answer : int { unknown, no, yes };
-  static std::atomic<int> known{unknown};  // CPUID takes microseconds on a virtual machine
-  int answer = known.load(std::memory_order_relaxed);
-  if (answer == unknown) {
+  static Answer known{unknown};  // CPUID takes microseconds on a virtual machine
+  return known_or(known, [] {
     // Not every compiler's __builtin_cpu_supports knows its name.
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     constexpr unsigned kFeatures = 7, kMoreFeatures = 1, kAvxVnni = 1u << 4;
-    const bool asked = __get_cpuid_count(kFeatures, kMoreFeatures, &eax, &ebx, &ecx, &edx) != 0;
-    answer = asked && (eax & kAvxVnni) != 0 ? yes : no;
-    known.store(answer, std::memory_order_relaxed);
-  }
-  return answer == yes;
+    return __get_cpuid_count(kFeatures, kMoreFeatures, &eax, &ebx, &ecx, &edx) != 0 &&
+           (eax & kAvxVnni) != 0;
+  });
+#else
+  return false;
+#endif
+}
+
+bool has_neon_dot_products() noexcept {
+#if defined(PEEPHOLE_HAS_NEON) && defined(__linux__)
+  constexpr unsigned long kDotProducts = 1ul << 20;  // HWCAP_ASIMDDP
+  return (getauxval(AT_HWCAP) & kDotProducts) != 0;
+#elif defined(PEEPHOLE_HAS_NEON) && defined(__APPLE__)
+  static Answer known{unknown};
+  return known_or(known, [] {
+    int value = 0;
+    std::size_t size = sizeof value;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &value, &size, nullptr, 0) == 0 &&
+           value != 0;
+  });
 #else
   return false;
 #endif

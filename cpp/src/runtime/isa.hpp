@@ -14,8 +14,10 @@ const char* to_string(Isa isa) noexcept;
 /// Those that this build contains, and that the processor and the operating system support.
 const std::vector<Isa>& available_isas();
 
-/// Whether the processor has the instructions for integers that some with AVX-512, or AVX2, have.
+/// Whether the processor has the instructions for integers that some with AVX-512, AVX2 or NEON
+/// have.
 bool has_avx512_vnni() noexcept;
 bool has_avx_vnni() noexcept;
+bool has_neon_dot_products() noexcept;
 
 }  // namespace peephole

@@ -57,13 +57,13 @@ void write_panels(const Weight* matrix, Index units, const PanelShape& shape, un
   });
 }
 
-/// What makes up for factors that are stored as q + kQuadOffset: see IntegerPanels.
-void write_offsets(const std::int8_t* matrix, Index units, const PanelShape& shape, unsigned gates,
-                   std::int32_t* offsets) {
+/// What makes up for factors that are stored as q + quad_offset: see IntegerPanels.
+void write_offsets(int quad_offset, const std::int8_t* matrix, Index units, const PanelShape& shape,
+                   unsigned gates, std::int32_t* offsets) {
   for_rows(matrix, units, shape, gates, [&](const std::int8_t* row, Index gate, Index unit) {
     for (Index k = 0; k < shape.terms; ++k) {
       std::int32_t* const of_block = offsets + k / kInt8BlockTerms * shape.vectors_size();
-      of_block[shape.in_vectors(unit, gate)] -= kQuadOffset * row[k];
+      of_block[shape.in_vectors(unit, gate)] -= quad_offset * row[k];
     }
   });
 }
@@ -97,7 +97,8 @@ void PackedIntegers::pack(const LayerSpec& spec, const LayerWeights<const float>
       const Index size = (columns + block - 1) / block * shape.vectors_size();
       offsets = product.offsets.reserve(size);
       std::fill_n(offsets, size, 0);
-      write_offsets(integers_of<std::int8_t>(matrix), H, shape, gates, offsets);
+      write_offsets(kernels.quad_offset, integers_of<std::int8_t>(matrix), H, shape, gates,
+                    offsets);
     }
     float* const packed = product.scales.reserve(shape.vectors_size());
     std::fill_n(packed, shape.vectors_size(), 0.0f);

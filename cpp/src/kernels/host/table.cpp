@@ -60,7 +60,7 @@ PEEPHOLE_TABLES(double)
 #define PEEPHOLE_DECLARE_QUANTIZED(set, unused) extern const QuantizedKernels quantized_##set;
 #define PEEPHOLE_ROW_QUANTIZED(set, unused) {Isa::set, &any_processor, quantized_##set},
 PEEPHOLE_FOR_EACH_SET(PEEPHOLE_DECLARE_QUANTIZED, )
-extern const QuantizedKernels quantized_avx512_vnni, quantized_avx2_vnni;
+extern const QuantizedKernels quantized_avx512_vnni, quantized_avx2_vnni, quantized_neon_dot;
 
 namespace {
 
@@ -82,6 +82,9 @@ const QuantizedKernels& quantized_kernels_of(Isa isa) noexcept {
 #endif
 #if defined(PEEPHOLE_HAS_AVX_VNNI)
       {Isa::avx2, &has_avx_vnni, quantized_avx2_vnni},
+#endif
+#if defined(PEEPHOLE_HAS_NEON)
+      {Isa::neon, &has_neon_dot_products, quantized_neon_dot},
 #endif
       PEEPHOLE_FOR_EACH_SET(PEEPHOLE_ROW_QUANTIZED, )};
   for (const QuantizedRow& row : kTable) {

@@ -133,6 +133,7 @@ using TransposeKernel = void (*)(const T* from, Index from_stride, Index units, 
 struct QuantizedKernels {
   Index gate_group;  // see IntegerPanels
   bool quads;        // whether it multiplies them
+  int quad_offset;   // what is added to their factors
   ForwardKernel<float> forward;
   NormForwardKernel<float> norm_forward;
 };

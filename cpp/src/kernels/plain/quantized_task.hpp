@@ -31,8 +31,9 @@ inline constexpr Index kInt8BlockTerms = 2048;
 /// In panels of `lanes` units: (panels, 4 / group, words, group, lanes, terms of a word), with the
 /// group of gates that a tile of the instruction set computes at a time.
 ///
-/// The factors of quads are stored as unsigned integers, q + kQuadOffset. `offsets` makes up for
-/// it: -kQuadOffset times the sum of the weights of a block.
+/// Where the processor multiplies quads by unsigned factors, they are stored as q + 128 (see
+/// QuantizedKernels::quad_offset). `offsets` makes up for it: -128 times the sum of the weights of
+/// a block.
 struct IntegerPanels {
   const void* data;             // int16 or int8; null: there is no such product
   const float* scales;          // (panels, 4, lanes)
@@ -43,7 +44,6 @@ struct IntegerPanels {
   bool is_int8;       // the weights
   int most;           // the largest factor
 };
-inline constexpr int kQuadOffset = 128;
 
 struct QuantizedWeights {
   bool any;

@@ -10,6 +10,7 @@ namespace {
 /// the same for every instruction set.
 struct Integers {
   static constexpr bool quads = false;  // there are quads_of(), add_quads() and store_quads()
+  static constexpr int quad_offset = 0;
   using Float = Vec<float>;
   __m256i v;
 
@@ -56,6 +57,7 @@ struct Integers {
 /// encoding, since that of AVX-512 has the same names.
 struct VnniIntegers {
   static constexpr bool quads = true;
+  static constexpr int quad_offset = 128;
   using Float = Vec<float>;
   __m256i v;
 
@@ -86,7 +88,7 @@ struct VnniIntegers {
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.v) : "x"(b.v), "x"(a.v));
     return sum;
   }
-  /// to (lanes,) = a + 128, rounded.
+  /// to (lanes,) = a + quad_offset, rounded.
   static void store_quads(Float a, std::uint8_t* to) {
     const __m256i whole = _mm256_add_epi32(_mm256_cvtps_epi32(a.v), _mm256_set1_epi32(128));
     const __m128i pairs =

@@ -8,6 +8,7 @@ namespace {
 
 struct Integers {
   static constexpr bool quads = false;
+  static constexpr int quad_offset = 0;
   using Float = Vec<float>;
   __m512i v;
 
@@ -38,6 +39,7 @@ struct Integers {
 /// the set.
 struct VnniIntegers {
   static constexpr bool quads = true;
+  static constexpr int quad_offset = 128;
   using Float = Vec<float>;
   __m512i v;
 
@@ -66,7 +68,7 @@ struct VnniIntegers {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(b.v), "v"(a.v));
     return sum;
   }
-  /// to (lanes,) = a + 128, rounded.
+  /// to (lanes,) = a + quad_offset, rounded.
   static void store_quads(Float a, std::uint8_t* to) {
     const __m512i whole = _mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(128));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(whole));

@@ -12,6 +12,7 @@ namespace {
 
 struct Integers {
   static constexpr bool quads = false;
+  static constexpr int quad_offset = 0;
   using Float = Vec<float, /*kFused=*/true>;
   typedef std::int32_t Words __attribute__((vector_size(16)));
   typedef std::int16_t Shorts __attribute__((vector_size(16)));

@@ -8,6 +8,7 @@ namespace {
 
 struct Integers {
   static constexpr bool quads = false;
+  static constexpr int quad_offset = 0;
   using Float = Vec<float>;
   int32x4_t v;  // sums; or four pairs of 16-bit integers
 
@@ -31,6 +32,48 @@ struct Integers {
 
   static void store_rounded(Float a, std::int16_t* to) {
     vst1_s16(to, vmovn_s32(vcvtnq_s32_f32(a.v)));
+  }
+};
+
+/// The same for processors with dot products of 8 bits, which are signed. The instruction is
+/// written as text, since the files of a set are compiled for all processors of the set.
+struct DotIntegers {
+  static constexpr bool quads = true;
+  static constexpr int quad_offset = 0;
+  using Float = Vec<float>;
+  int32x4_t v;
+
+  static DotIntegers sums(const std::int32_t* p) { return {Integers::sums(p).v}; }
+  static DotIntegers zero() { return {Integers::zero().v}; }
+  static DotIntegers weights(const std::int16_t* p) { return {Integers::weights(p).v}; }
+  static DotIntegers weights(const std::int8_t* p) { return {Integers::weights(p).v}; }
+  static DotIntegers factors(const std::int32_t* word) { return {Integers::factors(word).v}; }
+
+  friend DotIntegers add_products(DotIntegers sum, DotIntegers a, DotIntegers b) {
+    return {add_products(Integers{sum.v}, Integers{a.v}, Integers{b.v}).v};
+  }
+  static DotIntegers magnitudes(Float a) { return {Integers::magnitudes(a).v}; }
+  friend DotIntegers max(DotIntegers a, DotIntegers b) {
+    return {max(Integers{a.v}, Integers{b.v}).v};
+  }
+  friend std::int32_t largest_lane(DotIntegers a) { return largest_lane(Integers{a.v}); }
+  friend Float to_float(DotIntegers sum) { return to_float(Integers{sum.v}); }
+  static void store_rounded(Float a, std::int16_t* to) { Integers::store_rounded(a, to); }
+
+  /// Four weights for each lane: (lanes, 4).
+  static DotIntegers quads_of(const std::int8_t* p) { return {vreinterpretq_s32_s8(vld1q_s8(p))}; }
+  /// sum + a[0] b[0] + ... + a[3] b[3] in each lane
+  friend DotIntegers add_quads(DotIntegers sum, DotIntegers a, DotIntegers b) {
+    __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b"
+            : "+w"(sum.v)
+            : "w"(a.v), "w"(b.v));
+    return sum;
+  }
+  /// to (lanes,) = a, rounded; signed integers in spite of the type.
+  static void store_quads(Float a, std::uint8_t* to) {
+    const int16x4_t whole = vmovn_s32(vcvtnq_s32_f32(a.v));
+    const int8x8_t bytes = vmovn_s16(vcombine_s16(whole, whole));
+    vst1_lane_s32(reinterpret_cast<std::int32_t*>(to), vreinterpret_s32_s8(bytes), 0);
   }
 };
 

@@ -24,8 +24,8 @@ void quantized_norm_forward(const ForwardTask<float>& task) noexcept {
 
 template <class Integers>
 constexpr QuantizedKernels quantized_kernels_of() {
-  return {kGateGroup<typename Integers::Float>, Integers::quads, &quantized_forward<Integers>,
-          &quantized_norm_forward<Integers>};
+  return {kGateGroup<typename Integers::Float>, Integers::quads, Integers::quad_offset,
+          &quantized_forward<Integers>, &quantized_norm_forward<Integers>};
 }
 
 }  // namespace
