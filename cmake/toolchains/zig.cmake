@@ -25,6 +25,15 @@ elseif(system STREQUAL "windows")
 elseif(system STREQUAL "macos")
   set(CMAKE_SYSTEM_NAME Darwin)
   set(CMAKE_OSX_SYSROOT "")  # zig has its own
+  # zig links no bundles, for which CMake asks when it makes a module. dlopen() takes a library as well.
+  set(CMAKE_MODULE_LINKER_FLAGS_INIT "-dynamiclib")
+  # CMake asks for this program when a second language is enabled, and zig has none. Only
+  # `cmake --install` runs it, so that a build needs no more than the name.
+  find_program(CMAKE_INSTALL_NAME_TOOL NAMES install_name_tool llvm-install-name-tool
+    NO_CMAKE_FIND_ROOT_PATH)
+  if(NOT CMAKE_INSTALL_NAME_TOOL)
+    set(CMAKE_INSTALL_NAME_TOOL install_name_tool CACHE FILEPATH "" FORCE)
+  endif()
 elseif(system STREQUAL "wasi")
   set(CMAKE_SYSTEM_NAME WASI)
 else()
