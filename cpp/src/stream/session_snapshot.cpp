@@ -82,7 +82,8 @@ struct SlotRecord {
 
 template <class T>
 std::size_t bytes_of(std::uint64_t slots, std::uint64_t open, std::uint64_t values) noexcept {
-  return sizeof(SnapshotHeader) + slots * sizeof(SlotRecord) + open * values * sizeof(T);
+  return static_cast<std::size_t>(sizeof(SnapshotHeader) + slots * sizeof(SlotRecord) +
+                                  open * values * sizeof(T));
 }
 
 /// The checksum that belongs into a snapshot of `size` bytes.

@@ -265,7 +265,8 @@ void interrupted() {
 
 void bad_arguments() {
   const Network<float> good(filter(3), 0);
-  for (Index capacity : {Index{0}, Index{-1}, (Index{1} << 24) + 1, Index{1} << 62}) {
+  for (Index capacity :
+       {Index{0}, Index{-1}, (Index{1} << 24) + 1, std::numeric_limits<Index>::max()}) {
     CHECK_THROWS(Sessions<float>(good, capacity), "capacity: expected an integer in 1..");
   }
   LSTMConfig config;

@@ -110,17 +110,17 @@ void PackedIntegers::pack(const LayerSpec& spec, const LayerWeights<const float>
     return {data, packed, offsets, panels, columns, block, is_int8, most};
   };
 
-  constexpr unsigned kAllGates = (1u << kGates) - 1;
+  constexpr unsigned kOfAll = (1u << kGates) - 1;
   const int most = is_int8 ? kMostInt8 : kMostInt16;
   const int most_of_x = quantization == Quantization::int8_fast ? kMostInt8 : kMostInt16;
   view_ = {};
   view_.any = true;
   if (spec.quantizes_input) {
-    view_.input = pack(weights.weight_ih, weights.weight_ih_scale, spec.input_size, kAllGates,
+    view_.input = pack(weights.weight_ih, weights.weight_ih_scale, spec.input_size, kOfAll,
                        most_of_x, input_);
   }
-  view_.recurrent = pack(weights.weight_hh, weights.weight_hh_scale, spec.recurrent_size(),
-                         kAllGates, most, recurrent_);
+  view_.recurrent = pack(weights.weight_hh, weights.weight_hh_scale, spec.recurrent_size(), kOfAll,
+                         most, recurrent_);
   unsigned dense = peephole_gates(spec, Peephole::dense);
   if (spec.output_reads_current()) dense &= ~(1u << index(Gate::output));
   if (dense != 0) {
