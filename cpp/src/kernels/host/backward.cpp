@@ -29,8 +29,6 @@ constexpr Index kMostShares = 8;
 // With fewer rows, transposing the gradient at the end does not pay.
 constexpr Index kRowsWorthTransposing = 16;
 
-Index divide_up(Index n, Index unit) { return (n + unit - 1) / unit; }
-
 /// The steps of all sequences in the order of computation, which is that of forward reversed.
 Index list_steps(const Schedule& schedule, Direction direction, Step* steps) {
   const Index time = schedule.steps();
@@ -103,8 +101,8 @@ void carve_scratch(BackwardTask<T>& task, Index lanes, Index batch, int threads,
   const Index da_size =
       in_panels ? (chunk_rows | 1) * da_lines * line : chunk_rows * task.columns_stride;
   const bool projects = task.dweight_hr != nullptr;
-  task.dh_rows_stride = projects ? (divide_up(P, line) | 1) * line : 0;
-  task.m_rows_stride = projects ? (divide_up(H, line) | 1) * line : 0;
+  task.dh_rows_stride = projects ? spread_row<T>(P) : 0;
+  task.m_rows_stride = projects ? spread_row<T>(H) : 0;
   const Index projection_size =
       projects ? chunk_rows * (task.dh_rows_stride + task.m_rows_stride) + H : 0;
   // Vectors at a row's end may reach into the next.

@@ -85,13 +85,6 @@ const QuantizedRows* carve_quantized(const ForwardTask<T>& task, Index lanes, In
   return of_parts;
 }
 
-/// Rows of a number of cache lines that is not a multiple of 2: one column of many rows would
-/// otherwise be in few sets of the cache, and its lines would displace each other.
-template <class T>
-Index spread_width(Index size) {
-  return (divide_up(size, kLineValues<T>) | 1) * kLineValues<T>;
-}
-
 template <class T>
 void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspace<T>& workspace) {
   const ForwardWeights<T>& w = task.weights;
@@ -99,8 +92,8 @@ void carve_scratch(ForwardTask<T>& task, Index lanes, Index rows, ForwardWorkspa
   const Index groups = (w.panels + kGates - 1) / kGates;
   const bool dense =
       w.terms > task.input_size + task.recurrent_size || w.quantized.dense.data != nullptr;
-  task.h_width = spread_width<T>(task.recurrent_size);
-  task.c_width = spread_width<T>(units);
+  task.h_width = spread_row<T>(task.recurrent_size);
+  task.c_width = spread_row<T>(units);
   const Index width = task.c_width;
   Carver<T> carver;
   const Index h0 = carver.take(rows * task.h_width), h1 = carver.take(rows * task.h_width);
