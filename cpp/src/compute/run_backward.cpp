@@ -48,6 +48,7 @@ class BackwardWork {
   Phases& phases() noexcept { return phases_; }
 
   int open(int, int present) noexcept {
+    if (interruption_.stopped()) return 0;
     if (of_products_) {
       if (++chunk_ == task_.chunk_count) return 0;
       of_products_ = false;
@@ -60,12 +61,13 @@ class BackwardWork {
   }
 
   void compute(int share, int slot) noexcept {
-    if (interruption_.poll()) return;
+    const bool stop = interruption_.poll();
     if (of_products_) {
-      kernels::run_products(task_, isa_, chunk_, share, slot);
+      if (!stop) kernels::run_products(task_, isa_, chunk_, share, slot);
     } else if (!split_units_) {
-      run_recurrence(task_, isa_, noise_, chunk_, {bounds_[share], bounds_[share + 1]});
+      if (!stop) run_recurrence(task_, isa_, noise_, chunk_, {bounds_[share], bounds_[share + 1]});
     } else {
+      // Also to stop: the members of a piece wait for each other.
       kernels::BackwardChunk steps = chunk();
       steps.last = steps.first + pieces_.last();
       steps.first += pieces_.first();

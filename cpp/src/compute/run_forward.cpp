@@ -55,17 +55,20 @@ class ForwardWork {
   Phases& phases() noexcept { return phases_; }
 
   int open(int phase, int present) noexcept {
+    if (interruption_.stopped()) return 0;
     if (split_units_) return pieces_.ended() ? 0 : pieces_.next(present);
     return phase == 0 ? static_cast<int>(tasks_.size) : 0;
   }
 
   void compute(int share, int) noexcept {
-    if (interruption_.poll()) return;
+    const bool stop = interruption_.poll();
     if (!split_units_) {
+      if (stop) return;
       run_alone(tasks_[share], isa_, noise_, {bounds_[share], bounds_[share + 1]},
                 operations_per_step_, interruption_);
       return;
     }
+    // Also to stop: the members of a piece wait for each other.
     kernels::ForwardTask<T> piece = tasks_[0];
     piece.steps += pieces_.first();
     piece.step_count = pieces_.last() - pieces_.first();

@@ -3,7 +3,9 @@
 
 #include "peephole/interrupt.hpp"
 
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "peephole/network.hpp"
@@ -131,6 +133,46 @@ void stopped_calls(Index B, bool bidirectional, bool noise = false) {
   check_stops([&] { stream.process(x.data(), y.data(), T); });
 }
 
+/// Takes its time to answer, so that the other members of a team have begun meanwhile.
+struct Slowly : Interrupt {
+  bool requested() noexcept override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return true;
+  }
+};
+
+/// Members that wait for each other at every step leave together.
+void stopped_members_of_a_team() {
+  const Index T = 2000, I = 3, O = 2;
+  const Network<float> network(config_of(160, false), 1);
+  const std::vector<float> x(at(T * I), 0.5f), dy(at(T * O), 0.5f);
+  std::vector<float> y(at(T * O)), gradients(at(network.parameters().flat_size()));
+  const Call<float> call = {contiguous(x.data(), 1, T, I)};
+  const Outputs<float> outputs = {contiguous(y.data(), 1, T, O)};
+  Tape<float> tape;
+  network.forward(call, outputs, tape);
+  for (int times = 0; times < 3; ++times) {
+    for (const bool backward : {false, true}) {
+      Slowly slowly;
+      const ScopedInterrupt scope(&slowly);
+      bool stopped = false;
+      while (!stopped) {
+        try {
+          if (backward) {
+            network.backward(tape, Gradient<float>::of_y(contiguous(dy.data(), 1, T, O)),
+                             {gradients.data(), static_cast<Index>(gradients.size())});
+          } else {
+            network.infer(call, outputs);
+          }
+        } catch (const Interrupted&) {
+          stopped = true;
+        }
+      }
+      CHECK(scope.stopped());
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -152,6 +194,10 @@ int main() {
     stopped_calls(50, false);
     stopped_calls(1, false, true);
     stopped_calls(50, true, true);
+  }
+  for (const std::string& isa : isas()) {
+    set_isa(isa);
+    stopped_members_of_a_team();
   }
   return check::report();
 }
