@@ -11,8 +11,8 @@ import pytest
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="os.kill with SIGINT")
 
-# Long enough for several looks at the signals on any machine: some seconds.
-STEPS = 300_000
+# Long enough for several looks at the signals on any machine: a second or more.
+STEPS = 600_000
 HIDDEN = 128
 
 
