@@ -77,6 +77,10 @@ class BackwardWork {
     }
   }
 
+  /// Another member may compute all that is left, and only the calling thread can ask whether to
+  /// stop.
+  void wait() noexcept { interruption_.poll(); }
+
  private:
   static double operations_per_step(const LayerBackward<T>& layer) noexcept {
     return operations_per_row(layer.spec) * static_cast<double>(layer.schedule.batch());

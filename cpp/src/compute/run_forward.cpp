@@ -75,6 +75,10 @@ class ForwardWork {
     kernels::run_forward(piece, isa_, pieces_.part(share));
   }
 
+  /// Another member may compute all that is left, and only the calling thread can ask whether to
+  /// stop.
+  void wait() noexcept { interruption_.poll(); }
+
  private:
   static double operations_per_step(const LayerForward<T>& layer) noexcept {
     return operations_per_row(layer.spec) * static_cast<double>(layer.schedule.batch());

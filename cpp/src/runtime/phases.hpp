@@ -15,6 +15,7 @@ namespace peephole {
 ///     int open(int phase, int present) noexcept      the number of shares of the next phase, at
 ///                                                    most kMostShares; 0: there are no more
 ///     void compute(int share, int slot) noexcept     one share of the phase that is open
+///     void wait() noexcept                           now and then while the member has no share
 /// open() is called by one member when all before is complete, and what it writes is seen by all.
 /// `present` members, itself included, take a share at once if there is one. `slot` is a number
 /// below the slots that belongs to the calling member alone.
@@ -31,7 +32,7 @@ class Phases {
     if (slot >= slots_) return;
     if (slot == 0) open(work, 0);
     for (;;) {
-      const int share = take();
+      const int share = take(work);
       if (share < 0) return;
       work.compute(share, slot);
       const State state = unpack(state_.load(std::memory_order_relaxed));
@@ -75,7 +76,8 @@ class Phases {
   }
 
   /// A share, or -1: there are no more.
-  int take() noexcept {
+  template <class Work>
+  int take(Work& work) noexcept {
     for (;;) {
       std::uint64_t state = state_.load(std::memory_order_acquire);
       while (has_share(state)) {
@@ -85,10 +87,13 @@ class Phases {
         }
       }
       if (state == kEnded) return -1;
-      waiting_.until([&] {
+      constexpr std::chrono::milliseconds kBetweenWaits{50};
+      const auto ready = [&] {
         const std::uint64_t now = state_.load(std::memory_order_acquire);
         return now == kEnded || has_share(now);
-      });
+      };
+      waiting_.until_or(ready, kBetweenWaits);
+      if (!ready()) work.wait();
     }
   }
 

@@ -33,6 +33,8 @@ class Waiting {
   std::chrono::nanoseconds until(Ready&&) noexcept {
     return std::chrono::nanoseconds{0};
   }
+  template <class Ready>
+  void until_or(Ready&&, std::chrono::milliseconds) noexcept {}
   void notify() noexcept {}
   int asleep() const noexcept { return 0; }
 };
@@ -60,6 +62,21 @@ class Waiting {
     wake_.wait(lock, ready);
     asleep_.fetch_sub(1, std::memory_order_acq_rel);
     return Clock::now() - start;
+  }
+
+  /// The same, or when so much time has passed.
+  template <class Ready>
+  void until_or(Ready&& ready, std::chrono::milliseconds time) noexcept {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point start = Clock::now();
+    while (Clock::now() - start < kSpinTime) {
+      if (ready()) return;
+      spin_pause();
+    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    asleep_.fetch_add(1, std::memory_order_acq_rel);
+    wake_.wait_for(lock, time, ready);
+    asleep_.fetch_sub(1, std::memory_order_acq_rel);
   }
 
   /// To be called after the change. Both sides modify `asleep_` in between, in some order: either

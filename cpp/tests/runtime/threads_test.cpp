@@ -2,6 +2,7 @@
 
 #include "runtime/threads.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 #include <vector>
@@ -35,6 +36,7 @@ class CountingWork {
     wrong_ += share < 0 || share > phase_ || slot < 0 || slot >= slots_;
     ++done_[static_cast<std::size_t>(phase_)];
   }
+  void wait() noexcept {}
   /// Whether each share was computed once, and in time.
   bool complete() const {
     for (int phase = 0; phase < count_; ++phase) {
@@ -62,6 +64,31 @@ void phases() {
       }
     }
   }
+}
+
+/// Its first share takes long.
+class UnevenWork {
+ public:
+  int open(int phase, int) noexcept { return phase == 0 ? 2 : 0; }
+  void compute(int share, int) noexcept {
+    if (share == 0) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  void wait() noexcept { ++waits; }
+
+  std::atomic<int> waits{0};
+};
+
+/// A member without a share is called now and then: it may have to stop the work.
+void waiting_members() {
+  Team team(2);
+  if (team.size() < 2) return;
+  for (int attempt = 0; attempt < 20; ++attempt) {  // the other one may come too late
+    UnevenWork work;
+    Phases phases(2);
+    team.run([&](int) noexcept { phases.take_part(work); });
+    if (work.waits > 0) return;
+  }
+  CHECK(false);
 }
 
 void teams() {
@@ -163,6 +190,7 @@ void late_splits() {
 
 int main() {
   phases();
+  waiting_members();
   teams();
   threads_end_and_start();
   executors();
