@@ -67,7 +67,7 @@ class BackwardWork {
     } else if (!split_units_) {
       if (!stop) run_recurrence(task_, isa_, noise_, chunk_, {bounds_[share], bounds_[share + 1]});
     } else {
-      // Also to stop: the members of a piece wait for each other.
+      // Even if the call is to stop: the members of a piece wait for each other.
       kernels::BackwardChunk steps = chunk();
       steps.last = steps.first + pieces_.last();
       steps.first += pieces_.first();

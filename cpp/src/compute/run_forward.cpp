@@ -68,7 +68,7 @@ class ForwardWork {
                 operations_per_step_, interruption_);
       return;
     }
-    // Also to stop: the members of a piece wait for each other.
+    // Even if the call is to stop: the members of a piece wait for each other.
     kernels::ForwardTask<T> piece = tasks_[0];
     piece.steps += pieces_.first();
     piece.step_count = pieces_.last() - pieces_.first();

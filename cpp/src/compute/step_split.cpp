@@ -14,8 +14,8 @@ namespace {
 constexpr double kFirstOperations = 2e6, kMostOperations = 2e8;
 
 /// Where other processes have the cores, a member may be late at every step by some milliseconds.
-/// After a piece that takes so long, the next ones are shorter, so that the call can stop soon or
-/// go on without that member; and no piece has more steps than this.
+/// After a piece that took longer than kLongPiece, the next one is shorter, so that the call can
+/// stop soon or go on without that member. No piece has more than kMostSteps.
 constexpr std::chrono::milliseconds kLongPiece{10};
 constexpr double kShorter = 8, kMostSteps = 512;
 
