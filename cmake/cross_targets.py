@@ -38,7 +38,11 @@ class Target:
 BASELINE = ("-DPEEPHOLE_KERNELS=baseline",)
 # Kernels as users have them, for which it also takes the time of users' builds.
 OPTIMISED = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1")
-STATIC = {"runtime_unload_test": "a static program loads no plugins"}
+MUSL = {
+    "runtime_unload_test": "a static program loads no plugins",
+    # An integer of 30 digits, which nlohmann-json then reads as a float.
+    "files_interop_test": "strtoull of zig 0.17 ends within a number that is too large",
+}
 
 TARGETS = (
     Target(
@@ -48,7 +52,7 @@ TARGETS = (
         "x86_64-linux-musl",
         (),
         BASELINE,
-        without=STATIC,
+        without=MUSL,
         quick=platform.machine() == "x86_64",
     ),
     Target(
@@ -57,7 +61,7 @@ TARGETS = (
         "zig",
         "aarch64-linux-musl",
         ("qemu-aarch64",),
-        without=STATIC,
+        without=MUSL,
         quick=True,
     ),
     Target(
