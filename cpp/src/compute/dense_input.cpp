@@ -26,7 +26,8 @@ void multiply_by_derivative(const Backend& backend, Activation f, const T* u, T*
                             Index n) noexcept {
   if constexpr (std::is_floating_point_v<T>) {
     if (!backend.is_reference()) {
-      return kernels::head_kernels_of<T>(backend.isa).multiply_by_derivative(f, u, gradient, n);
+      const auto& kernels = kernels::head_gradient_kernels_of<T>(backend.isa);
+      return kernels.multiply_by_derivative(f, u, gradient, n);
     }
   }
   for (Index i = 0; i < n; ++i) gradient[i] *= reference::derivative(f, u[i]);

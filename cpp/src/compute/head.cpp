@@ -193,7 +193,9 @@ void head_gradients(const Head<T>& head, Rows<const T> h, const SequenceView<con
   }
   const Index F = head.spec.input_size, O = head.spec.output_size;
   const Index B = dlogits.batch, time = dlogits.time, n = B * time;
-  const kernels::HeadKernels<T>& kernels = kernels::head_kernels_of<T>(head.backend.isa);
+  const kernels::HeadGradientKernels<T>& kernels =
+      kernels::head_gradient_kernels_of<T>(head.backend.isa);
+  const Index group_columns = kernels::head_kernels_of<T>(head.backend.isa).group_columns;
   const kernels::HeadRows<T> rows = {dlogits.data, std::max<Index>(1, B), dlogits.batch_stride,
                                      dlogits.time_stride};
   const kernels::HeadGradientTask<T> task = {F,
@@ -212,7 +214,7 @@ void head_gradients(const Head<T>& head, Rows<const T> h, const SequenceView<con
   const Index parts = dh.data == nullptr ? 0 : by_sequence ? B : time;
   const RowShares shares(by_sequence ? time : B, most_rows<T>(head.spec),
                          (members + parts - 1) / std::max<Index>(1, parts));
-  const Blocks blocks(O, round_up(F, kernels.group_columns) / kernels.group_columns, members);
+  const Blocks blocks(O, round_up(F, group_columns) / group_columns, members);
   Team team(static_cast<int>(members));
   compute_shares(team, blocks.count() + parts * shares.count(), [&](Index nth) {
     if (nth < blocks.count()) return kernels.weight_gradient(task, blocks.block(nth));

@@ -42,7 +42,8 @@ namespace peephole::kernels {
   PEEPHOLE_TABLE(ForwardKernels, forward, T)   \
   PEEPHOLE_TABLE(BackwardKernels, backward, T) \
   PEEPHOLE_TABLE(StepKernels, step, T)         \
-  PEEPHOLE_TABLE(HeadKernels, head, T)
+  PEEPHOLE_TABLE(HeadKernels, head, T)         \
+  PEEPHOLE_TABLE(HeadGradientKernels, head_gradient, T)
 
 namespace {
 

@@ -19,6 +19,8 @@ template <class T>
 const StepKernels<T>& step_kernels_of(Isa isa) noexcept;
 template <class T>
 const HeadKernels<T>& head_kernels_of(Isa isa) noexcept;
+template <class T>
+const HeadGradientKernels<T>& head_gradient_kernels_of(Isa isa) noexcept;
 
 #define PEEPHOLE_KERNELS_OF(T)                                    \
   template <>                                                     \
@@ -28,7 +30,9 @@ const HeadKernels<T>& head_kernels_of(Isa isa) noexcept;
   template <>                                                     \
   const StepKernels<T>& step_kernels_of<T>(Isa) noexcept;         \
   template <>                                                     \
-  const HeadKernels<T>& head_kernels_of<T>(Isa) noexcept;
+  const HeadKernels<T>& head_kernels_of<T>(Isa) noexcept;         \
+  template <>                                                     \
+  const HeadGradientKernels<T>& head_gradient_kernels_of<T>(Isa) noexcept;
 PEEPHOLE_KERNELS_OF(float)
 PEEPHOLE_KERNELS_OF(double)
 #undef PEEPHOLE_KERNELS_OF

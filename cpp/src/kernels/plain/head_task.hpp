@@ -78,17 +78,20 @@ using ActivationKernel = void (*)(Activation activation, T* values, Index n) noe
 template <class T>
 using DerivativeKernel = void (*)(Activation activation, const T* y, T* gradient, Index n) noexcept;
 
-/// The head's kernels of one instruction set for one type.
+/// The head's kernels of one instruction set for one type; those of its gradient are apart, since
+/// programs that only infer need not contain them.
 template <class T>
 struct HeadKernels {
   Index group_columns;
   Index most_dot_products;  // the largest O for which sums are dot products
   HeadKernel<T> logits;
+  ActivationKernel<T> activate;  // of the dense layer before a stack
+};
+template <class T>
+struct HeadGradientKernels {
   HeadInputGradientKernel<T> input_gradient;
   HeadWeightGradientKernel<T> weight_gradient;
-  // Of the dense layer before a stack:
-  ActivationKernel<T> activate;
-  DerivativeKernel<T> multiply_by_derivative;
+  DerivativeKernel<T> multiply_by_derivative;  // of the dense layer before a stack
 };
 
 }  // namespace peephole::kernels

@@ -17,7 +17,8 @@
 #include "kernels/simd/head/exports-inl.hpp"
 #define PEEPHOLE_EXPORT_KERNELS(set)              \
   PEEPHOLE_EXPORT(BackwardKernels, backward, set) \
-  PEEPHOLE_EXPORT(HeadKernels, head, set)
+  PEEPHOLE_EXPORT(HeadKernels, head, set)         \
+  PEEPHOLE_EXPORT(HeadGradientKernels, head_gradient, set)
 #elif defined(PEEPHOLE_PART_STEP)
 #include "kernels/simd/step/exports-inl.hpp"
 #define PEEPHOLE_EXPORT_KERNELS(set) PEEPHOLE_EXPORT(StepKernels, step, set)

@@ -10,9 +10,12 @@ namespace {
 
 template <class V>
 constexpr HeadKernels<typename V::Scalar> head_kernels_of() {
-  return {kGroupColumns<V>,          kMostDotProducts<V>,      &head_logits<V>,
-          &head_input_gradient<V>,   &head_weight_gradient<V>, &activate_values<V>,
-          &multiply_by_derivative<V>};
+  return {kGroupColumns<V>, kMostDotProducts<V>, &head_logits<V>, &activate_values<V>};
+}
+
+template <class V>
+constexpr HeadGradientKernels<typename V::Scalar> head_gradient_kernels_of() {
+  return {&head_input_gradient<V>, &head_weight_gradient<V>, &multiply_by_derivative<V>};
 }
 
 }  // namespace
