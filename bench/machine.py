@@ -23,7 +23,7 @@ def cores() -> int:
 def describe(implementations: Sequence[Implementation]) -> dict[str, object]:
     """Processor, versions, and how our library was built."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": cores(),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
@@ -33,7 +33,8 @@ def describe(implementations: Sequence[Implementation]) -> dict[str, object]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
     return _information("model name") or platform.processor() or platform.machine()
 
 

@@ -1,6 +1,10 @@
 # The kernels of each instruction set: src/kernels/isa/<set>.cpp with the flags of that set, compiled
 # once for each part (forward, backward with the head, step, quantized), so that the parts are compiled at the same
 # time.
+#
+# With PEEPHOLE_SMALL all parts of a set are one object, so that they share functions, and kernels that others
+# stand in for are left out: see src/kernels/plain/small.hpp.
+#
 # Only these objects get instruction-set flags, and they share no inline function with others.
 #
 # To be included after exact.cmake, when the target peephole exists. Sets
@@ -18,6 +22,7 @@ foreach(set IN LISTS PEEPHOLE_KERNELS)
     message(FATAL_ERROR "PEEPHOLE_KERNELS: expected some of avx2, avx512 and neon, got ${set}")
   endif()
 endforeach()
+option(PEEPHOLE_SMALL "Compile for size; some layers are computed more slowly" OFF)
 set(PEEPHOLE_INSTRUCTION_SETS "")
 set(PEEPHOLE_KERNEL_DEFINITIONS "")
 set(PEEPHOLE_KERNEL_OBJECTS "")
@@ -30,9 +35,34 @@ if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address")
   # Inlined functions by the thousand, whose ends of scope would take most of the compiler's time.
   list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize-address-use-after-scope)
 endif()
+if(PEEPHOLE_SMALL)
+  list(APPEND PEEPHOLE_KERNEL_DEFINITIONS PEEPHOLE_SMALL)
+  list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-asynchronous-unwind-tables)  # nothing is thrown through kernels
+endif()
 if(PEEPHOLE_BUILD_FUZZERS)
   list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=all)  # the fuzzers never run the kernels
 endif()
+
+# peephole_kernels(<name> <set> <part> ...): one object of the library
+function(peephole_kernels name set)
+  set(kernels peephole_kernels_${name})
+  add_library(${kernels} OBJECT src/kernels/isa/${set}.cpp)
+  peephole_warnings(${kernels})
+  target_compile_features(${kernels} PRIVATE cxx_std_17)
+  list(TRANSFORM ARGN PREPEND PEEPHOLE_PART_ OUTPUT_VARIABLE parts)
+  target_compile_definitions(${kernels} PRIVATE ${parts} $<$<BOOL:${PEEPHOLE_SMALL}>:PEEPHOLE_SMALL>)
+  target_compile_options(${kernels} PRIVATE ${PEEPHOLE_KERNEL_FLAGS_${set}})
+  if("${ARGN}" STREQUAL "QUANTIZED")
+    # GCC would move what belongs into the loops out of them, and keep sums on the stack instead.
+    target_compile_options(${kernels} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-tree-pre>
+      $<$<CXX_COMPILER_ID:GNU>:-fno-gcse>)
+  endif()
+  target_include_directories(${kernels} PRIVATE include src)
+  set_target_properties(${kernels} PROPERTIES
+    CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF
+    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  set(PEEPHOLE_KERNEL_OBJECTS ${PEEPHOLE_KERNEL_OBJECTS} $<TARGET_OBJECTS:${kernels}> PARENT_SCOPE)
+endfunction()
 
 # peephole_instruction_set(<set> [flag ...])
 macro(peephole_instruction_set set)
@@ -40,25 +70,16 @@ macro(peephole_instruction_set set)
   string(TOUPPER PEEPHOLE_HAS_${set} has_set)
   list(APPEND PEEPHOLE_KERNEL_DEFINITIONS ${has_set})
   peephole_gnu_flags(PEEPHOLE_KERNEL_FLAGS_${set} ${PEEPHOLE_KERNEL_FLAGS} ${ARGN})
-  foreach(part IN ITEMS forward backward step quantized)
-    set(kernels peephole_kernels_${set}_${part})
-    string(TOUPPER ${part} part)
-    add_library(${kernels} OBJECT src/kernels/isa/${set}.cpp)
-    peephole_warnings(${kernels})
-    target_compile_features(${kernels} PRIVATE cxx_std_17)
-    target_compile_definitions(${kernels} PRIVATE PEEPHOLE_PART_${part})
-    target_compile_options(${kernels} PRIVATE ${PEEPHOLE_KERNEL_FLAGS_${set}})
-    if(part STREQUAL "QUANTIZED")
-      # GCC would move what belongs into the loops out of them, and keep sums on the stack instead.
-      target_compile_options(${kernels} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-tree-pre>
-        $<$<CXX_COMPILER_ID:GNU>:-fno-gcse>)
-    endif()
-    target_include_directories(${kernels} PRIVATE include src)
-    set_target_properties(${kernels} PROPERTIES
-      CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON UNITY_BUILD OFF
-      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-    list(APPEND PEEPHOLE_KERNEL_OBJECTS $<TARGET_OBJECTS:${kernels}>)
-  endforeach()
+  if(NOT PEEPHOLE_SMALL)
+    foreach(part IN ITEMS forward backward step quantized)
+      string(TOUPPER ${part} PART)
+      peephole_kernels(${set}_${part} ${set} ${PART})
+    endforeach()
+  elseif(${set} STREQUAL baseline)
+    peephole_kernels(${set} ${set} FORWARD BACKWARD STEP QUANTIZED)
+  else()
+    peephole_kernels(${set} ${set} FORWARD BACKWARD STEP)
+  endif()
 endmacro()
 
 # A compiler for macOS may be told another architecture than the machine's, or several at once, for
@@ -68,14 +89,14 @@ if(APPLE AND CMAKE_OSX_ARCHITECTURES)
   set(processor ${CMAKE_OSX_ARCHITECTURES})
 endif()
 
-peephole_instruction_set(baseline)
+peephole_instruction_set(baseline $<$<BOOL:${PEEPHOLE_SMALL}>:-Os>)
 if(processor MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)  # and not by -m32
   if(avx2 IN_LIST PEEPHOLE_KERNELS)
     peephole_instruction_set(avx2 -mavx2 -mfma)
     # An older assembler does not know these instructions, which some processors with AVX2 have.
     check_cxx_source_compiles([[int main() { __asm__("%{vex%} vpdpbusd %%ymm0, %%ymm1, %%ymm2" ::); }]]
       PEEPHOLE_ASSEMBLES_AVX_VNNI)
-    if(PEEPHOLE_ASSEMBLES_AVX_VNNI)
+    if(PEEPHOLE_ASSEMBLES_AVX_VNNI AND NOT PEEPHOLE_SMALL)
       list(APPEND PEEPHOLE_KERNEL_DEFINITIONS PEEPHOLE_HAS_AVX_VNNI)
       target_compile_definitions(peephole_kernels_avx2_quantized PRIVATE PEEPHOLE_HAS_AVX_VNNI)
     endif()

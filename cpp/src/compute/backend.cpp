@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "kernels/plain/small.hpp"
 #include "peephole/runtime.hpp"
 #include "runtime/verbose.hpp"
 
@@ -30,7 +31,12 @@ Backend backend_for(const LayerSpec& spec, const LayerNoise& noise, IsaChoice ch
   const auto reference = [](const char* reason) {
     return Backend{Backend::Kind::reference, Isa::baseline, reason};
   };
-  const Backend backend = backend_for(choice);
+  Backend backend = backend_for(choice);
+  if (kernels::kSmall && (spec.quantization || spec.layer_norm) && !backend.is_reference() &&
+      backend.isa != Isa::baseline) {
+    backend = {Backend::Kind::kernels, Isa::baseline,
+               "with PEEPHOLE_SMALL there are no others for such a layer"};
+  }
   if (spec.quantization && backend.is_reference()) {
     return {Backend::Kind::kernels, Isa::baseline, "the reference path has no integers"};
   }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "kernels/host/table.hpp"
-
 namespace peephole {
 
 template <class T>

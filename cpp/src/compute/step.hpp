@@ -7,6 +7,7 @@
 #include "compute/noise.hpp"
 #include "kernels/host/forward.hpp"
 #include "kernels/host/step.hpp"
+#include "kernels/host/table.hpp"
 #include "reference/layer.hpp"
 
 /// Single steps of a layer, as streams take them.
@@ -28,7 +29,8 @@ struct StepLayer {
   /// nor does it read integers.
   bool has_step_kernel() const noexcept {
     return !backend.is_reference() && !spec.layer_norm && !spec.quantization &&
-           packed->view().dense_output == nullptr;
+           packed->view().dense_output == nullptr &&
+           kernels::step_kernels_of<T>(backend.isa).step != nullptr;
   }
 };
 

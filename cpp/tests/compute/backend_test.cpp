@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/dual.hpp"
+#include "kernels/plain/small.hpp"
 #include "peephole/runtime.hpp"
 #include "support/check.hpp"
 
@@ -61,6 +62,19 @@ void check_reasons_of_options() {
   CHECK(to_string(backend_for(spec, noise, kReference)) == "reference: chosen by PEEPHOLE_ISA");
 }
 
+void check_a_small_build() {
+  constexpr IsaChoice kOther = {true, Isa::avx2, IsaChoice::Source::processor};
+  LayerSpec plain = {}, normalised = {};
+  normalised.layer_norm = LayerNorm::gates;
+  CHECK(backend_for(plain, {}, kOther).isa == Isa::avx2);
+  const Backend backend = backend_for(normalised, {}, kOther);
+  CHECK(backend.isa == (kernels::kSmall ? Isa::baseline : Isa::avx2));
+  if (kernels::kSmall) {
+    CHECK(to_string(backend) ==
+          "baseline kernels: with PEEPHOLE_SMALL there are no others for such a layer");
+  }
+}
+
 void check_the_process_wide_choice() {
   const std::string before = isa();
   CHECK(backend() == to_string(backend_for(chosen_isa())));
@@ -77,6 +91,7 @@ void check_the_process_wide_choice() {
 int main() {
   check_reasons();
   check_reasons_of_options();
+  check_a_small_build();
   check_the_process_wide_choice();
   return check::report();
 }

@@ -58,9 +58,15 @@ struct Row {
 PEEPHOLE_TABLES(float)
 PEEPHOLE_TABLES(double)
 
+// A small build has the baseline's kernels for integer weights alone.
+#if defined(PEEPHOLE_SMALL)
+#define PEEPHOLE_FOR_EACH_QUANTIZED(f) f(baseline, )
+#else
+#define PEEPHOLE_FOR_EACH_QUANTIZED(f) PEEPHOLE_FOR_EACH_SET(f, )
+#endif
 #define PEEPHOLE_DECLARE_QUANTIZED(set, unused) extern const QuantizedKernels quantized_##set;
 #define PEEPHOLE_ROW_QUANTIZED(set, unused) {Isa::set, &any_processor, quantized_##set},
-PEEPHOLE_FOR_EACH_SET(PEEPHOLE_DECLARE_QUANTIZED, )
+PEEPHOLE_FOR_EACH_QUANTIZED(PEEPHOLE_DECLARE_QUANTIZED)
 extern const QuantizedKernels quantized_avx512_vnni, quantized_avx2_vnni, quantized_neon_dot;
 
 namespace {
@@ -78,6 +84,7 @@ bool any_processor() noexcept { return true; }
 
 const QuantizedKernels& quantized_kernels_of(Isa isa) noexcept {
   static constexpr QuantizedRow kTable[] = {
+#if !defined(PEEPHOLE_SMALL)
 #if defined(PEEPHOLE_HAS_AVX512)
       {Isa::avx512, &has_avx512_vnni, quantized_avx512_vnni},
 #endif
@@ -87,7 +94,8 @@ const QuantizedKernels& quantized_kernels_of(Isa isa) noexcept {
 #if defined(PEEPHOLE_HAS_NEON)
       {Isa::neon, &has_neon_dot_products, quantized_neon_dot},
 #endif
-      PEEPHOLE_FOR_EACH_SET(PEEPHOLE_ROW_QUANTIZED, )};
+#endif
+      PEEPHOLE_FOR_EACH_QUANTIZED(PEEPHOLE_ROW_QUANTIZED)};
   for (const QuantizedRow& row : kTable) {
     if (row.isa == isa && row.available()) return row.kernels;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/plain/small.hpp"
 #include "kernels/simd/backward/input-inl.hpp"
 #include "kernels/simd/backward/one_row-inl.hpp"
 #include "kernels/simd/backward/recurrence-inl.hpp"
@@ -65,8 +66,9 @@ void gain_gradients(const BackwardTask<T>& task, const BackwardChunk& chunk,
 
 template <class V, class T = typename V::Scalar>
 constexpr BackwardKernels<T> backward_kernels_of() {
-  return {&recurrence<V, T>, &norm_recurrence<V, T>, &input_gradient<V, T>, &weight_gradients<V, T>,
-          &gain_gradients<V, T>};
+  constexpr bool kNorm = kHasNormKernels<V::fused>;
+  return {&recurrence<V, T>, kNorm ? &norm_recurrence<V, T> : nullptr, &input_gradient<V, T>,
+          &weight_gradients<V, T>, kNorm ? &gain_gradients<V, T> : nullptr};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/plain/small.hpp"
 #include "kernels/simd/forward/batch-inl.hpp"
 #include "kernels/simd/forward/one_row-inl.hpp"
 #include "kernels/simd/norm/forward-inl.hpp"
@@ -20,13 +21,13 @@ void forward_one_row(const ForwardTask<T>& task) {
 
 template <class V, class T>
 void forward(const ForwardTask<T>& task, const TeamPart& team) noexcept {
-  if (!one_row_of_few_units(task, team)) {
-    Forward<V>(task, team).run();
-  } else if (task.standard) {
-    forward_one_row<V, StandardActivations>(task);
-  } else {
-    forward_one_row<V, ChosenActivations<T>>(task);
+  if constexpr (kHasOneRowKernels) {
+    if (one_row_of_few_units(task, team)) {
+      return task.standard ? forward_one_row<V, StandardActivations>(task)
+                           : forward_one_row<V, ChosenActivations<T>>(task);
+    }
   }
+  Forward<V>(task, team).run();
 }
 
 template <class V, class T>
@@ -40,7 +41,8 @@ void norm_forward(const ForwardTask<T>& task) noexcept {
 
 template <class V, class T = typename V::Scalar>
 constexpr ForwardKernels<T> forward_kernels_of() {
-  return {V::lanes, &forward<V, T>, &norm_forward<V, T>, &transpose<V>};
+  return {V::lanes, &forward<V, T>, kHasNormKernels<V::fused> ? &norm_forward<V, T> : nullptr,
+          &transpose<V>};
 }
 
 }  // namespace

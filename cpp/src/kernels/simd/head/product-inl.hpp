@@ -13,10 +13,10 @@ inline constexpr Index kGroupColumns = kGroupVectors * V::lanes;
 /// Rows of a tile that is C vectors wide: enough independent sums to hide the latency of an
 /// addition, while sums and factors fit into the registers.
 template <class V, int C>
-inline constexpr int kProductRows = V::registers == 32 ? 6
-                                    : C == 1           ? 6
-                                    : C == 2           ? 4
-                                                       : kTileRows<V>;
+inline constexpr int kProductTileRows = V::registers == 32 ? 6
+                                        : C == 1           ? 6
+                                        : C == 2           ? 4
+                                                           : kTileRows<V>;
 
 /// Vectors that hold `columns` columns, and the columns in the last of them.
 template <class V>
@@ -35,7 +35,7 @@ void product(Left<T> left, Index rows, const Right<T>& right, Index terms, Onto 
              Result<T> result, Index columns) {
   result.tail = tail_of<V>(columns);
   with_constant<kGroupVectors>(vectors_of<V>(columns), [&](auto C) {
-    constexpr int kRows = kProductRows<V, C.value>;
+    constexpr int kRows = kProductTileRows<V, C.value>;
     for (; rows > 0; rows -= kRows) {
       with_constant<kRows>(min_index(rows, kRows), [&](auto R) {
         product_tile<V, R.value, C.value, kTransposed, false>(left, right, terms, onto, result);

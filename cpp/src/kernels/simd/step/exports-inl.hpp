@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/plain/small.hpp"
 #include "kernels/simd/step/layer-inl.hpp"
 
 /// The kernels of single steps of an instruction set, as its file exports them.
@@ -17,7 +18,7 @@ void step(StepTask<T>& task, const T* x) noexcept {
 
 template <class V>
 constexpr StepKernels<typename V::Scalar> step_kernels_of() {
-  return {&step<V>, kTilePanels<V, 1>, V::quarters};
+  return {kHasStepKernel<V::fused> ? &step<V> : nullptr, kTilePanels<V, 1>, V::quarters};
 }
 
 }  // namespace
