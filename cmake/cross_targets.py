@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +52,6 @@ TARGETS = (
         (),
         BASELINE,
         without=MUSL,
-        quick=platform.machine() == "x86_64",
     ),
     Target(
         "aarch64-musl-zig",
