@@ -7,11 +7,13 @@ namespace peephole::avx2 {
 namespace {
 
 /// Sums in 32 bits, one a lane of Float, of products of pairs of 16-bit integers. The interface is
-/// the same for every instruction set.
+/// the same for every instruction set. Sets of instructions that only some processors have derive
+/// from it: what they compute with are Values, too.
 struct Integers {
-  static constexpr bool quads = false;  // there are quads_of(), add_quads() and store_quads()
+  static constexpr bool quads = false;  // whether there are quads_of(), add_quads(), store_quads()
   static constexpr int quad_offset = 0;
   using Float = Vec<float>;
+  using Value = Integers;
   __m256i v;
 
   static Integers sums(const std::int32_t* p) {
@@ -29,7 +31,7 @@ struct Integers {
   static Integers factors(const std::int32_t* pair) { return {_mm256_set1_epi32(*pair)}; }
 
   /// sum + a[0] b[0] + a[1] b[1] in each lane
-  friend Integers add_products(Integers sum, Integers a, Integers b) {
+  static Integers add_products(Integers sum, Integers a, Integers b) {
     return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(a.v, b.v))};
   }
   /// The bits of |a|, which are in the order of the numbers; infinity and NaN have the largest.
@@ -55,36 +57,21 @@ struct Integers {
 #if defined(PEEPHOLE_HAS_AVX_VNNI)
 /// The same for processors with AVX-VNNI; see VnniIntegers in int_avx512-inl.hpp. {vex} chooses its
 /// encoding, since that of AVX-512 has the same names.
-struct VnniIntegers {
+struct VnniIntegers : Integers {
   static constexpr bool quads = true;
   static constexpr int quad_offset = 128;
-  using Float = Vec<float>;
-  __m256i v;
 
-  static VnniIntegers sums(const std::int32_t* p) { return {Integers::sums(p).v}; }
-  static VnniIntegers zero() { return {Integers::zero().v}; }
-  static VnniIntegers weights(const std::int16_t* p) { return {Integers::weights(p).v}; }
-  static VnniIntegers weights(const std::int8_t* p) { return {Integers::weights(p).v}; }
-  static VnniIntegers factors(const std::int32_t* word) { return {Integers::factors(word).v}; }
-
-  friend VnniIntegers add_products(VnniIntegers sum, VnniIntegers a, VnniIntegers b) {
+  static Integers add_products(Integers sum, Integers a, Integers b) {
     __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));
     return sum;
   }
-  static VnniIntegers magnitudes(Float a) { return {Integers::magnitudes(a).v}; }
-  friend VnniIntegers max(VnniIntegers a, VnniIntegers b) {
-    return {max(Integers{a.v}, Integers{b.v}).v};
-  }
-  friend std::int32_t largest_lane(VnniIntegers a) { return largest_lane(Integers{a.v}); }
-  friend Float to_float(VnniIntegers sum) { return to_float(Integers{sum.v}); }
-  static void store_rounded(Float a, std::int16_t* to) { Integers::store_rounded(a, to); }
 
   /// Four weights for each lane: (lanes, 4).
-  static VnniIntegers quads_of(const std::int8_t* p) {
+  static Integers quads_of(const std::int8_t* p) {
     return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
   }
   /// sum + a[0] b[0] + ... + a[3] b[3] in each lane, b unsigned
-  friend VnniIntegers add_quads(VnniIntegers sum, VnniIntegers a, VnniIntegers b) {
+  static Integers add_quads(Integers sum, Integers a, Integers b) {
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.v) : "x"(b.v), "x"(a.v));
     return sum;
   }

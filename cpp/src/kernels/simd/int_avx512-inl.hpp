@@ -10,6 +10,7 @@ struct Integers {
   static constexpr bool quads = false;
   static constexpr int quad_offset = 0;
   using Float = Vec<float>;
+  using Value = Integers;
   __m512i v;
 
   static Integers sums(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
@@ -20,7 +21,7 @@ struct Integers {
   }
   static Integers factors(const std::int32_t* pair) { return {_mm512_set1_epi32(*pair)}; }
 
-  friend Integers add_products(Integers sum, Integers a, Integers b) {
+  static Integers add_products(Integers sum, Integers a, Integers b) {
     return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))};
   }
   static Integers magnitudes(Float a) { return {_mm512_castps_si512(abs(a).v)}; }
@@ -37,34 +38,19 @@ struct Integers {
 /// The same for processors with AVX512_VNNI. Its instructions are written as text: GCC 12 would
 /// spill the sums around its intrinsics, and the files of a set are compiled for all processors of
 /// the set.
-struct VnniIntegers {
+struct VnniIntegers : Integers {
   static constexpr bool quads = true;
   static constexpr int quad_offset = 128;
-  using Float = Vec<float>;
-  __m512i v;
 
-  static VnniIntegers sums(const std::int32_t* p) { return {Integers::sums(p).v}; }
-  static VnniIntegers zero() { return {Integers::zero().v}; }
-  static VnniIntegers weights(const std::int16_t* p) { return {Integers::weights(p).v}; }
-  static VnniIntegers weights(const std::int8_t* p) { return {Integers::weights(p).v}; }
-  static VnniIntegers factors(const std::int32_t* word) { return {Integers::factors(word).v}; }
-
-  friend VnniIntegers add_products(VnniIntegers sum, VnniIntegers a, VnniIntegers b) {
+  static Integers add_products(Integers sum, Integers a, Integers b) {
     __asm__("vpdpwssd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
     return sum;
   }
-  static VnniIntegers magnitudes(Float a) { return {Integers::magnitudes(a).v}; }
-  friend VnniIntegers max(VnniIntegers a, VnniIntegers b) {
-    return {max(Integers{a.v}, Integers{b.v}).v};
-  }
-  friend std::int32_t largest_lane(VnniIntegers a) { return largest_lane(Integers{a.v}); }
-  friend Float to_float(VnniIntegers sum) { return {_mm512_cvtepi32_ps(sum.v)}; }
-  static void store_rounded(Float a, std::int16_t* to) { Integers::store_rounded(a, to); }
 
   /// Four weights for each lane: (lanes, 4).
-  static VnniIntegers quads_of(const std::int8_t* p) { return {_mm512_loadu_si512(p)}; }
+  static Integers quads_of(const std::int8_t* p) { return {_mm512_loadu_si512(p)}; }
   /// sum + a[0] b[0] + ... + a[3] b[3] in each lane, b unsigned
-  friend VnniIntegers add_quads(VnniIntegers sum, VnniIntegers a, VnniIntegers b) {
+  static Integers add_quads(Integers sum, Integers a, Integers b) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(b.v), "v"(a.v));
     return sum;
   }

@@ -14,6 +14,7 @@ struct Integers {
   static constexpr bool quads = false;
   static constexpr int quad_offset = 0;
   using Float = Vec<float, /*kFused=*/true>;
+  using Value = Integers;
   typedef std::int32_t Words __attribute__((vector_size(16)));
   typedef std::int16_t Shorts __attribute__((vector_size(16)));
   typedef std::int8_t Bytes __attribute__((vector_size(8)));
@@ -37,7 +38,7 @@ struct Integers {
   }
   static Integers factors(const std::int32_t* pair) { return {*pair - Words{}}; }
 
-  friend Integers add_products(Integers sum, Integers a, Integers b) {
+  static Integers add_products(Integers sum, Integers a, Integers b) {
 #if defined(__SSE2__)
     const __m128i products =
         _mm_madd_epi16(reinterpret_cast<__m128i>(a.v), reinterpret_cast<__m128i>(b.v));

@@ -10,6 +10,7 @@ struct Integers {
   static constexpr bool quads = false;
   static constexpr int quad_offset = 0;
   using Float = Vec<float>;
+  using Value = Integers;
   int32x4_t v;  // sums; or four pairs of 16-bit integers
 
   static Integers sums(const std::int32_t* p) { return {vld1q_s32(p)}; }
@@ -20,7 +21,7 @@ struct Integers {
   }
   static Integers factors(const std::int32_t* pair) { return {vdupq_n_s32(*pair)}; }
 
-  friend Integers add_products(Integers sum, Integers a, Integers b) {
+  static Integers add_products(Integers sum, Integers a, Integers b) {
     const int16x8_t x = vreinterpretq_s16_s32(a.v), y = vreinterpretq_s16_s32(b.v);
     const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(y));
     return {vaddq_s32(sum.v, vpaddq_s32(low, vmull_high_s16(x, y)))};
@@ -37,33 +38,14 @@ struct Integers {
 
 /// The same for processors with dot products of 8 bits, which are signed. The instruction is
 /// written as text, since the files of a set are compiled for all processors of the set.
-struct DotIntegers {
+struct DotIntegers : Integers {
   static constexpr bool quads = true;
   static constexpr int quad_offset = 0;
-  using Float = Vec<float>;
-  int32x4_t v;
-
-  static DotIntegers sums(const std::int32_t* p) { return {Integers::sums(p).v}; }
-  static DotIntegers zero() { return {Integers::zero().v}; }
-  static DotIntegers weights(const std::int16_t* p) { return {Integers::weights(p).v}; }
-  static DotIntegers weights(const std::int8_t* p) { return {Integers::weights(p).v}; }
-  static DotIntegers factors(const std::int32_t* word) { return {Integers::factors(word).v}; }
-
-  friend DotIntegers add_products(DotIntegers sum, DotIntegers a, DotIntegers b) {
-    return {add_products(Integers{sum.v}, Integers{a.v}, Integers{b.v}).v};
-  }
-  static DotIntegers magnitudes(Float a) { return {Integers::magnitudes(a).v}; }
-  friend DotIntegers max(DotIntegers a, DotIntegers b) {
-    return {max(Integers{a.v}, Integers{b.v}).v};
-  }
-  friend std::int32_t largest_lane(DotIntegers a) { return largest_lane(Integers{a.v}); }
-  friend Float to_float(DotIntegers sum) { return to_float(Integers{sum.v}); }
-  static void store_rounded(Float a, std::int16_t* to) { Integers::store_rounded(a, to); }
 
   /// Four weights for each lane: (lanes, 4).
-  static DotIntegers quads_of(const std::int8_t* p) { return {vreinterpretq_s32_s8(vld1q_s8(p))}; }
+  static Integers quads_of(const std::int8_t* p) { return {vreinterpretq_s32_s8(vld1q_s8(p))}; }
   /// sum + a[0] b[0] + ... + a[3] b[3] in each lane
-  friend DotIntegers add_quads(DotIntegers sum, DotIntegers a, DotIntegers b) {
+  static Integers add_quads(Integers sum, Integers a, Integers b) {
     __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b"
             : "+w"(sum.v)
             : "w"(a.v), "w"(b.v));

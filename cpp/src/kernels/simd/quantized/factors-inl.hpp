@@ -37,7 +37,7 @@ template <class As, class Integers>
                                                  std::int32_t* words) {
   using V = typename Integers::Float;
   constexpr Index kLanes = V::lanes;
-  Integers magnitudes = Integers::zero();
+  typename Integers::Value magnitudes = Integers::zero();
   Index k = 0;
   for (; k + kLanes <= n; k += kLanes) {
     magnitudes = max(magnitudes, Integers::magnitudes(V::load(factors + k)));

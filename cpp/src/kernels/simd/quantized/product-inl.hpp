@@ -35,18 +35,24 @@ struct RowsOfFactors {
 template <class I, class W>
 struct Pairs {
   using Integers = I;
+  using Value = typename I::Value;
   using Weight = W;
   static constexpr Index terms = 2;
-  [[gnu::always_inline]] static I weights(const W* p) { return I::weights(p); }
-  [[gnu::always_inline]] static I add(I sum, I a, I b) { return add_products(sum, a, b); }
+  [[gnu::always_inline]] static Value weights(const W* p) { return I::weights(p); }
+  [[gnu::always_inline]] static Value add(Value sum, Value a, Value b) {
+    return I::add_products(sum, a, b);
+  }
 };
 template <class I>
 struct Quads {
   using Integers = I;
+  using Value = typename I::Value;
   using Weight = std::int8_t;
   static constexpr Index terms = 4;
-  [[gnu::always_inline]] static I weights(const Weight* p) { return I::quads_of(p); }
-  [[gnu::always_inline]] static I add(I sum, I a, I b) { return add_quads(sum, a, b); }
+  [[gnu::always_inline]] static Value weights(const Weight* p) { return I::quads_of(p); }
+  [[gnu::always_inline]] static Value add(Value sum, Value a, Value b) {
+    return I::add_quads(sum, a, b);
+  }
 };
 
 /// Where the sums of several blocks go when the last one is complete:
@@ -69,9 +75,10 @@ template <class Words, int R, int G, class Weight = typename Words::Weight>
                                  const std::int32_t* words, Index row_words, Index count,
                                  const std::int32_t* offsets, float* totals, const Scaled* scaled) {
   using Integers = typename Words::Integers;
+  using Value = typename Words::Value;
   using V = typename Integers::Float;
   constexpr int kGroup = kGateGroup<V>, kVectors = G * kGroup;
-  Integers products[R][kVectors];
+  Value products[R][kVectors];
 #pragma GCC unroll 6
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
@@ -82,7 +89,7 @@ template <class Words, int R, int G, class Weight = typename Words::Weight>
   }
 #pragma GCC unroll 1
   for (const std::int32_t* const end = words + count; words != end; ++words) {
-    Integers of_gates[kVectors];
+    Value of_gates[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       of_gates[v] = Words::weights(weights + v / kGroup * group_stride +
@@ -90,7 +97,7 @@ template <class Words, int R, int G, class Weight = typename Words::Weight>
     }
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
-      const Integers word = Integers::factors(words + r * row_words);
+      const Value word = Integers::factors(words + r * row_words);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         products[r][v] = Words::add(products[r][v], of_gates[v], word);
