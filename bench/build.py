@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -13,6 +14,18 @@ BUILDS = HERE.parent / "build" / "bench"
 
 class BuildError(Exception):
     """The program cannot be built here."""
+
+
+def run(command: Sequence[str]) -> None:
+    """Runs a command of CMake.
+
+    Raises:
+        BuildError: With the last lines of what it said.
+    """
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        lines = (done.stdout + done.stderr).strip().splitlines()
+        raise BuildError("\n".join(lines[-15:]))
 
 
 @functools.cache
@@ -29,9 +42,6 @@ def program(folder: str, name: str) -> Path:
     configure += ["-DCMAKE_BUILD_TYPE=Release"]
     if shutil.which("ninja") is not None and not (build / "CMakeCache.txt").exists():
         configure += ["-G", "Ninja"]
-    for command in (configure, ["cmake", "--build", str(build), "--config", "Release"]):
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            lines = (done.stdout + done.stderr).strip().splitlines()
-            raise BuildError("\n".join(lines[-15:]))
+    run(configure)
+    run(["cmake", "--build", str(build), "--config", "Release"])
     return build / name

@@ -11,26 +11,29 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.build import BUILDS, HERE
+from bench.build import BUILDS, HERE, run
 from bench.machine import processor
 
 KERNELS = ("avx2;avx512", "avx2", "baseline")
 
 
-def build(folder: Path, kernels: str, small: bool) -> Path:
-    """The plugin, built in `folder`.
+def build(
+    folder: Path, kernels: str, small: bool, *options: str, targets: Sequence[str] = ("plugin",)
+) -> Path:
+    """The plugin, built in `folder`; with options of CMake, and other targets.
 
     Raises:
-        subprocess.CalledProcessError: If it cannot be built.
+        BuildError: With the last lines of what CMake said.
     """
     configure = ["cmake", "-S", str(HERE / "plugin"), "-B", str(folder)]
     configure += ["-DCMAKE_BUILD_TYPE=Release", f"-DPEEPHOLE_KERNELS={kernels}"]
-    configure += [f"-DPEEPHOLE_SMALL={'ON' if small else 'OFF'}"]
+    configure += [f"-DPEEPHOLE_SMALL={'ON' if small else 'OFF'}", *options]
     compile_ = ["cmake", "--build", str(folder), "--parallel", str(os.cpu_count() or 1)]
-    for command in (configure, compile_):
-        subprocess.run(command, check=True, capture_output=True, text=True)
+    run(configure)
+    run([*compile_, "--target", *targets])
     return folder / "plugin.so"
 
 

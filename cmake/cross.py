@@ -10,12 +10,12 @@ Needs CMake, Ninja, Eigen and nlohmann-json (`pip install ".[dev]"`), and what e
 
     zig      pip install ziglang
     gcc      apt install g++-aarch64-linux-gnu g++-mingw-w64-x86-64 g++-arm-linux-gnueabihf ...
-    to run   apt install qemu-user wine64; pip install wasmtime
+    to run   apt install qemu-user wine wine64; pip install wasmtime
 
 A target whose compiler is missing is left out of the build, and the table says why. The result of a
 target is kept in its build tree, build/cross/<target>: the table has the last result of each.
 
-The exit status is 1 if a target fails to build or a test fails.
+The exit status is 1 if a target fails to build, a test fails, or nothing could be built.
 """
 
 from __future__ import annotations
@@ -256,7 +256,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.run_wasm:
         return run_wasm(arguments.run_wasm)
-    passed = True
+    passed, some_built = True, False
     tests = tuple(arguments.tests) or (QUICK_TESTS if arguments.quick else ())
     if not arguments.table:
         for target in TARGETS:
@@ -276,6 +276,7 @@ def main() -> int:
                 flush=True,
             )
             passed = passed and bool(row["passed"])
+            some_built = some_built or row["built"] != "no"
     text = table()
     print(text)
     TREES.mkdir(parents=True, exist_ok=True)
@@ -284,7 +285,7 @@ def main() -> int:
         page = arguments.table.read_text()
         begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
         arguments.table.write_text(f"{page[:begin]}\n{text}{page[end:]}")
-    return 0 if passed else 1
+    return 0 if passed and (some_built or arguments.table) else 1
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 # time.
 #
 # With PEEPHOLE_SMALL all parts of a set are one object, so that they share functions, and kernels that others
-# stand in for are left out: see src/kernels/plain/small.hpp.
+# can replace are left out: see src/kernels/plain/small.hpp.
 #
 # Only these objects get instruction-set flags, and they share no inline function with others.
 #
@@ -37,7 +37,10 @@ if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address")
 endif()
 if(PEEPHOLE_SMALL)
   list(APPEND PEEPHOLE_KERNEL_DEFINITIONS PEEPHOLE_SMALL)
-  list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-asynchronous-unwind-tables)  # nothing is thrown through kernels
+  if(NOT WIN32)  # where the system needs them
+    # Nothing is thrown through kernels; backtraces end in them.
+    list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-asynchronous-unwind-tables)
+  endif()
 endif()
 if(PEEPHOLE_BUILD_FUZZERS)
   list(APPEND PEEPHOLE_KERNEL_FLAGS -fno-sanitize=all)  # the fuzzers never run the kernels

@@ -33,6 +33,8 @@ pytestmark = pytest.mark.skipif(
 MOST_BYTES = 1_700_000
 # Of a small one with the kernels of AVX2: 0.47 MB.
 MOST_BYTES_OF_SMALL = 500_000
+# Tests of the core that a small build passes, too: of both passes, in batches, and of integers.
+PROGRAMS = ("compute_backend_test", "compute_norm_test", "api_quantize_test", "api_lstm_test")
 
 
 def run(*command):
@@ -64,7 +66,10 @@ def small(tmp_path_factory):
         pytest.skip("PEEPHOLE_TEST_FETCHCONTENT is not set: it compiles the core")
     if shutil.which("cmake") is None:
         pytest.skip("needs cmake")
-    return plugin_size.build(tmp_path_factory.mktemp("small"), "avx2;neon", small=True)
+    return plugin_size.build(
+        *(tmp_path_factory.mktemp("small"), "avx2;neon", True, "-DPEEPHOLE_BUILD_TESTS=ON"),
+        targets=("plugin", *PROGRAMS),
+    )
 
 
 @pytest.fixture(params=["installed", "small"])
@@ -151,10 +156,23 @@ def test_small_computes_the_same(small, model, tmp_path, runtime_as_before):
     np.testing.assert_array_equal(y, net.predict(x))
 
 
-@pytest.mark.parametrize("bits", [None, "int16"])
-def test_small_computes_layer_normalisation(small, bits, tmp_path, runtime_as_before):
-    net = peephole.Network(2, 20, 1, layer_norm="gates", seed=0)
-    net = net if bits is None else net.quantize(bits)
+OF_BASELINE = {
+    "layer normalisation": lambda: peephole.Network(2, 20, 1, layer_norm="gates", seed=0),
+    "the same of integers": lambda: peephole.Network(2, 20, 1, layer_norm="gates", seed=0).quantize(
+        "int16"
+    ),
+    "projection": lambda: peephole.Network(2, 40, 1, projection_size=20, seed=0).quantize("int8"),
+}
+
+
+@pytest.mark.parametrize("model", OF_BASELINE)
+def test_layers_that_the_baseline_computes(small, model, tmp_path, runtime_as_before):
+    net = OF_BASELINE[model]()
     x, y = steps(small, net, tmp_path)
     peephole.set_isa("baseline")  # of the layer; the head is that of chosen_by_small()
     np.testing.assert_allclose(y, net.predict(x), rtol=0, atol=ROUNDING["float32"])
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_of_small(small, program):
+    run(small.parent / "peephole" / "cpp" / "tests" / program)

@@ -35,7 +35,7 @@ Backend backend_for(const LayerSpec& spec, const LayerNoise& noise, IsaChoice ch
   if (kernels::kSmall && (spec.quantization || spec.layer_norm) && !backend.is_reference() &&
       backend.isa != Isa::baseline) {
     backend = {Backend::Kind::kernels, Isa::baseline,
-               "with PEEPHOLE_SMALL there are no others for such a layer"};
+               "a build with PEEPHOLE_SMALL has no other kernels for this layer"};
   }
   if (spec.quantization && backend.is_reference()) {
     return {Backend::Kind::kernels, Isa::baseline, "the reference path has no integers"};

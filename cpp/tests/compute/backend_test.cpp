@@ -64,14 +64,17 @@ void check_reasons_of_options() {
 
 void check_a_small_build() {
   constexpr IsaChoice kOther = {true, Isa::avx2, IsaChoice::Source::processor};
-  LayerSpec plain = {}, normalised = {};
+  LayerSpec plain = {}, normalised = {}, quantized = {};
   normalised.layer_norm = LayerNorm::gates;
+  quantized.quantization = Quantization::int8;
   CHECK(backend_for(plain, {}, kOther).isa == Isa::avx2);
-  const Backend backend = backend_for(normalised, {}, kOther);
-  CHECK(backend.isa == (kernels::kSmall ? Isa::baseline : Isa::avx2));
-  if (kernels::kSmall) {
-    CHECK(to_string(backend) ==
-          "baseline kernels: with PEEPHOLE_SMALL there are no others for such a layer");
+  for (const LayerSpec& spec : {normalised, quantized}) {
+    const Backend backend = backend_for(spec, {}, kOther);
+    CHECK(backend.isa == (kernels::kSmall ? Isa::baseline : Isa::avx2));
+    if (kernels::kSmall) {
+      CHECK(to_string(backend) ==
+            "baseline kernels: a build with PEEPHOLE_SMALL has no other kernels for this layer");
+    }
   }
 }
 

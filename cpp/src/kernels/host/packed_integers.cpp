@@ -1,10 +1,12 @@
 #include "kernels/host/packed_integers.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 #include "base/arithmetic.hpp"
 #include "kernels/host/options.hpp"
 #include "kernels/host/table.hpp"
+#include "kernels/plain/small.hpp"
 #include "model/rounding.hpp"
 
 namespace peephole::kernels {
@@ -72,6 +74,7 @@ void write_offsets(int quad_offset, const std::int8_t* matrix, Index units, cons
 
 void PackedIntegers::pack(const LayerSpec& spec, const LayerWeights<const float>& weights,
                           Isa isa) {
+  assert(!kSmall || isa == Isa::baseline);
   const Quantization quantization = *spec.quantization;
   const bool is_int8 = quantization != Quantization::int16;
   const QuantizedKernels& kernels = quantized_kernels_of(isa);

@@ -58,7 +58,7 @@ struct Row {
 PEEPHOLE_TABLES(float)
 PEEPHOLE_TABLES(double)
 
-// A small build has the baseline's kernels for integer weights alone.
+// For integer weights, a small build has only the baseline's kernels.
 #if defined(PEEPHOLE_SMALL)
 #define PEEPHOLE_FOR_EACH_QUANTIZED(f) f(baseline, )
 #else

@@ -151,10 +151,11 @@ using ProductsKernel = void (*)(const BackwardTask<T>& task, const BackwardChunk
 template <class T>
 struct BackwardKernels {
   RecurrenceKernel<T> recurrence;
-  NormRecurrenceKernel<T> norm_recurrence;
+  NormRecurrenceKernel<T> norm_recurrence;  // null if !kHasNormKernels
   ProductsKernel<T> input_gradient;
   ProductsKernel<T> weight_gradients;
-  ProductsKernel<T> gain_gradients;  // with layer normalisation: also of biases and peepholes
+  // With layer normalisation: also of biases and peepholes; null if !kHasNormKernels.
+  ProductsKernel<T> gain_gradients;
 };
 
 }  // namespace peephole::kernels

@@ -143,7 +143,7 @@ template <class T>
 struct ForwardKernels {
   Index lanes;
   ForwardKernel<T> forward;
-  NormForwardKernel<T> norm_forward;
+  NormForwardKernel<T> norm_forward;  // null if !kHasNormKernels
   TransposeKernel<T> transpose;
 };
 

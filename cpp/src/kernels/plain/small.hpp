@@ -1,6 +1,6 @@
 #pragma once
 
-/// What a build with PEEPHOLE_SMALL leaves out: kernels that others stand in for.
+/// What a build with PEEPHOLE_SMALL leaves out: kernels that others can replace.
 namespace peephole::kernels {
 
 #if defined(PEEPHOLE_SMALL)
@@ -9,13 +9,14 @@ inline constexpr bool kSmall = true;
 inline constexpr bool kSmall = false;
 #endif
 
-/// Forward passes of one row through few units. The kernels of batches give the same bits.
+/// Kernels for a sequence of one row through few units. Those for batches give the same bits.
 inline constexpr bool kHasOneRowKernels = !kSmall;
-/// Steps of one sequence: of all sets, or of those that `kFused` is true of, which are all but the
-/// baseline. The kernels of batches give the same bits.
+/// Kernels for a single step of one sequence. A small build has them in all sets but the baseline,
+/// the only one whose vectors have no fused operations. Those for batches give the same bits.
 template <bool kFused>
 inline constexpr bool kHasStepKernel = !kSmall || kFused;
-/// Layer normalisation: of all sets, or of the baseline. So it is with integer weights.
+/// Kernels for layer normalisation. A small build has them in the baseline only, and so it is with
+/// those for integer weights: see kernels.cmake and host/table.cpp.
 template <bool kFused>
 inline constexpr bool kHasNormKernels = !kSmall || !kFused;
 

@@ -29,7 +29,7 @@ using StepKernel = void (*)(StepTask<T>& task, const T* x) noexcept;
 /// The step kernels of one instruction set for one type.
 template <class T>
 struct StepKernels {
-  StepKernel<T> step;   // null if the forward kernels stand in for it
+  StepKernel<T> step;   // null if the forward kernels replace it
   Index max_panels;     // of a tile
   bool shared_vectors;  // gates of few units share vectors
 };

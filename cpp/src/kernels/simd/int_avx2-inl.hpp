@@ -7,8 +7,8 @@ namespace peephole::avx2 {
 namespace {
 
 /// Sums in 32 bits, one a lane of Float, of products of pairs of 16-bit integers. The interface is
-/// the same for every instruction set. Sets of instructions that only some processors have derive
-/// from it: what they compute with are Values, too.
+/// the same for every instruction set. The structs for instructions that only some processors have
+/// derive from it and replace some functions; their vectors are Integers, too, which Value names.
 struct Integers {
   static constexpr bool quads = false;  // whether there are quads_of(), add_quads(), store_quads()
   static constexpr int quad_offset = 0;
