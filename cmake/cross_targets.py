@@ -40,7 +40,7 @@ OPTIMISED = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1")
 MUSL = {
     "runtime_unload_test": "a static program loads no plugins",
     # The test reads an integer of 30 digits, which nlohmann-json makes a float.
-    "files_interop_test": "strtoull of zig 0.17 ends in the middle of a number that is too large",
+    "files_interop_test": "strtoull of zig 0.17 ends within a number that is too large",
 }
 
 TARGETS = (
