@@ -7,6 +7,7 @@ is that of one process, up to the rounding of a sum in another order.
 """
 
 import argparse
+import gc
 
 import peephole.torch
 import torch
@@ -30,18 +31,9 @@ class Classifier(nn.Module):
         return self.out(h[-1])
 
 
-def main() -> None:
-    """One process of the training."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--output", default="weights.pt")
-    options = parser.parse_args()
-
-    torch.distributed.init_process_group("gloo")
+def train(epochs: int, output: str) -> None:
+    """One process's part of the training; the first one writes the weights."""
     rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    torch.set_num_threads(1)  # each process has one CPU
-    peephole.set_num_threads(1)
-
     data = datasets.japanese_vowels()
     utterances = [torch.tensor(x, dtype=torch.float64) for x in data.train_x]
     speakers = torch.tensor(data.train_y)
@@ -49,7 +41,7 @@ def main() -> None:
     torch.manual_seed(0)  # the same first weights and batches in each process
     model = DistributedDataParallel(Classifier())
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for epoch in range(options.epochs):
+    for epoch in range(epochs):
         total = 0.0
         for batch in torch.randperm(len(utterances)).split(30):
             share = batch[rank::processes]
@@ -63,7 +55,22 @@ def main() -> None:
         if rank == 0:
             print(f"epoch {epoch}: loss of this process's share {total:.3f}")
     if rank == 0:
-        torch.save(model.module.state_dict(), options.output)
+        torch.save(model.module.state_dict(), output)
+
+
+def main() -> None:
+    """One process of the training."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--output", default="weights.pt")
+    options = parser.parse_args()
+
+    torch.distributed.init_process_group("gloo")
+    torch.set_num_threads(1)  # each process has one CPU
+    peephole.set_num_threads(1)
+    train(options.epochs, options.output)
+    # The model holds the group. Threads of gloo that outlive the interpreter abort the process.
+    gc.collect()
     torch.distributed.destroy_process_group()
 
 
