@@ -114,7 +114,8 @@ void test_forged_files() {
                                    "18446744073709551615", "9223372036854775808,0"};
   for (const char* shape : overflows)
     refused(with_header(tensor("F64", shape, "0,0"), 0), "values");
-  refused(with_header(tensor("U8", "1000000000000", "0,1000000000000"), 1), "the file has 1 bytes");
+  refused(with_header(tensor("U8", "1000000000000", "0,1000000000000"), 1),
+          sizeof(void*) >= 8 ? "the file has 1 bytes" : "more values than memory can hold");
   refused(with_header("{\"a\":1}", 0), "is a number");
   refused(std::string(8, '\xff') + "{}", "a header of");
 }

@@ -15,8 +15,8 @@ for object in "$@"; do
     echo "$object exports: $exported"
     failed=1
   fi
-  case $object in
-    */baseline.*)
+  case $object:$("$objdump" -f "$object") in
+    */baseline.*:*x86-64*)
       # Every AVX instruction's name begins with v; of the others, only verr, verw and VMX's do.
       avx=$("$objdump" -d --no-show-raw-insn "$object" | awk -F'\t' '$2 ~ /^v/ || /%[yz]mm/' | head -n 3)
       if [ -n "$avx" ]; then
